@@ -1,0 +1,3 @@
+module code.hybscloud.com/iofd/iface
+
+go 1.26.0
