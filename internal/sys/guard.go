@@ -1,0 +1,359 @@
+//go:build linux || darwin || freebsd
+
+package sys
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Guard owns one descriptor number and lets it be closed only when no call
+// uses it. The zero Guard is closed.
+//
+// All of a Guard's state stands in one atomic word:
+//
+//	 63      38     37      36     35     34       33      32   31         0
+//	+----------+--------+-------+-----+--------+---------+------+------------+
+//	|  users   | shared | known | raw | paused | closing | open |   number   |
+//	+----------+--------+-------+-----+--------+---------+------+------------+
+//
+// users counts the calls and pins that use the number now. A call enters by
+// adding one and looks at the word that its own addition gave: only when that
+// word is open, and neither closing nor paused, may it use the number. It then
+// leaves by taking one away, whether it used the number or not.
+//
+// Close sets closing, once and for all. Nobody enters after that, and whoever
+// finds the count at zero, Close itself or the last to leave, replaces the word
+// by zero and closes the number: the compare-and-swap from (open, closing, no
+// users) to zero has one winner, so the number is closed once. The addition and
+// the setting of closing are both read-modify-writes of this one word, hence
+// ordered: a call that came first is counted and waited for, a call that came
+// second sees the mark. No call is left that could reach the number's next
+// owner.
+//
+// raw says that calls on the number do not block, whatever the peer does, so
+// that they may be made without telling the scheduler. It is set only by
+// classification, under mode. Before it is taken away, the word is paused: new
+// calls wait until it is resumed, and the pause begins when the calls before it
+// have left, so no call that saw raw is still on its way to the kernel when the
+// descriptor is made blocking or given out of hand.
+type Guard struct {
+	word atomic.Uint64
+	pins atomic.Int32 // users that are pins: they may last, and a pause does not wait for them
+	mode sync.Mutex   // held while raw, known or shared change
+}
+
+const (
+	numberMask = 1<<32 - 1
+
+	open    = 1 << 32
+	closing = 1 << 33
+	paused  = 1 << 34 // calls wait at the door
+	raw     = 1 << 35 // calls do not block
+	known   = 1 << 36 // raw has been decided
+	shared  = 1 << 37 // somebody out of our sight may change the descriptor's mode: never raw again
+
+	user = 1 << 38 // one user
+
+	maxPins = 1 << 24 // far below what users can hold
+)
+
+// Init gives the closed guard g a number to own. nonblock says that the number
+// is known to be in non-blocking mode, and of a kind that honours it; otherwise
+// the first read or write finds out. It reports false, and changes nothing, for
+// a guard that is not closed and for what is not a descriptor number.
+func (g *Guard) Init(number int, nonblock bool) bool {
+	if number < 0 || number > 1<<31-1 {
+		return false
+	}
+	w := uint64(number) | open
+	if nonblock {
+		w |= known
+		if rawCalls {
+			w |= raw
+		}
+	}
+	return g.word.CompareAndSwap(0, w)
+}
+
+// Number returns the number, or -1 once closed. It is not protected: use it for
+// showing, or under Enter or Pin.
+func (g *Guard) Number() int {
+	w := g.word.Load()
+	if w&(open|closing) != open {
+		return -1
+	}
+	return number(w)
+}
+
+// Raw reports whether calls on the number cannot block, and finds out if that
+// is not known yet.
+func (g *Guard) Raw() bool {
+	if g.word.Load()&known == 0 {
+		// What stands in the way, the call itself will meet.
+		_ = g.classify()
+	}
+	return g.word.Load()&raw != 0
+}
+
+func number(w uint64) int { return int(int32(w & numberMask)) }
+
+func users(w uint64) int64 { return int64(w / user) }
+
+// Enter begins a use of the number, which is not closed until Leave. It fails
+// with ErrClosed.
+func (g *Guard) Enter() (int, error) {
+	w, ok := g.enter()
+	if !ok {
+		return -1, ErrClosed
+	}
+	return number(w), nil
+}
+
+// Leave ends a use that Enter began.
+func (g *Guard) Leave() { g.leave() }
+
+func (g *Guard) enter() (uint64, bool) {
+	w := g.word.Add(user)
+	if w&(open|closing|paused) == open {
+		return w, true
+	}
+	return g.enterSlow(w)
+}
+
+// enterSlow settles what the addition in enter found: a closed guard, or one
+// whose mode is being changed.
+func (g *Guard) enterSlow(w uint64) (uint64, bool) {
+	for try := 0; w&(open|closing) == open; try++ {
+		if w&paused == 0 {
+			return w, true
+		}
+		g.leave()
+		backoff(try)
+		w = g.word.Add(user)
+	}
+	g.leave()
+	return 0, false
+}
+
+func (g *Guard) leave() {
+	w := g.word.Add(^uint64(user - 1)) // minus one user
+	if w&(open|closing) == open|closing && users(w) == 0 {
+		// The error goes unheard, as the close is somebody else's by now.
+		_, _ = g.closeNumber(w)
+	}
+}
+
+// Close begins the end of the number. It reports whether this call was the one
+// that ended it; the error is close(2)'s, and nil where a call in flight closes
+// the number when it leaves.
+func (g *Guard) Close() (bool, error) {
+	for {
+		w := g.word.Load()
+		if w&(open|closing) != open {
+			return false, nil
+		}
+		if users(w) > 0 {
+			if g.word.CompareAndSwap(w, w|closing) {
+				return true, nil
+			}
+			continue
+		}
+		if ended, err := g.closeNumber(w); ended {
+			return true, err
+		}
+	}
+}
+
+// closeNumber closes the number of the word w, which has no users, unless the
+// word has changed since: then it is for the one who changed it.
+func (g *Guard) closeNumber(w uint64) (bool, error) {
+	if !g.word.CompareAndSwap(w, 0) {
+		return false, nil
+	}
+	err := unix.Close(number(w))
+	if err == unix.EINTR {
+		// The number is free nevertheless, and may be somebody else's already.
+		err = nil
+	}
+	return true, os.NewSyscallError("close", err)
+}
+
+// Release gives the number up without closing it, and leaves g closed. It fails
+// with EBUSY, and changes nothing, while the number is in use.
+func (g *Guard) Release() (int, error) {
+	w, err := g.release()
+	if err != nil {
+		return -1, err
+	}
+	return number(w), nil
+}
+
+// Take makes the closed guard g the owner of src's number, with what is known
+// of it, and leaves src closed. It fails with EBUSY, and changes nothing, while
+// src is in use or where g is not closed.
+func (g *Guard) Take(src *Guard) error {
+	w, err := src.release()
+	if err != nil {
+		return err
+	}
+	if !g.word.CompareAndSwap(0, w) {
+		src.word.Store(w)
+		return Misuse(unix.EBUSY, "the receiver already owns descriptor %d", g.Number())
+	}
+	return nil
+}
+
+func (g *Guard) release() (uint64, error) {
+	for {
+		w := g.word.Load()
+		if w&(open|closing) != open {
+			return 0, ErrClosed
+		}
+		if users(w) > 0 || w&paused != 0 {
+			return 0, Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number(w))
+		}
+		if g.word.CompareAndSwap(w, 0) {
+			return w, nil
+		}
+	}
+}
+
+// Pin begins a use that may last: until Unpin the number is neither closed nor
+// reused.
+func (g *Guard) Pin() (int, error) {
+	number, err := g.Enter()
+	if err != nil {
+		return -1, err
+	}
+	if g.pins.Add(1) > maxPins {
+		g.Unpin()
+		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number, maxPins)
+	}
+	return number, nil
+}
+
+// Unpin ends a use that Pin began. Without such a use it does nothing, so that
+// one Unpin too many cannot take away the protection of a call in flight.
+func (g *Guard) Unpin() {
+	for {
+		n := g.pins.Load()
+		if n <= 0 {
+			return
+		}
+		if g.pins.CompareAndSwap(n, n-1) {
+			g.leave()
+			return
+		}
+	}
+}
+
+// Share notes that the descriptor's mode may from now on be changed out of our
+// sight, by whoever shares its open file description: its calls tell the
+// scheduler from now on, and none that does not is under way when Share
+// returns.
+func (g *Guard) Share() error {
+	g.mode.Lock()
+	defer g.mode.Unlock()
+	return g.setRaw(0, known|shared)
+}
+
+// SetNonblock sets or clears O_NONBLOCK and classifies the number anew.
+func (g *Guard) SetNonblock(nonblock bool) error {
+	g.mode.Lock()
+	defer g.mode.Unlock()
+	if !nonblock {
+		if err := g.setRaw(0, known); err != nil {
+			return err
+		}
+	}
+	number, err := g.Enter()
+	if err != nil {
+		return err
+	}
+	defer g.Leave()
+	if err := unix.SetNonblock(number, nonblock); err != nil {
+		return os.NewSyscallError("fcntl", err)
+	}
+	if !nonblock || g.word.Load()&raw != 0 {
+		return nil
+	}
+	return g.setRaw(rawBit(number), known)
+}
+
+// classify decides raw before the first read or write.
+func (g *Guard) classify() error {
+	g.mode.Lock()
+	defer g.mode.Unlock()
+	if g.word.Load()&known != 0 {
+		return nil
+	}
+	number, err := g.Enter()
+	if err != nil {
+		return err
+	}
+	defer g.Leave()
+	return g.setRaw(rawBit(number), known)
+}
+
+// rawBit returns raw for a number whose calls cannot block as it is now.
+func rawBit(number int) uint64 {
+	if rawCalls && honoursNonblock(number) {
+		if flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK != 0 {
+			return raw
+		}
+	}
+	return 0
+}
+
+// setRaw sets the raw bit to the given value and adds marks, pausing the calls
+// where the bit is taken away. The caller holds mode.
+func (g *Guard) setRaw(bit, marks uint64) error {
+	w, err := g.update(func(w uint64) uint64 {
+		if bit == 0 && w&raw != 0 {
+			return w | paused
+		}
+		if w&shared == 0 {
+			w |= bit
+		}
+		return w | marks
+	})
+	for try := 0; err == nil && w&paused != 0 && users(w) > int64(g.pins.Load()); try++ {
+		backoff(try)
+		w = g.word.Load()
+	}
+	if err == nil && w&paused != 0 {
+		_, err = g.update(func(w uint64) uint64 { return w&^(raw|paused) | marks })
+	}
+	return err
+}
+
+// update replaces the word of an open guard by what change makes of it.
+func (g *Guard) update(change func(uint64) uint64) (uint64, error) {
+	for {
+		w := g.word.Load()
+		if w&(open|closing) != open {
+			return 0, ErrClosed
+		}
+		next := change(w)
+		if g.word.CompareAndSwap(w, next) {
+			return next, nil
+		}
+	}
+}
+
+// backoff waits a little, and longer the more often it was tried: what is
+// waited for is a system call that does not block, or a goroutine that was
+// preempted around one.
+func backoff(try int) {
+	if try < 20 {
+		runtime.Gosched()
+		return
+	}
+	time.Sleep(50 * time.Microsecond)
+}

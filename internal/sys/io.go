@@ -1,0 +1,98 @@
+//go:build linux || darwin || freebsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+const (
+	// SmallIO is the largest read or write, in bytes, that is made without
+	// telling the scheduler. Copying a page takes the kernel well under a
+	// microsecond, less than the scheduler would need to hand the P on.
+	SmallIO = 4096
+
+	// maxIO is the largest single read or write. Darwin refuses more than 2 GiB,
+	// Linux cuts it short; a power of two keeps the pieces of a large write
+	// aligned.
+	maxIO = 1 << 30
+)
+
+type direction bool
+
+const (
+	reading direction = false
+	writing direction = true
+)
+
+func (d direction) String() string {
+	if d == writing {
+		return "write"
+	}
+	return "read"
+}
+
+// Read makes one read(2) of at most 1 GiB: ErrWouldBlock where it would block,
+// 0 at end of file.
+func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }
+
+// Write makes one write(2) of at most 1 GiB, and may write less than p:
+// ErrWouldBlock where it would block.
+func (g *Guard) Write(p []byte) (int, error) { return g.transfer(writing, p) }
+
+func (g *Guard) transfer(d direction, p []byte) (int, error) {
+	w, ok := g.enter()
+	if !ok {
+		return 0, ErrClosed
+	}
+	if w&known == 0 {
+		g.leave()
+		if err := g.classify(); err != nil {
+			return 0, err
+		}
+		return g.transfer(d, p)
+	}
+	var n int
+	var errno unix.Errno
+	for {
+		if w&raw != 0 && len(p) <= SmallIO {
+			n, errno = rawIO(g, d, p)
+		} else {
+			n, errno = scheduledIO(number(w), d, p[:min(len(p), maxIO)])
+		}
+		if errno != unix.EINTR {
+			break
+		}
+	}
+	g.leave()
+	if errno != 0 {
+		return 0, Error(d.String(), errno)
+	}
+	return n, nil
+}
+
+// scheduledIO reads or writes with the scheduler told, so that it may block.
+func scheduledIO(number int, d direction, p []byte) (n int, errno unix.Errno) {
+	if raceEnabled {
+		return raceIO(number, d, p)
+	}
+	var err error
+	if d == writing {
+		n, err = unix.Write(number, p)
+	} else {
+		n, err = unix.Read(number, p)
+	}
+	errno, _ = err.(unix.Errno)
+	return n, errno
+}
+
+// Ready reports whether poll(2) sees any of events, an error or a hang-up on
+// the descriptor now. It does not block. A descriptor that cannot be asked
+// counts as ready, so that the call that was to be made gives the error.
+func Ready(number int, events int16) bool {
+	fds := [1]unix.PollFd{{Fd: int32(number), Events: events}}
+	for {
+		n, err := unix.Poll(fds[:], 0)
+		if err != unix.EINTR {
+			return err != nil || n > 0
+		}
+	}
+}

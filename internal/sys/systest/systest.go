@@ -1,0 +1,152 @@
+//go:build linux || darwin || freebsd
+
+// Package systest holds what the tests of every module share: a TestMain that
+// finds what a test left behind, and the only way to skip a test.
+package systest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Main runs the tests and fails if they leave a descriptor, a child process or
+// a goroutine behind. Call it from TestMain.
+func Main(m *testing.M) {
+	warmUp()
+	before := descriptors()
+	goroutines := runtime.NumGoroutine()
+	code := m.Run()
+	for _, left := range []string{
+		leftDescriptors(before),
+		leftChild(),
+		leftGoroutines(goroutines),
+	} {
+		if left != "" {
+			fmt.Fprintln(os.Stderr, "left behind:", left)
+			code = max(code, 1)
+		}
+	}
+	os.Exit(code)
+}
+
+// warmUp makes what the runtime keeps for good once it is needed: the poller's
+// descriptors.
+func warmUp() {
+	r, w, err := os.Pipe()
+	if err == nil {
+		_, _ = r.Close(), w.Close()
+	}
+}
+
+// maxDescriptor bounds the numbers looked at; new ones are the lowest free.
+const maxDescriptor = 4096
+
+func descriptors() map[int]bool {
+	open := make(map[int]bool)
+	for n := range maxDescriptor {
+		if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err == nil {
+			open[n] = true
+		}
+	}
+	return open
+}
+
+func leftDescriptors(before map[int]bool) string {
+	var left []string
+	for n := range descriptors() {
+		if !before[n] {
+			what, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", n))
+			left = append(left, fmt.Sprintf("descriptor %d %s", n, what))
+		}
+	}
+	return strings.Join(left, ", ")
+}
+
+func leftChild() string {
+	var status unix.WaitStatus
+	pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil)
+	switch {
+	case err == unix.ECHILD:
+		return ""
+	case err != nil:
+		return "children: " + err.Error()
+	case pid == 0:
+		return "a child that still runs"
+	}
+	return fmt.Sprintf("child %d, not waited for", pid)
+}
+
+func leftGoroutines(before int) string {
+	var stacks string
+	for range 200 {
+		buf := make([]byte, 1<<20)
+		stacks = string(buf[:runtime.Stack(buf, true)])
+		// Package os/signal keeps its goroutine for good.
+		if runtime.NumGoroutine()-strings.Count(stacks, "os/signal.loop()") <= before {
+			return ""
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return "goroutines:\n" + stacks
+}
+
+// SkipUnsupported skips the test when err says that the kernel lacks a feature
+// that came with the given Linux version. On a kernel that should have it, and
+// for every other error, it fails the test instead. MATRIX_EMU in the
+// environment says that an emulator stands in for the kernel.
+func SkipUnsupported(t testing.TB, err error, major, minor int) {
+	t.Helper()
+	if err == nil {
+		return
+	}
+	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("MATRIX_EMU") != "" || olderThan(t, major, minor)) {
+		t.Skipf("since Linux %d.%d: %v", major, minor, err)
+	}
+	t.Fatalf("Linux %d.%d and later have this: %v", major, minor, err)
+}
+
+func olderThan(t testing.TB, major, minor int) bool {
+	t.Helper()
+	var name unix.Utsname
+	if err := unix.Uname(&name); err != nil {
+		t.Fatal(err)
+	}
+	var haveMajor, haveMinor int
+	if _, err := fmt.Sscanf(unix.ByteSliceToString(name.Release[:]), "%d.%d", &haveMajor, &haveMinor); err != nil {
+		t.Fatal(err)
+	}
+	return haveMajor < major || haveMajor == major && haveMinor < minor
+}
+
+const childMark = "IOFD_TEST_CHILD"
+
+// Child returns a command that runs one test of this test binary again, as a
+// child process in which [IsChild] holds, under the emulator that MATRIX_EMU
+// names if it is set. It is killed after a minute, so that a child that hangs
+// fails its test rather than the run.
+func Child(t testing.TB, test string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := append(strings.Fields(os.Getenv("MATRIX_EMU")), self, "-test.run=^"+test+"$", "-test.v")
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), childMark+"="+test)
+	return cmd
+}
+
+// IsChild reports whether this process is the one that [Child] made for the
+// test.
+func IsChild(test string) bool { return os.Getenv(childMark) == test }

@@ -1,0 +1,10 @@
+//go:build !(386 || arm || mips || mipsle)
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+const (
+	sysTimerfdSettime = unix.SYS_TIMERFD_SETTIME
+	sysTimerfdGettime = unix.SYS_TIMERFD_GETTIME
+)

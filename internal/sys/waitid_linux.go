@@ -1,0 +1,81 @@
+package sys
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Ended is what waitid(2) tells of a child process that has ended.
+type Ended struct {
+	PID    int
+	Status unix.WaitStatus
+	Rusage unix.Rusage
+}
+
+// WaitPidfd is waitid(2) for the end of the child whose pidfd g owns: P_PIDFD,
+// since Linux 5.4. It does not block, and gives ErrWouldBlock while the child
+// runs. It reaps the child unless options has WNOWAIT.
+func (g *Guard) WaitPidfd(options int) (Ended, error) {
+	number, err := g.Enter()
+	if err != nil {
+		return Ended{}, err
+	}
+	defer g.Leave()
+	var child siginfoChild
+	var rusage unix.Rusage
+	info := (*unix.Siginfo)(unsafe.Pointer(&child))
+	for {
+		err = unix.Waitid(unix.P_PIDFD, number, info, unix.WEXITED|unix.WNOHANG|options, &rusage)
+		if err != unix.EINTR {
+			break
+		}
+	}
+	switch {
+	case err != nil:
+		return Ended{}, Error("waitid", err)
+	case child.pid == 0:
+		return Ended{}, ErrWouldBlock
+	}
+	return Ended{int(child.pid), waitStatus(info.Code, child.status), rusage}, nil
+}
+
+// siginfoChild is the kernel's siginfo as SIGCHLD and waitid(2) fill it. Its
+// union begins where a pointer may stand: at 12 on 32-bit ports, at 16 on
+// others. Of what comes before, unix.Siginfo knows the order, which is another
+// one on MIPS.
+type siginfoChild struct {
+	_      [3]int32 // si_signo, si_errno, si_code
+	_      [0]uintptr
+	pid    int32
+	uid    uint32
+	status int32
+	_      [siginfoSize - siginfoUnion - 12]byte
+}
+
+const (
+	siginfoSize  = 128
+	siginfoUnion = 12 + 4*(^uint(0)>>63)
+)
+
+var (
+	_ [siginfoSize]byte  = [unsafe.Sizeof(siginfoChild{})]byte{}
+	_ [siginfoSize]byte  = [unsafe.Sizeof(unix.Siginfo{})]byte{}
+	_ [siginfoUnion]byte = [unsafe.Offsetof(siginfoChild{}.pid)]byte{}
+)
+
+// waitStatus puts si_code and si_status into the one word that wait4(2) gives.
+func waitStatus(code, status int32) unix.WaitStatus {
+	const (
+		cldExited = 1 // status is the exit code, else the signal
+		cldDumped = 3
+		core      = 0x80
+	)
+	switch code {
+	case cldExited:
+		return unix.WaitStatus(status) << 8
+	case cldDumped:
+		return unix.WaitStatus(status) | core
+	}
+	return unix.WaitStatus(status)
+}
