@@ -1,0 +1,43 @@
+//go:build !race && (linux || darwin || freebsd)
+
+package fd_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func TestNoAllocations(t *testing.T) {
+	r, w := pipe(t, true)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		var b [64]byte
+		_, _ = w.Write(b[:])
+		_, _ = r.Read(b[:])
+		_, _ = r.Read(b[:])
+	}))
+}
+
+func TestWaitAllocations(t *testing.T) {
+	r, w := pipe(t, true)
+	back, forth := pipe(t, true)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b := make([]byte, 1)
+		for {
+			if _, err := r.ReadContext(background, b); err != nil {
+				return
+			}
+			_, _ = forth.Write(b)
+		}
+	}()
+	b := make([]byte, 1)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		_, _ = w.Write(b)
+		_, _ = back.ReadContext(background, b)
+	}))
+	require.NoError(t, r.Close())
+	<-done
+}

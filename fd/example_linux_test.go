@@ -1,0 +1,103 @@
+package fd_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// A pipe between two goroutines: the reader parks until there is something.
+func Example() {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		log.Fatal(err)
+	}
+	r, w := fd.New(p[0]), fd.New(p[1])
+	defer r.Close()
+	go func() {
+		defer w.Close()
+		fmt.Fprint(w, "hello")
+	}()
+
+	buf := make([]byte, 16)
+	n, err := r.ReadContext(context.Background(), buf)
+	fmt.Printf("%s %v\n", buf[:n], err)
+	_, err = r.ReadContext(context.Background(), buf)
+	fmt.Println(err)
+	// Output:
+	// hello <nil>
+	// EOF
+}
+
+// A number that the kernel keeps for longer than a call is pinned as long.
+func ExampleFD_Pin() {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		log.Fatal(err)
+	}
+	r, w := fd.New(p[0]), fd.New(p[1])
+	defer r.Close()
+	defer w.Close()
+
+	number, err := r.Pin()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer r.Unpin()
+	_, _ = w.Write([]byte("x"))
+	fds := []unix.PollFd{{Fd: int32(number), Events: unix.POLLIN}}
+	n, err := unix.Poll(fds, 1000)
+	fmt.Println(n, err)
+	// Output: 1 <nil>
+}
+
+// WaitRead makes a waiting call of any that returns ErrWouldBlock: here
+// accept4(2) on a listening socket.
+func ExampleWaitRead() {
+	number, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	listener := fd.New(number)
+	defer listener.Close()
+	// An empty name: the kernel finds one.
+	if err := unix.Bind(number, &unix.SockaddrUnix{}); err != nil {
+		log.Fatal(err)
+	}
+	if err := unix.Listen(number, 1); err != nil {
+		log.Fatal(err)
+	}
+	address, err := unix.Getsockname(number)
+	if err != nil {
+		log.Fatal(err)
+	}
+	done := make(chan error)
+	go func() {
+		client, _ := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		defer func() { done <- unix.Close(client) }()
+		_ = unix.Connect(client, address)
+	}()
+
+	conn, err := fd.WaitRead(context.Background(), listener, func() (*fd.FD, error) {
+		number, err := listener.Pin()
+		if err != nil {
+			return nil, err
+		}
+		defer listener.Unpin()
+		accepted, _, err := unix.Accept4(number, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+		if err == unix.EAGAIN {
+			return nil, fd.ErrWouldBlock
+		}
+		return fd.New(accepted), err
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Println("accepted", conn.Valid(), <-done)
+	// Output: accepted true <nil>
+}

@@ -1,0 +1,11 @@
+//go:build linux || darwin || freebsd
+
+package fd_test
+
+import (
+	"testing"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { systest.Main(m) }

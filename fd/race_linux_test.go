@@ -1,0 +1,89 @@
+//go:build race
+
+package fd_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// What is handed over through a pipe is no race, whoever stands at its ends: an
+// FD, an os.File or x/sys.
+func TestHandOver(t *testing.T) {
+	type end func([]byte) (int, error)
+	r, w := pipe(t, true)
+	rFile, err := r.File("")
+	require.NoError(t, err)
+	defer rFile.Close()
+	wFile, err := w.File("")
+	require.NoError(t, err)
+	defer wFile.Close()
+	rNumber, wNumber := r.Fd(), w.Fd()
+
+	readers := map[string]end{
+		"FD":      func(p []byte) (int, error) { return r.ReadContext(background, p) },
+		"os.File": rFile.Read,
+		"x/sys": func(p []byte) (int, error) {
+			for {
+				if n, err := unix.Read(rNumber, p); err != unix.EAGAIN {
+					return n, err
+				}
+			}
+		},
+	}
+	writers := map[string]end{
+		"FD":      w.Write,
+		"os.File": wFile.Write,
+		"x/sys":   func(p []byte) (int, error) { return unix.Write(wNumber, p) },
+	}
+	for from, write := range writers {
+		for to, read := range readers {
+			if from != "FD" && to != "FD" {
+				continue // not ours
+			}
+			t.Run(from+" to "+to, func(t *testing.T) {
+				data := 0
+				go func() {
+					data = 42
+					_, _ = write([]byte("x"))
+				}()
+				_, err := read(make([]byte, 1))
+				require.NoError(t, err)
+				assert.Equal(t, 42, data)
+			})
+		}
+	}
+}
+
+// A race that is one is still found.
+func TestRaceIsReported(t *testing.T) {
+	out, err := systest.Child(t, "TestChildRaces").CombinedOutput()
+	assert.Error(t, err)
+	assert.Contains(t, string(out), "DATA RACE")
+}
+
+func TestChildRaces(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	r, w := pipe(t, true)
+	data := 0
+	done := make(chan struct{})
+	go func() {
+		_, _ = w.Write([]byte("x"))
+		data++ // after the write: the reader may not rely on it
+		os.Getpid()
+		close(done)
+	}()
+	_, _ = r.ReadContext(background, make([]byte, 1))
+	data++
+	<-done
+	_ = fd.ErrClosed
+}

@@ -1,0 +1,105 @@
+package fd_test
+
+import (
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// A read that blocks must not hold the only P. If it did, nothing in the process
+// would run any more, so the test is a child with a deadline.
+func TestBlockingReadLetsOthersRun(t *testing.T) {
+	for _, test := range []string{"TestChildBlockingPipe", "TestChildModeTakenAway", "TestChildHandedOut"} {
+		out, err := systest.Child(t, test).CombinedOutput()
+		assert.NoError(t, err, "%s", out)
+	}
+}
+
+// readWhileOthersRun reads from r, which blocks, and returns when others have
+// run and the collector has been through meanwhile.
+func readWhileOthersRun(t *testing.T, r, w *fd.FD, size int) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	read := make(chan error, 1)
+	var started atomic.Bool
+	go func() {
+		started.Store(true)
+		_, err := r.Read(make([]byte, size))
+		read <- err
+	}()
+	for n := 0; n < 100 || !started.Load(); n++ {
+		time.Sleep(time.Millisecond)
+	}
+	runtime.GC()
+	assert.Empty(t, read, "the read still blocks")
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, <-read)
+}
+
+func TestChildBlockingPipe(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	for _, size := range []int{1, 4096, 1 << 16} {
+		r, w := pipe(t, false)
+		readWhileOthersRun(t, r, w, size)
+	}
+}
+
+// From non-blocking to blocking while reads are made all the time: no read that
+// began in the one mode may reach the kernel in the other.
+func TestChildModeTakenAway(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	for range 200 {
+		r, w := pipe(t, true)
+		ended := make(chan struct{})
+		for range 3 {
+			go func() {
+				for {
+					if _, err := r.Read(make([]byte, 1)); err != nil && err != fd.ErrWouldBlock {
+						ended <- struct{}{}
+						return
+					}
+					runtime.Gosched()
+				}
+			}()
+		}
+		time.Sleep(200 * time.Microsecond)
+		require.NoError(t, r.SetNonblock(false))
+		runtime.GC()
+		require.NoError(t, r.Close())
+		require.NoError(t, w.Close())
+		for range 3 {
+			<-ended
+		}
+	}
+}
+
+// A child, or here a stranger's hand, clears O_NONBLOCK of a descriptor that was
+// given out.
+func TestChildHandedOut(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	r, w := pipe(t, true)
+	_, err := r.Read(make([]byte, 1))
+	require.Equal(t, fd.ErrWouldBlock, err)
+	file, err := r.File("")
+	require.NoError(t, err)
+	defer file.Close()
+	number, err := r.Pin()
+	require.NoError(t, err)
+	defer r.Unpin()
+	require.NoError(t, unix.SetNonblock(number, false))
+	readWhileOthersRun(t, r, w, 1)
+}

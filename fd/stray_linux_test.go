@@ -1,0 +1,159 @@
+package fd_test
+
+import (
+	"flag"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+var strayTime = flag.Duration("stray", time.Second, "how long to look for stray reads")
+
+// A stray read is one that reaches the number's next owner. Readers hammer a
+// descriptor that never has anything to read; it is closed under them, and its
+// number taken at once by a stranger that has. Whoever reads anything has
+// strayed.
+type strayHunt struct {
+	read    func(*fd.FD, []byte) (int, error)
+	current atomic.Pointer[fd.FD]
+	stray   atomic.Int64
+	stop    atomic.Bool
+}
+
+func (h *strayHunt) reader() {
+	var b [8]byte
+	for n := 0; !h.stop.Load(); n++ {
+		f := h.current.Load()
+		if _, err := h.read(f, b[:]); err == nil {
+			h.stray.Add(1)
+		}
+		if n%4 == 0 || f.Fd() < 0 {
+			runtime.Gosched() // else, where there are few processors, the closer hardly gets one
+		}
+	}
+}
+
+// run closes descriptors until the time is over or enough strays are found, and
+// returns how many it closed.
+func (h *strayHunt) run(t *testing.T, readers int, duration time.Duration, enough int64) (rounds int) {
+	h.current.Store(new(fd.FD))
+	var wg sync.WaitGroup
+	for range readers {
+		wg.Go(h.reader)
+	}
+	for end := time.Now().Add(duration); time.Now().Before(end) && h.stray.Load() < enough; rounds++ {
+		number, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		f := fd.NewNonblock(number)
+		h.current.Store(f)
+		for range rounds % 16 {
+			runtime.Gosched()
+		}
+		// The stranger comes first half of the time to Close, else after it.
+		closed := make(chan struct{})
+		go func() {
+			_ = f.Close()
+			close(closed)
+		}()
+		if rounds%2 == 0 {
+			<-closed
+		}
+		stranger, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		<-closed
+		var b [8]byte
+		if _, err := unix.Read(stranger, b[:]); err != nil {
+			h.stray.Add(1)
+		}
+		require.NoError(t, unix.Close(stranger))
+	}
+	h.stop.Store(true)
+	wg.Wait()
+	return rounds
+}
+
+func TestNoStrayRead(t *testing.T) {
+	for _, procs := range []int{1, 2, 4} {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
+		h := &strayHunt{read: (*fd.FD).Read}
+		rounds := h.run(t, 3, *strayTime/3, 1)
+		t.Logf("GOMAXPROCS=%d: %d racing closes, %d stray reads", procs, rounds, h.stray.Load())
+		assert.Zero(t, h.stray.Load())
+	}
+}
+
+// The hunt finds the reads of who uses the number without a guard.
+func TestStrayHuntFinds(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	h := &strayHunt{read: func(f *fd.FD, b []byte) (int, error) {
+		number := f.Fd()
+		runtime.Gosched()
+		return unix.Read(number, b)
+	}}
+	rounds := h.run(t, 3, deadline, 1)
+	t.Logf("%d racing closes", rounds)
+	assert.Positive(t, h.stray.Load())
+}
+
+// Everything that changes a descriptor's life or mode, while calls are made on
+// it: each call succeeds, would block or finds it closed, and what is left is
+// one open number for each that was released.
+func TestLifeStorm(t *testing.T) {
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
+	for range rounds {
+		var p [2]int
+		require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+		f := fd.New(p[0])
+		var released atomic.Int64
+		var wg sync.WaitGroup
+		for _, call := range []func() error{
+			func() error { _, err := f.Read(make([]byte, 8)); return err },
+			func() error { _, err := f.Read(make([]byte, 8192)); return err },
+			func() error { n, err := f.Pin(); runtime.Gosched(); f.Unpin(); _ = n; return err },
+			func() error { return f.SetNonblock(true) },
+			func() error {
+				d, err := f.Dup()
+				if err == nil {
+					err = d.Close()
+				}
+				return err
+			},
+			func() error {
+				n, err := f.Release()
+				if err == nil {
+					released.Add(1)
+					err = unix.Close(n)
+				}
+				return err
+			},
+			f.Close,
+		} {
+			wg.Go(func() {
+				for range 3 {
+					switch err := call(); err {
+					case nil, fd.ErrClosed, fd.ErrWouldBlock:
+					default:
+						assert.ErrorIs(t, err, unix.EBUSY)
+					}
+				}
+			})
+		}
+		wg.Wait()
+		require.False(t, f.Valid())
+		require.False(t, isOpen(p[0]))
+		require.LessOrEqual(t, released.Load(), int64(1))
+		require.NoError(t, unix.Close(p[1]))
+	}
+}

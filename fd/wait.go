@@ -1,0 +1,307 @@
+//go:build linux || darwin || freebsd
+
+package fd
+
+import (
+	"context"
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// WaitRead calls try, and again whenever f becomes readable, until try returns
+// anything but [ErrWouldBlock], and returns that. Meanwhile the goroutine is
+// parked on the runtime's poller. It ends early with ctx's error when ctx ends,
+// and with [ErrClosed] when f is closed. A nil ctx or try is refused with EINVAL.
+//
+// The …Context methods of every handle are made of it. try should be a call on f
+// that does not block; where f is in blocking mode, or might be, WaitRead asks
+// poll(2) before each try. With context.Background() it allocates nothing after
+// the first wait on f.
+func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
+	return wait(ctx, f, &readSide, try)
+}
+
+// WaitWrite is [WaitRead] for a call that waits for f to become writable.
+func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
+	return wait(ctx, f, &writeSide, try)
+}
+
+func wait[T any](ctx context.Context, f *FD, dir *direction, try func() (T, error)) (T, error) {
+	var zero T
+	switch {
+	case !f.Valid():
+		return zero, ErrClosed
+	case ctx == nil:
+		return zero, sys.Invalid("context is nil")
+	case try == nil:
+		return zero, sys.Invalid("function is nil")
+	}
+	v, err := attempt(f, dir, try)
+	if !errors.Is(err, ErrWouldBlock) {
+		return v, err
+	}
+	s := dir.of(f.waiters())
+	if err := s.lead(ctx, f); err != nil {
+		return v, err
+	}
+	defer s.pass()
+	for {
+		if err := s.park(ctx); err != nil {
+			return v, err
+		}
+		if v, err = attempt(f, dir, try); !errors.Is(err, ErrWouldBlock) {
+			return v, err
+		}
+		// A descriptor may stay ready for a call that would block all the same, and
+		// then the poller never waits long enough to be interrupted.
+		if err := ctx.Err(); err != nil {
+			return v, err
+		}
+	}
+}
+
+// attempt is try where it cannot block, or where poll(2) says that it will not.
+func attempt[T any](f *FD, dir *direction, try func() (T, error)) (T, error) {
+	if !f.guard.Raw() {
+		var zero T
+		number, err := f.guard.Enter()
+		if err != nil {
+			return zero, err
+		}
+		ready := sys.Ready(number, dir.events)
+		f.guard.Leave()
+		if !ready {
+			return zero, ErrWouldBlock
+		}
+	}
+	return try()
+}
+
+// waiting is what an FD needs once somebody has waited on it.
+type waiting struct{ read, write side }
+
+// A side is the waiting in one direction. One goroutine at a time, the leader,
+// parks on the runtime's poller; the others queue for its place. The leader
+// keeps it until its own call is done, so that one event does not wake them all,
+// then passes it on; the next tries its call before it parks, so that nothing
+// that the leader left is missed.
+//
+// Deadlines of the poller belong to the side, not to a goroutine: a context that
+// ends sets one that has passed, and its leader clears it before it passes the
+// place on.
+type side struct {
+	dir *direction
+
+	mu     sync.Mutex
+	led    bool // there is a leader, or its place is on its way to a follower
+	closed bool
+	queue  []*follower
+
+	// Made by the first leader, under mu, and constant from then on. The file owns
+	// a descriptor of its own, which the poller watches: see watch.
+	file *os.File
+	wait func(func(uintptr) bool) error
+
+	// The leader's.
+	asked       bool
+	ready       func(uintptr) bool
+	interrupt   func()
+	interrupted chan struct{}
+}
+
+// A follower waits for the leader's place, which comes as a token in turn. A
+// closed side hands out tokens to all.
+type follower struct{ turn chan struct{} }
+
+var followers = sync.Pool{New: func() any { return &follower{make(chan struct{}, 1)} }}
+
+// A direction says what waiting to read and waiting to write differ in.
+type direction struct {
+	events int16
+	of     func(*waiting) *side
+}
+
+var (
+	readSide  = direction{unix.POLLIN, func(w *waiting) *side { return &w.read }}
+	writeSide = direction{unix.POLLOUT, func(w *waiting) *side { return &w.write }}
+)
+
+func (f *FD) waiters() *waiting {
+	if w := f.waiting.Load(); w != nil {
+		return w
+	}
+	w := new(waiting)
+	w.read.dir, w.write.dir = &readSide, &writeSide
+	for {
+		if f.waiting.CompareAndSwap(nil, w) {
+			return w
+		}
+		if other := f.waiting.Load(); other != nil {
+			return other
+		}
+	}
+}
+
+// wake ends all waiting on f, which has just been closed. Whoever comes to wait
+// after this finds f closed when he becomes the leader.
+func (f *FD) wake() {
+	if w := f.waiting.Swap(nil); w != nil {
+		w.read.close()
+		w.write.close()
+	}
+}
+
+func (s *side) close() {
+	s.mu.Lock()
+	s.closed = true
+	file, queue := s.file, s.queue
+	s.queue = nil
+	s.mu.Unlock()
+	for _, w := range queue {
+		w.turn <- struct{}{}
+	}
+	if file != nil {
+		// Wakes the leader. What it closes is our own duplicate.
+		_ = file.Close()
+	}
+}
+
+// lead returns when the caller is the leader.
+func (s *side) lead(ctx context.Context, f *FD) error {
+	s.mu.Lock()
+	if s.led && !s.closed {
+		w := followers.Get().(*follower)
+		s.queue = append(s.queue, w)
+		s.mu.Unlock()
+		defer followers.Put(w)
+		if err := s.follow(ctx, w); err != nil {
+			return err
+		}
+		s.mu.Lock()
+	}
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	if s.file == nil {
+		if err := s.open(f); err != nil {
+			s.passLocked()
+			return err
+		}
+	}
+	s.led = true
+	return nil
+}
+
+// follow waits for w's turn. When it fails, w has left the queue and holds no
+// token.
+func (s *side) follow(ctx context.Context, w *follower) error {
+	select {
+	case <-w.turn:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, other := range s.queue {
+		if other == w {
+			s.queue = append(s.queue[:i], s.queue[i+1:]...)
+			return ctx.Err()
+		}
+	}
+	// The turn has come as ctx ended.
+	<-w.turn
+	s.passLocked()
+	return ctx.Err()
+}
+
+// pass gives the leader's place on.
+func (s *side) pass() {
+	s.mu.Lock()
+	s.passLocked()
+	s.mu.Unlock()
+}
+
+func (s *side) passLocked() {
+	s.led = len(s.queue) > 0
+	if s.led {
+		next := s.queue[0]
+		s.queue = append(s.queue[:0], s.queue[1:]...)
+		next.turn <- struct{}{}
+	}
+}
+
+// open has the runtime's poller watch f.
+func (s *side) open(f *FD) error {
+	number, err := f.guard.Enter()
+	if err != nil {
+		return err
+	}
+	defer f.guard.Leave()
+	watched, events, err := watch(number, s.dir.events)
+	if err != nil {
+		return err
+	}
+	file := os.NewFile(uintptr(watched), "iofd wait")
+	conn, err := file.SyscallConn()
+	if err != nil {
+		_ = file.Close()
+		return err
+	}
+	s.file, s.wait = file, conn.Read
+	if events == unix.POLLOUT {
+		s.wait = conn.Write
+	}
+	s.interrupted = make(chan struct{}, 1)
+	s.interrupt = func() {
+		_ = s.file.SetDeadline(time.Unix(1, 0))
+		s.interrupted <- struct{}{}
+	}
+	// The poller tells of changes from the moment that wait begins, so what was
+	// ready before that must be asked for. It calls back a second time when a
+	// change has come.
+	s.ready = func(raw uintptr) bool {
+		if s.asked {
+			return true
+		}
+		s.asked = true
+		return sys.Ready(int(raw), events)
+	}
+	return nil
+}
+
+// park returns nil when the descriptor may be ready.
+func (s *side) park(ctx context.Context) error {
+	s.asked = false
+	if ctx.Done() == nil {
+		return s.parkError(s.wait(s.ready))
+	}
+	stop := context.AfterFunc(ctx, s.interrupt)
+	err := s.wait(s.ready)
+	if !stop() {
+		<-s.interrupted
+		_ = s.file.SetDeadline(time.Time{})
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			return ctx.Err()
+		}
+	}
+	return s.parkError(err)
+}
+
+func (s *side) parkError(err error) error {
+	if err == nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return ErrClosed
+	}
+	return err
+}

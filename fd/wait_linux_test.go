@@ -1,0 +1,64 @@
+package fd_test
+
+import (
+	"context"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// A descriptor in blocking mode is waited for without changing its mode.
+func TestWaitInBlockingMode(t *testing.T) {
+	r, w := pipe(t, false)
+	short, cancel := context.WithTimeout(background, 10*time.Millisecond)
+	defer cancel()
+	assert.Equal(t, context.DeadlineExceeded, readByte(short, r))
+	for range 20 {
+		got := make(chan error, 1)
+		go func() { got <- readByte(background, r) }()
+		time.Sleep(time.Millisecond)
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+		require.NoError(t, <-got)
+	}
+	nonblock, err := r.Nonblock()
+	require.NoError(t, err)
+	assert.False(t, nonblock)
+
+	// From blocking to not, and back, on one FD that has been waited for.
+	for _, mode := range []bool{true, false, true} {
+		require.NoError(t, r.SetNonblock(mode))
+		_, err = w.Write([]byte("x"))
+		require.NoError(t, err)
+		require.NoError(t, readByte(background, r))
+		ctx, cancel := context.WithTimeout(background, time.Millisecond)
+		assert.Equal(t, context.DeadlineExceeded, readByte(ctx, r))
+		cancel()
+	}
+
+	got := make(chan error, 1)
+	go func() { got <- readByte(background, r) }()
+	time.Sleep(time.Millisecond)
+	require.NoError(t, r.Close())
+	assert.Equal(t, fd.ErrClosed, <-got)
+}
+
+// A regular file is always ready.
+func TestWaitOnRegularFile(t *testing.T) {
+	file, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.WriteString("x")
+	require.NoError(t, err)
+	_, err = file.Seek(0, 0)
+	require.NoError(t, err)
+	f, err := fd.FromFile(file)
+	require.NoError(t, err)
+	defer f.Close()
+	assert.NoError(t, readByte(background, f))
+}
