@@ -1,0 +1,290 @@
+package timerfd
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// size is how many bytes the kernel reads: the number of expirations.
+const size = 8
+
+// ErrClockChanged says that the wall clock was set while a timer armed with
+// [CancelOnSet] ran. errors.Is(ErrClockChanged, unix.ECANCELED) holds.
+var ErrClockChanged error = clockChanged{}
+
+type clockChanged struct{}
+
+func (clockChanged) Error() string { return "iofd: timerfd: the clock was set" }
+func (clockChanged) Unwrap() error { return unix.ECANCELED }
+
+// TimerFD is a timer, see timerfd_create(2). Make one with [New] or [FromFD]; the
+// zero TimerFD is closed. It must not be copied.
+type TimerFD struct {
+	fd    fd.FD
+	clock Clock
+}
+
+var _ fd.Timer = (*TimerFD)(nil)
+
+// New creates a timer that is not armed, see timerfd_create(2). It is
+// close-on-exec and non-blocking.
+//
+// An unknown clock is refused with EINVAL. An alarm clock without
+// CAP_WAKE_ALARM gives an error for which errors.Is(err, fs.ErrPermission)
+// holds. Other errors are the kernel's: EMFILE or ENFILE when there are too many
+// descriptors, ENOMEM.
+func New(clock Clock) (*TimerFD, error) {
+	if !clock.valid() {
+		return nil, sys.Invalid("timerfd: %v is no clock for a timer", clock)
+	}
+	number, err := unix.TimerfdCreate(int(clock), unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	if err != nil {
+		return nil, sys.Error("timerfd_create", err)
+	}
+	t := &TimerFD{clock: clock}
+	if err := t.fd.Take(fd.NewNonblock(number)); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+// FromFD makes a TimerFD of a descriptor that was inherited or received. On
+// success the TimerFD owns it and f is closed; on failure f stays the caller's.
+// A descriptor of another kind is refused with EINVAL; while f is in use it is
+// EBUSY. /proc is needed to tell the kind, and the clock, see
+// clockid in proc_pid_fdinfo(5), since Linux 3.17.
+//
+// The descriptor is made close-on-exec, and put into non-blocking mode, which
+// all who share its open file description see.
+func FromFD(f *fd.FD) (*TimerFD, error) {
+	t := new(TimerFD)
+	if err := t.fd.Adopt(f, "timerfd", isTimerFD); err != nil {
+		return nil, err
+	}
+	text, err := t.fd.Fdinfo("clockid")
+	if err == nil {
+		_, err = fmt.Sscan(text, &t.clock)
+	}
+	if err == nil {
+		err = t.fd.SetNonblock(true)
+	}
+	if err != nil {
+		_ = f.Take(&t.fd)
+		return nil, err
+	}
+	return t, nil
+}
+
+func isTimerFD(object string) bool { return object == "anon_inode:[timerfd]" }
+
+// Arm starts the timer: it expires after initial, then every interval, or once
+// if interval is 0, see timerfd_settime(2). It replaces what was armed, and
+// clears expirations not yet read.
+//
+// An initial of 0 expires at once, as time.NewTimer(0) does; the system call
+// would disarm the timer. Negative durations are refused with EINVAL. The
+// kernel's unit is the nanosecond.
+func (t *TimerFD) Arm(initial, interval time.Duration) error {
+	if initial < 0 || interval < 0 {
+		return t.refuse(initial, interval)
+	}
+	return t.settime(0, timespec(initial), interval)
+}
+
+// ArmAt starts the timer like [TimerFD.Arm], for a moment instead of a delay. A
+// moment that has passed, the zero Time and the Unix epoch included, expires at
+// once; one that is farther off than the kernel counts, near 292 years from the
+// epoch of the clock, waits for the end of that.
+//
+// On the wall clocks the timer follows the clock when it is set. On the others
+// deadline is converted when ArmAt is called: by its monotonic reading where it
+// has one, as those from time.Now do, else by how far the wall clock is from it
+// now.
+//
+// A negative interval is refused with EINVAL, and so is [CancelOnSet] on a clock
+// that cannot be set.
+func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOption) error {
+	if !t.Valid() {
+		return fd.ErrClosed
+	}
+	if interval < 0 {
+		return t.refuse(0, interval)
+	}
+	flags := unix.TFD_TIMER_ABSTIME
+	for _, o := range opts {
+		switch {
+		case o != CancelOnSet:
+			return sys.Invalid("timerfd: %d is no option of ArmAt", int(o))
+		case !t.clock.wall():
+			return sys.Invalid("timerfd: CancelOnSet on %v, a clock that is never set", t.clock)
+		}
+		flags |= unix.TFD_TIMER_CANCEL_ON_SET
+	}
+	at, err := t.clock.at(deadline)
+	if err != nil {
+		return sys.Error("clock_gettime", err)
+	}
+	return t.settime(flags, at, interval)
+}
+
+// AtOption is an option of [TimerFD.ArmAt].
+type AtOption int
+
+// CancelOnSet ends the wait when the wall clock is set: Read, and a ReadContext
+// that waits, return [ErrClockChanged] once, and the timer runs on. Only for the
+// wall clocks, [Realtime] and [RealtimeAlarm]; see TFD_TIMER_CANCEL_ON_SET in
+// timerfd_create(2), since Linux 3.0.
+const CancelOnSet AtOption = 1
+
+// at converts a moment to what the clock will show then, or to the clock's
+// first nanosecond if that is later.
+func (c Clock) at(moment time.Time) (sys.Timespec, error) {
+	ts := sys.Timespec{Sec: moment.Unix(), Nsec: int64(moment.Nanosecond())}
+	if !c.wall() {
+		now := time.Now()
+		shown, err := c.now()
+		if err != nil {
+			return sys.Timespec{}, err
+		}
+		// Sub uses the monotonic readings where both have one, and saturates.
+		ahead := moment.Sub(now)
+		ts = timespec(ahead)
+		ts.Sec += int64(shown.Sec)
+		ts.Nsec += int64(shown.Nsec)
+		if ts.Nsec >= 1e9 {
+			ts.Sec, ts.Nsec = ts.Sec+1, ts.Nsec-1e9
+		} else if ts.Nsec < 0 {
+			ts.Sec, ts.Nsec = ts.Sec-1, ts.Nsec+1e9
+		}
+	}
+	if ts.Sec < 0 {
+		ts = sys.Timespec{}
+	}
+	return ts, nil
+}
+
+// timespec converts a duration; both parts have its sign.
+func timespec(d time.Duration) sys.Timespec {
+	return sys.Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
+}
+
+func (t *TimerFD) refuse(initial, interval time.Duration) error {
+	switch {
+	case !t.Valid():
+		return fd.ErrClosed
+	case initial < 0:
+		return sys.Invalid("timerfd: the delay of %v is negative", initial)
+	}
+	return sys.Invalid("timerfd: the interval of %v is negative", interval)
+}
+
+// settime arms the timer. A time of zero, which would disarm it, becomes the
+// nanosecond after.
+func (t *TimerFD) settime(flags int, first sys.Timespec, interval time.Duration) error {
+	if first == (sys.Timespec{}) {
+		first.Nsec = 1
+	}
+	spec := sys.Itimerspec{Interval: timespec(interval), Value: first}
+	return t.fd.Guard().TimerfdSettime(flags, &spec)
+}
+
+// Disarm stops the timer and clears expirations not yet read, see
+// timerfd_settime(2). A timer that is not armed stays so.
+func (t *TimerFD) Disarm() error {
+	return t.fd.Guard().TimerfdSettime(0, &sys.Itimerspec{})
+}
+
+// Read takes the number of times that the timer has expired since it was armed
+// or last read, see read(2) in timerfd_create(2). It does not block: where that
+// is 0 it returns [fd.ErrWouldBlock]. Expirations that nobody read in time are
+// counted, never lost. After [CancelOnSet], [ErrClockChanged] says that the
+// clock was set.
+func (t *TimerFD) Read() (expirations uint64, err error) {
+	var b [size]byte
+	n, err := t.fd.Read(b[:])
+	switch {
+	case err == nil && n != size:
+		return 0, fmt.Errorf("iofd: timerfd: read(2) returned %d bytes, not %d", n, size)
+	case err != nil && errors.Is(err, unix.ECANCELED):
+		return 0, ErrClockChanged
+	case err != nil:
+		return 0, err
+	}
+	return binary.NativeEndian.Uint64(b[:]), nil
+}
+
+// ReadContext is [TimerFD.Read], but where that would block it parks the
+// goroutine until the timer expires, ctx ends (its error) or t is closed
+// ([fd.ErrClosed]). With context.Background it allocates nothing.
+func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err error) {
+	return fd.WaitRead(ctx, &t.fd, t.Read)
+}
+
+// Remaining returns the time until the timer next expires, 0 if it is not armed
+// (or expired, and has no interval), and its interval, 0 if it has none, see
+// timerfd_gettime(2). Times over the 292 years of a time.Duration are cut to
+// that.
+func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error) {
+	var spec sys.Itimerspec
+	if err := t.fd.Guard().TimerfdGettime(&spec); err != nil {
+		return 0, 0, err
+	}
+	return duration(spec.Value), duration(spec.Interval), nil
+}
+
+func duration(ts sys.Timespec) time.Duration {
+	if ts.Sec >= math.MaxInt64/int64(time.Second) {
+		return math.MaxInt64
+	}
+	return time.Duration(ts.Sec)*time.Second + time.Duration(ts.Nsec)
+}
+
+// Clock returns the clock that the timer runs by.
+func (t *TimerFD) Clock() Clock { return t.clock }
+
+// Fd returns the descriptor number for poll(2), epoll(7) or io_uring(7), -1 once
+// closed. It is only borrowed: see [fd.FD.Pin].
+func (t *TimerFD) Fd() int { return t.fd.Fd() }
+
+// Raw is [TimerFD.Fd] as the kernel's int.
+func (t *TimerFD) Raw() int32 { return t.fd.Raw() }
+
+// Valid reports whether t has not been closed.
+func (t *TimerFD) Valid() bool { return t.fd.Valid() }
+
+// FD returns the core descriptor, which stays t's: for Pin, the flags and
+// SyscallConn.
+func (t *TimerFD) FD() *fd.FD { return &t.fd }
+
+// Close closes the timer and wakes every waiter with [fd.ErrClosed]. The timer
+// itself runs on while another process or a duplicate has it. A second Close
+// does nothing and returns nil.
+func (t *TimerFD) Close() error { return t.fd.Close() }
+
+// Dup returns another TimerFD for the same timer, see dup(2). Both must be
+// closed. Calls of both tell the scheduler from now on, as [fd.FD.Dup] explains.
+func (t *TimerFD) Dup() (*TimerFD, error) {
+	f, err := t.fd.Dup()
+	if err != nil {
+		return nil, err
+	}
+	d := &TimerFD{clock: t.clock}
+	if err := d.fd.Take(f); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// File returns an os.File with a duplicate of the descriptor, for
+// exec.Cmd.ExtraFiles. Both must be closed. See [fd.FD.File].
+func (t *TimerFD) File(name string) (*os.File, error) { return t.fd.File(name) }

@@ -1,0 +1,377 @@
+package timerfd_test
+
+import (
+	"context"
+	"io/fs"
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+var (
+	background = context.Background()
+	plain      = []timerfd.Clock{timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime}
+)
+
+const far = 1000 * time.Hour
+
+func timer(t testing.TB, clock timerfd.Clock) *timerfd.TimerFD {
+	t.Helper()
+	tm, err := timerfd.New(clock)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, tm.Close()) })
+	return tm
+}
+
+// onEachClock runs a test on every clock that takes no privilege.
+func onEachClock(t *testing.T, test func(t *testing.T, clock timerfd.Clock)) {
+	for _, clock := range plain {
+		t.Run(clock.String(), func(t *testing.T) { test(t, clock) })
+	}
+}
+
+// expires checks that the timer fires, in a time that only a hang can pass.
+func expires(t *testing.T, tm *timerfd.TimerFD) uint64 {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(background, 20*time.Second)
+	defer cancel()
+	n, err := tm.ReadContext(ctx)
+	require.NoError(t, err)
+	return n
+}
+
+func notYet(t *testing.T, tm *timerfd.TimerFD) {
+	t.Helper()
+	_, err := tm.Read()
+	assert.Equal(t, fd.ErrWouldBlock, err)
+}
+
+func TestNew(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		assert.Equal(t, clock, tm.Clock())
+		assert.Equal(t, tm.Fd(), int(tm.Raw()))
+		for _, flag := range []func() (bool, error){tm.FD().Cloexec, tm.FD().Nonblock} {
+			set, err := flag()
+			require.NoError(t, err)
+			assert.True(t, set)
+		}
+		notYet(t, tm)
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Zero(t, remaining)
+		assert.Zero(t, interval)
+	})
+	for _, clock := range []timerfd.Clock{-1, 2, 3, 4, 5, 6, 10, 11, 1 << 40} {
+		_, err := timerfd.New(clock)
+		assert.ErrorIs(t, err, unix.EINVAL, clock)
+	}
+}
+
+func TestAlarmClocks(t *testing.T) {
+	for _, clock := range []timerfd.Clock{timerfd.RealtimeAlarm, timerfd.BoottimeAlarm} {
+		tm, err := timerfd.New(clock)
+		if err != nil {
+			assert.ErrorIs(t, err, fs.ErrPermission, clock)
+			continue
+		}
+		require.NoError(t, tm.Arm(far, 0), "a machine with no clock to wake it cannot arm")
+		remaining, _, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Greater(t, remaining, far-time.Minute)
+		require.NoError(t, tm.ArmAt(time.Now().Add(-time.Second), 0))
+		assert.Equal(t, uint64(1), expires(t, tm))
+		require.NoError(t, tm.Close())
+	}
+}
+
+func TestArm(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		start := time.Now()
+		require.NoError(t, tm.Arm(20*time.Millisecond, 0))
+		assert.Equal(t, uint64(1), expires(t, tm))
+		assert.GreaterOrEqual(t, time.Since(start), 19*time.Millisecond)
+		notYet(t, tm)
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Zero(t, remaining, "it expired, once")
+		assert.Zero(t, interval)
+	})
+}
+
+func TestInterval(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	start := time.Now()
+	require.NoError(t, tm.Arm(time.Millisecond, time.Millisecond))
+	var sum uint64
+	for sum < 10 {
+		sum += expires(t, tm)
+	}
+	assert.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
+
+	// What nobody read in time is counted.
+	time.Sleep(20 * time.Millisecond)
+	n, err := tm.Read()
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, n, uint64(19))
+
+	_, interval, err := tm.Remaining()
+	require.NoError(t, err)
+	assert.Equal(t, time.Millisecond, interval)
+}
+
+// The system call disarms for a time of zero; a delay that was computed to be
+// zero must fire.
+func TestArmZero(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		require.NoError(t, tm.Arm(0, 0))
+		assert.Equal(t, uint64(1), expires(t, tm))
+		require.NoError(t, tm.Arm(0, far))
+		assert.Equal(t, uint64(1), expires(t, tm))
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Equal(t, far, interval)
+		assert.Greater(t, remaining, far-time.Minute)
+	})
+}
+
+func TestArmAtPast(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		for what, moment := range map[string]time.Time{
+			"now":               time.Now(),
+			"a second ago":      time.Now().Add(-time.Second),
+			"without monotonic": time.Now().Add(-time.Second).Round(0),
+			"the epoch":         time.Unix(0, 0),
+			"its first moment":  time.Unix(0, 1),
+			"before the epoch":  time.Unix(-1, 999999999),
+			"zero":              {},
+			"the first of all":  time.Unix(math.MinInt64, 0),
+		} {
+			require.NoError(t, tm.ArmAt(moment, 0), what)
+			assert.Equal(t, uint64(1), expires(t, tm), what)
+		}
+	})
+}
+
+func TestArmAtFuture(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		for what, moment := range map[string]time.Time{
+			"with monotonic": time.Now().Add(far),
+			"without":        time.Now().Add(far).Round(0),
+			"elsewhere":      time.Now().Add(far).In(time.FixedZone("", 3600)),
+		} {
+			require.NoError(t, tm.ArmAt(moment, time.Hour), what)
+			remaining, interval, err := tm.Remaining()
+			require.NoError(t, err)
+			assert.InDelta(t, far, remaining, float64(time.Minute), what)
+			assert.Equal(t, time.Hour, interval)
+		}
+		start := time.Now()
+		require.NoError(t, tm.ArmAt(start.Add(20*time.Millisecond), 0))
+		expires(t, tm)
+		assert.GreaterOrEqual(t, time.Since(start), 19*time.Millisecond)
+	})
+}
+
+// Beyond what the kernel counts the timer waits for the end of that.
+func TestBeyondRange(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		for what, moment := range map[string]time.Time{
+			"year 2262":       time.Unix(0, math.MaxInt64),
+			"a second later":  time.Unix(0, math.MaxInt64).Add(time.Second),
+			"year 3000":       time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC),
+			"the last of all": time.Unix(math.MaxInt64-62135596801, 999999999),
+		} {
+			require.NoError(t, tm.ArmAt(moment, 0), what)
+			notYet(t, tm)
+			remaining, _, err := tm.Remaining()
+			require.NoError(t, err)
+			assert.Greater(t, remaining, 200*365*24*time.Hour, what)
+		}
+		require.NoError(t, tm.Arm(math.MaxInt64, math.MaxInt64))
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Greater(t, remaining, 200*365*24*time.Hour)
+		assert.Equal(t, time.Duration(math.MaxInt64), interval)
+	})
+}
+
+func TestDisarm(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	require.NoError(t, tm.Disarm())
+	require.NoError(t, tm.Arm(0, time.Millisecond))
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, tm.Disarm())
+	notYet(t, tm)
+	remaining, interval, err := tm.Remaining()
+	require.NoError(t, err)
+	assert.Zero(t, remaining)
+	assert.Zero(t, interval)
+}
+
+func TestRearmClears(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	require.NoError(t, tm.Arm(0, time.Millisecond))
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, tm.Arm(far, 0))
+	notYet(t, tm)
+}
+
+func TestRefusals(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	require.NoError(t, tm.Arm(far, 0))
+	for what, err := range map[string]error{
+		"negative delay":       tm.Arm(-1, 0),
+		"negative interval":    tm.Arm(0, -1),
+		"both":                 tm.Arm(math.MinInt64, math.MinInt64),
+		"interval of a moment": tm.ArmAt(time.Now(), -1),
+		"option":               tm.ArmAt(time.Now(), 0, timerfd.AtOption(7)),
+		"CancelOnSet":          tm.ArmAt(time.Now(), 0, timerfd.CancelOnSet),
+	} {
+		assert.ErrorIs(t, err, unix.EINVAL, what)
+	}
+	_, err := tm.ReadContext(nil) //nolint:staticcheck // the point
+	assert.ErrorIs(t, err, unix.EINVAL)
+	remaining, _, err := tm.Remaining()
+	require.NoError(t, err)
+	assert.Greater(t, remaining, far-time.Minute, "still armed")
+}
+
+// Setting the clock, to what it shows, wakes who armed with CancelOnSet.
+func TestCancelOnSet(t *testing.T) {
+	assert.ErrorIs(t, timerfd.ErrClockChanged, unix.ECANCELED)
+	tm := timer(t, timerfd.Realtime)
+	require.NoError(t, tm.ArmAt(time.Now().Add(far), 0, timerfd.CancelOnSet))
+	notYet(t, tm)
+	got := make(chan error, 1)
+	go func() { _, err := tm.ReadContext(background); got <- err }()
+	time.Sleep(5 * time.Millisecond)
+	now := unix.NsecToTimespec(time.Now().UnixNano())
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+		// Only root may. The rest was tested.
+		assert.ErrorIs(t, err, fs.ErrPermission)
+		require.NoError(t, tm.Close())
+		assert.Equal(t, fd.ErrClosed, <-got)
+		return
+	}
+	assert.Equal(t, timerfd.ErrClockChanged, <-got)
+	notYet(t, tm)
+}
+
+func TestDup(t *testing.T) {
+	tm := timer(t, timerfd.Boottime)
+	d, err := tm.Dup()
+	require.NoError(t, err)
+	defer d.Close()
+	assert.Equal(t, timerfd.Boottime, d.Clock())
+	require.NoError(t, tm.Arm(0, 0))
+	assert.Equal(t, uint64(1), expires(t, d), "one timer")
+	notYet(t, tm)
+}
+
+func TestFromFD(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		number, err := unix.TimerfdCreate(int(clock), 0)
+		require.NoError(t, err)
+		f := fd.New(number)
+		tm, err := timerfd.FromFD(f)
+		require.NoError(t, err)
+		defer tm.Close()
+		assert.False(t, f.Valid())
+		assert.Equal(t, clock, tm.Clock())
+		for _, flag := range []func() (bool, error){tm.FD().Cloexec, tm.FD().Nonblock} {
+			set, err := flag()
+			require.NoError(t, err)
+			assert.True(t, set)
+		}
+		require.NoError(t, tm.Arm(0, 0))
+		expires(t, tm)
+	})
+	number, err := unix.Eventfd(0, 0)
+	require.NoError(t, err)
+	f := fd.New(number)
+	defer f.Close()
+	_, err = timerfd.FromFD(f)
+	assert.ErrorIs(t, err, unix.EINVAL)
+	assert.True(t, f.Valid(), "it stays the caller's")
+	_, err = timerfd.FromFD(nil)
+	assert.ErrorIs(t, err, unix.EINVAL)
+	_, err = timerfd.FromFD(new(fd.FD))
+	assert.ErrorIs(t, err, fd.ErrClosed)
+}
+
+func TestClosed(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	require.NoError(t, tm.Arm(far, 0))
+	got := make(chan error, 1)
+	go func() { _, err := tm.ReadContext(background); got <- err }()
+	time.Sleep(time.Millisecond)
+	require.NoError(t, tm.Close())
+	require.NoError(t, tm.Close())
+	assert.Equal(t, fd.ErrClosed, <-got)
+	for _, tm := range []*timerfd.TimerFD{tm, new(timerfd.TimerFD)} {
+		assert.False(t, tm.Valid())
+		for name, call := range map[string]func() error{
+			"Arm":         func() error { return tm.Arm(1, 0) },
+			"Arm(-1)":     func() error { return tm.Arm(-1, 0) },
+			"ArmAt":       func() error { return tm.ArmAt(time.Now(), -1, 7) },
+			"Disarm":      tm.Disarm,
+			"Read":        func() error { _, err := tm.Read(); return err },
+			"ReadContext": func() error { _, err := tm.ReadContext(nil); return err }, //nolint:staticcheck // the point
+			"Remaining":   func() error { _, _, err := tm.Remaining(); return err },
+			"Dup":         func() error { _, err := tm.Dup(); return err },
+			"File":        func() error { _, err := tm.File(""); return err },
+		} {
+			assert.ErrorIs(t, call(), fd.ErrClosed, name)
+		}
+	}
+}
+
+// What was done before the timer was armed is seen by who reads it.
+func TestHandOver(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	for i := range 100 {
+		data := 0
+		go func() {
+			data = i
+			_ = tm.Arm(0, 0)
+		}()
+		expires(t, tm)
+		require.Equal(t, i, data)
+	}
+}
+
+func TestAcrossProcesses(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	f, err := tm.File("timer")
+	require.NoError(t, err)
+	defer f.Close()
+	cmd := systest.Child(t, "TestChild")
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Equal(t, uint64(1), expires(t, tm), "the child armed it")
+}
+
+func TestChild(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	tm, err := timerfd.FromFD(fd.New(3))
+	require.NoError(t, err)
+	require.NoError(t, tm.Arm(0, 0))
+	require.NoError(t, tm.Close())
+}
