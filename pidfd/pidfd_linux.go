@@ -1,0 +1,143 @@
+package pidfd
+
+import (
+	"math"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// PidFD is a process, held by a descriptor. The zero PidFD is closed. A PidFD
+// must not be copied.
+type PidFD struct {
+	fd  fd.FD
+	pid int
+	end *end // shared with duplicates
+}
+
+var _ fd.PollCloser = (*PidFD)(nil)
+
+// Open returns a PidFD for the process pid, see pidfd_open(2), close-on-exec and
+// in non-blocking mode (PIDFD_NONBLOCK, Linux 5.10). No permission over the
+// process is needed.
+//
+// The PID must not have gone to another process before the call: that is certain
+// for children that have not been waited for, and for the caller itself. [Start]
+// and [FromProcess] leave no such gap.
+//
+// For a process that does not exist any more, errors.Is finds os.ErrProcessDone
+// and ESRCH in the error; one that has ended and waits to be reaped still
+// exists. The ID of a thread other than its process's first fails with EINVAL,
+// from Linux 6.16 with ENOENT. A pid below 1 is refused with EINVAL.
+func Open(pid int) (*PidFD, error) { return open(pid, reaps) }
+
+// Self returns a PidFD for the calling process, see [Open]: for handing to
+// another process, which may then wait for the end of this one.
+func Self() (*PidFD, error) { return open(os.Getpid(), reaps) }
+
+func open(pid int, r reaping) (*PidFD, error) {
+	// The kernel would cut a larger number to 32 bits, and so to another process.
+	if pid < 1 || pid > math.MaxInt32 {
+		return nil, sys.Invalid("pidfd: process ID %d is not between 1 and %d", pid, math.MaxInt32)
+	}
+	number, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return nil, processError(os.NewSyscallError("pidfd_open", err))
+	}
+	return newPidFD(number, pid, r), nil
+}
+
+// newPidFD makes a PidFD of a number that is nobody's yet.
+//
+// Its guard is not told of non-blocking mode, in which reads and writes may skip
+// the scheduler: a pidfd has none, and fd.WaitRead then asks poll(2) before it
+// calls anything, which WaitContext relies on.
+func newPidFD(number, pid int, r reaping) *PidFD {
+	p := &PidFD{pid: pid, end: &end{reaping: r}}
+	p.fd.Guard().Init(number, false)
+	return p
+}
+
+// FromFD makes a PidFD of a pidfd that was inherited or received, sets
+// close-on-exec on it, and leaves f closed. [PidFD.Wait] on it reaps. A pidfd of a
+// single thread (PIDFD_THREAD, Linux 6.9) is taken too, and then means that
+// thread.
+//
+// Where f is not a pidfd it is refused with EINVAL; where f is in use by a call
+// or a pin, with EBUSY. With every error f stays open and the caller's. /proc must
+// be mounted.
+func FromFD(f *fd.FD) (*PidFD, error) {
+	p := &PidFD{end: new(end)}
+	if err := p.fd.Adopt(f, "pidfd", isPidFD); err != nil {
+		return nil, err
+	}
+	pid, err := p.fd.Fdinfo("Pid")
+	if err == nil {
+		p.pid, err = strconv.Atoi(pid)
+	}
+	if err == nil {
+		// Whatever f was told of its mode: see newPidFD.
+		err = p.fd.Guard().Share()
+	}
+	if err != nil {
+		_ = f.Take(&p.fd)
+		return nil, err
+	}
+	return p, nil
+}
+
+// isPidFD knows the name of a pidfd, which stayed the same when pidfds got a
+// file system of their own in Linux 6.9.
+func isPidFD(object string) bool { return object == "anon_inode:[pidfd]" }
+
+// PID returns the process's ID, which once the process has been reaped may be
+// another's. It makes no system call, and works on a closed PidFD.
+//
+// For a PidFD made by [FromFD], it is what the kernel said then: 0 for a process
+// that this process's PID namespace does not show, -1 for one that had been
+// reaped already.
+func (p *PidFD) PID() int { return p.pid }
+
+// FD returns the descriptor, which stays p's: for [fd.FD.Pin], flags and
+// SyscallConn. On a PidFD made by [Start] or [FromProcess] leave the blocking
+// mode as it is, for the sake of the os.Process.
+func (p *PidFD) FD() *fd.FD { return &p.fd }
+
+// Fd returns the descriptor number, or -1 once closed. The number is only
+// borrowed: see [fd.FD.Pin]. It polls as readable (POLLIN) when the process has
+// ended.
+func (p *PidFD) Fd() int { return p.fd.Fd() }
+
+// Raw is [PidFD.Fd] as an int32.
+func (p *PidFD) Raw() int32 { return p.fd.Raw() }
+
+// Valid reports whether p has not been closed.
+func (p *PidFD) Valid() bool { return p.fd.Valid() }
+
+// Close closes the descriptor and wakes all who wait on it with [fd.ErrClosed].
+// The process is not affected; a child that nobody has reaped stays to be reaped.
+// A second Close does nothing and returns nil.
+func (p *PidFD) Close() error { return p.fd.Close() }
+
+// Dup returns a PidFD for the same process with a descriptor of its own,
+// close-on-exec. The two share the exit status: whichever reaps, both have it.
+func (p *PidFD) Dup() (*PidFD, error) {
+	f, err := p.fd.Dup()
+	if err != nil {
+		return nil, err
+	}
+	d := &PidFD{pid: p.pid, end: p.end}
+	if err := d.fd.Take(f); err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return d, nil
+}
+
+// File returns an os.File with a duplicate of the descriptor, for
+// exec.Cmd.ExtraFiles and for sending over a Unix socket. Both must be closed.
+func (p *PidFD) File(name string) (*os.File, error) { return p.fd.File(name) }

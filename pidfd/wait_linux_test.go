@@ -1,0 +1,292 @@
+package pidfd_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+func skipWithoutHandles(t *testing.T, err error) {
+	t.Helper()
+	systest.SkipUnsupported(t, err, 5, 10)
+}
+
+func TestWaitReaps(t *testing.T) {
+	p := open(t, "read x; exit 3") // its standard input is /dev/null
+	status := wait(t, p)
+	assert.Equal(t, 3, status.Code)
+	assert.Equal(t, p.PID(), status.PID)
+	assert.ErrorIs(t, unix.Kill(p.PID(), 0), unix.ESRCH)
+
+	status.Code = 99
+	again, err := p.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, 3, again.Code, "each has a copy")
+}
+
+func TestWaitOfRunningChild(t *testing.T) {
+	opened := open(t, "exec sleep 100")
+	started, cmd := start(t, "exec sleep 100")
+	for name, p := range map[string]*pidfd.PidFD{"Open": opened, "Start": started} {
+		t.Run(name, func(t *testing.T) {
+			_, err := p.Wait()
+			assert.Equal(t, fd.ErrWouldBlock, err)
+			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+			defer cancel()
+			_, err = p.WaitContext(ctx)
+			assert.ErrorIs(t, err, context.DeadlineExceeded)
+			assert.ErrorIs(t, p.Exited(ctx), context.DeadlineExceeded)
+			_, err = p.WaitContext(noContext)
+			assert.ErrorIs(t, err, unix.EINVAL)
+			assert.ErrorIs(t, p.Exited(noContext), unix.EINVAL)
+
+			require.NoError(t, p.SendSignal(unix.SIGKILL))
+			assert.NoError(t, p.Exited(soon(t)))
+			alive, err := p.Alive()
+			assert.NoError(t, err)
+			assert.False(t, alive, "a zombie")
+			status, err := p.WaitContext(ctx)
+			require.NoError(t, err, "it looks before it looks at ctx")
+			assert.Equal(t, unix.SIGKILL, status.Signal)
+		})
+	}
+	assert.EqualError(t, cmd.Wait(), "signal: killed")
+}
+
+func TestWaitOfStrangers(t *testing.T) {
+	cmd := exec.Command("sh", "-c", "sleep 100 & echo $!; wait")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	parent, err := pidfd.Start(cmd)
+	require.NoError(t, err)
+	defer parent.Close()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err)
+	opened, err := pidfd.Open(pid)
+	require.NoError(t, err)
+	defer opened.Close()
+	handles := map[string]*pidfd.PidFD{"Open": opened}
+	if process, err := os.FindProcess(pid); assert.NoError(t, err) {
+		found, err := pidfd.FromProcess(process)
+		if os.Getenv("MATRIX_EMU") == "" {
+			require.NoError(t, err)
+			defer found.Close()
+			handles["FromProcess"] = found
+		}
+		require.NoError(t, process.Release())
+	}
+
+	for name, p := range handles {
+		_, err = p.Wait()
+		assert.ErrorIs(t, err, unix.ECHILD, name)
+		_, err = p.WaitContext(soon(t))
+		assert.ErrorIs(t, err, unix.ECHILD, name)
+		var call *os.SyscallError
+		require.ErrorAs(t, err, &call, name)
+		assert.Equal(t, "waitid", call.Syscall, name)
+		alive, err := p.Alive()
+		assert.NoError(t, err, name)
+		assert.True(t, alive, name)
+	}
+	var wg sync.WaitGroup
+	for name, p := range handles {
+		wg.Go(func() { assert.NoError(t, p.Exited(soon(t)), name) })
+	}
+	require.NoError(t, opened.SendSignal(unix.SIGKILL))
+	wg.Wait()
+	alive, err := opened.Alive()
+	assert.NoError(t, err)
+	assert.False(t, alive)
+	wait(t, parent)
+	assert.NoError(t, cmd.Wait())
+}
+
+func TestWaitAfterCmdWait(t *testing.T) {
+	p, cmd := start(t, "exit 2")
+	assert.Error(t, cmd.Wait())
+	_, err := p.Wait()
+	assert.ErrorIs(t, err, unix.ECHILD)
+	assert.NoError(t, p.Exited(soon(t)))
+}
+
+// ignorer ignores SIGCHLD, which a process cannot take back, and says what it
+// then gets.
+func ignorer() {
+	signal.Ignore(unix.SIGCHLD)
+	cmd := exec.Command("sh", "-c", "exit 2")
+	p, err := pidfd.Start(cmd)
+	if err != nil {
+		panic(err)
+	}
+	_, err = p.WaitContext(context.Background())
+	ready(fmt.Sprint(err, p.Exited(context.Background()), errors.Is(p.SendSignal(0), os.ErrProcessDone)))
+}
+
+func TestWaitWhenChildrenAreIgnored(t *testing.T) {
+	child := act(t, (*exec.Cmd).Start, "ignorer")
+	assert.Equal(t, "waitid: no child processes <nil> true", child.line)
+}
+
+func TestCloseWakesWaiters(t *testing.T) {
+	opened := open(t, "exec sleep 100")
+	started, _ := start(t, "exec sleep 100")
+	for name, p := range map[string]*pidfd.PidFD{"Open": opened, "Start": started} {
+		t.Run(name, func(t *testing.T) {
+			var wg sync.WaitGroup
+			for range 10 {
+				wg.Go(func() {
+					_, err := p.WaitContext(context.Background())
+					assert.ErrorIs(t, err, fd.ErrClosed)
+				})
+				wg.Go(func() { assert.ErrorIs(t, p.Exited(soon(t)), fd.ErrClosed) })
+			}
+			time.Sleep(10 * time.Millisecond)
+			require.NoError(t, p.Close())
+			wg.Wait()
+		})
+	}
+}
+
+func TestManyWaiters(t *testing.T) {
+	opened := open(t, "exec sleep 100")
+	dup, err := opened.Dup()
+	require.NoError(t, err)
+	defer dup.Close()
+	started, _ := start(t, "exec sleep 100")
+	var wg sync.WaitGroup
+	for range 20 {
+		for _, p := range []*pidfd.PidFD{opened, dup, started} {
+			wg.Go(func() { assert.Equal(t, unix.SIGTERM, wait(t, p).Signal) })
+			wg.Go(func() { assert.NoError(t, p.Exited(soon(t))) })
+		}
+	}
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, opened.SendSignal(unix.SIGTERM))
+	require.NoError(t, started.SendSignal(unix.SIGTERM))
+	wg.Wait()
+}
+
+func TestStress(t *testing.T) {
+	const workers, rounds = 16, 20
+	var wg sync.WaitGroup
+	for range workers {
+		wg.Go(func() {
+			for range rounds {
+				stressRound(t)
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// stressRound runs a child to its end, while p may be closed at any moment.
+func stressRound(t *testing.T) {
+	code := rand.IntN(100)
+	cmd := exec.Command("sh", "-c", "exit "+strconv.Itoa(code))
+	p, err := pidfd.Start(cmd)
+	if !assert.NoError(t, err) {
+		return
+	}
+	closing := rand.IntN(3) == 0
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	if closing {
+		wg.Go(func() {
+			time.Sleep(rand.N(2 * time.Millisecond))
+			assert.NoError(t, p.Close())
+		})
+	}
+	wg.Go(func() {
+		err := p.Exited(context.Background())
+		assert.True(t, err == nil || closing && err == fd.ErrClosed, "%v", err)
+	})
+	status, err := p.WaitContext(context.Background())
+	if err == nil {
+		assert.Equal(t, code, status.Code)
+	} else {
+		assert.True(t, closing && err == fd.ErrClosed, "%v", err)
+	}
+	_ = cmd.Wait()
+	assert.Equal(t, code, cmd.ProcessState.ExitCode())
+	if !closing {
+		wg.Wait()
+		assert.NoError(t, p.Close())
+	}
+}
+
+// tracee lets anybody trace it, which Yama would not, and ends with code 4.
+func tracee() {
+	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
+	ready("ready")
+	os.Exit(4)
+}
+
+const traceeVar = "PIDFD_TEST_TRACEE"
+
+// tracer traces a process and does not care for its end.
+func tracer() {
+	runtime.LockOSThread() // whose thread is the tracer
+	pid, err := strconv.Atoi(os.Getenv(traceeVar))
+	if err == nil {
+		err = unix.PtraceSeize(pid)
+	}
+	errno, _ := err.(unix.Errno)
+	ready(int(errno))
+}
+
+func TestWaitOfTracedChild(t *testing.T) {
+	var p *pidfd.PidFD
+	child := act(t, func(cmd *exec.Cmd) (err error) {
+		p, err = pidfd.Start(cmd)
+		return err
+	}, "tracee")
+	defer p.Close()
+	other := act(t, (*exec.Cmd).Start, "tracer", traceeVar+"="+strconv.Itoa(p.PID()))
+	errno, err := strconv.Atoi(other.line)
+	require.NoError(t, err)
+	if errno != 0 {
+		systest.SkipUnsupported(t, unix.Errno(errno), 3, 4)
+	}
+
+	require.NoError(t, child.dismiss())
+	require.NoError(t, p.Exited(soon(t)))
+	_, err = p.Wait()
+	assert.Equal(t, fd.ErrWouldBlock, err)
+	ctx, cancel := context.WithTimeout(context.Background(), 100*time.Millisecond)
+	defer cancel()
+	busy := processorTime(t)
+	_, err = p.WaitContext(ctx)
+	assert.ErrorIs(t, err, context.DeadlineExceeded)
+	assert.Less(t, processorTime(t)-busy, 60*time.Millisecond)
+
+	require.NoError(t, other.dismiss())
+	assert.Equal(t, 4, wait(t, p).Code)
+}
+
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var usage unix.Rusage
+	require.NoError(t, unix.Getrusage(unix.RUSAGE_SELF, &usage))
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
