@@ -35,7 +35,11 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	if err := f.Take(src); err != nil {
 		return err
 	}
-	return f.SetCloexec(true)
+	if err := f.SetCloexec(true); err != nil {
+		_ = src.Take(f)
+		return err
+	}
+	return nil
 }
 
 // Fdinfo returns a field of what the kernel tells about the descriptor, see

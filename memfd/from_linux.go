@@ -1,0 +1,68 @@
+package memfd
+
+import (
+	"os"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// FromFD makes a MemFD of a descriptor that was inherited or received. On success
+// the MemFD owns it, close-on-exec, and f is closed; on failure f stays the
+// caller's, as it was. What is no memfd is refused with EINVAL; while f is in use
+// it is EBUSY. /proc is needed to tell the kind.
+//
+// Whether seals can be added is up to the kernel. Others who have the file can
+// still do all that its seals allow: look at [MemFD.Seals] before trusting it.
+func FromFD(f *fd.FD) (*MemFD, error) {
+	m := &MemFD{sealable: true, turn: new(sync.Mutex)}
+	is := func(object string) bool {
+		var ok bool
+		if m.name, ok = nameOf(object); ok {
+			m.page, ok = examine(f)
+		}
+		return ok
+	}
+	if err := m.fd.Adopt(f, "memfd", is); err != nil {
+		return nil, err
+	}
+	// An FD made by fd.NewNonblock would have calls bypass the scheduler, but this
+	// one may wait for memory to be swapped in.
+	if err := m.fd.Guard().Share(); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// nameOf returns the name of the memfd that a link in /proc/self/fd calls object.
+// The kernel shows memfds as files that have lost their last name.
+func nameOf(object string) (name string, ok bool) {
+	name, ok = strings.CutPrefix(object, "/memfd:")
+	if !ok {
+		return "", false
+	}
+	return strings.CutSuffix(name, " (deleted)")
+}
+
+// examine reports whether f can have seals, which no file of the name of a memfd
+// can but on tmpfs, and the size of its pages.
+func examine(f *fd.FD) (page int64, ok bool) {
+	number, err := f.Guard().Enter()
+	if err != nil {
+		return 0, false
+	}
+	defer f.Guard().Leave()
+	if _, err := getSeals(number); err != nil {
+		return 0, false
+	}
+	var st unix.Statfs_t
+	err = retry("fstatfs", func() error { return unix.Fstatfs(number, &st) })
+	// The field has a sign on some ports.
+	if err == nil && uint32(st.Type) == unix.HUGETLBFS_MAGIC {
+		return int64(st.Bsize), true
+	}
+	return int64(os.Getpagesize()), err == nil
+}

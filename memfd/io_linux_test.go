@@ -1,0 +1,383 @@
+package memfd_test
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/memfd"
+)
+
+func TestReader(t *testing.T) {
+	for _, text := range []string{"", "x", "hello, world", strings.Repeat("0123456789abcdef", 4096)} {
+		m := createWith(t, text)
+		require.NoError(t, iotest.TestReader(m, []byte(text)))
+	}
+}
+
+func TestReadWriteSeek(t *testing.T) {
+	m := create(t)
+	n, err := m.Write([]byte("hello, world"))
+	require.NoError(t, err)
+	assert.Equal(t, 12, n)
+	assert.EqualValues(t, 12, offset(t, m))
+
+	p := make([]byte, 20)
+	_, err = m.Read(p)
+	assert.Equal(t, io.EOF, err)
+	n, err = m.Read(nil)
+	assert.NoError(t, err, "an empty read is no end of file")
+	assert.Zero(t, n)
+
+	for _, tt := range []struct {
+		offset int64
+		whence int
+		want   int64
+	}{
+		{7, io.SeekStart, 7},
+		{-2, io.SeekCurrent, 5},
+		{2, io.SeekCurrent, 7},
+		{-5, io.SeekEnd, 7},
+		{100, io.SeekEnd, 112},
+		{7, io.SeekStart, 7},
+	} {
+		got, err := m.Seek(tt.offset, tt.whence)
+		require.NoError(t, err)
+		require.Equal(t, tt.want, got)
+	}
+	n, err = m.Read(p)
+	require.NoError(t, err)
+	assert.Equal(t, "world", string(p[:n]))
+}
+
+func TestReadAt(t *testing.T) {
+	m := createWith(t, "0123456789")
+	for _, tt := range []struct {
+		name string
+		n    int
+		off  int64
+		want string
+		err  error
+	}{
+		{"all", 10, 0, "0123456789", nil},
+		{"middle", 3, 4, "456", nil},
+		{"over the end", 5, 8, "89", io.EOF},
+		{"at the end", 5, 10, "", io.EOF},
+		{"beyond", 5, 1 << 40, "", io.EOF},
+		{"over the largest offset", 100, math.MaxInt64 - 5, "", io.EOF},
+		{"at the largest offset", 100, math.MaxInt64, "", io.EOF},
+		{"nothing", 0, 4, "", nil},
+		{"nothing beyond", 0, 1 << 40, "", nil},
+		{"negative", 5, -1, "", unix.EINVAL},
+		{"most negative", 5, math.MinInt64, "", unix.EINVAL},
+		{"nothing, negative", 0, -1, "", unix.EINVAL},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			p := make([]byte, tt.n)
+			n, err := m.ReadAt(p, tt.off)
+			require.ErrorIs(t, err, tt.err)
+			assert.Equal(t, tt.want, string(p[:n]))
+			assert.Zero(t, offset(t, m))
+		})
+	}
+}
+
+func TestWriteAt(t *testing.T) {
+	for _, tt := range []struct {
+		name string
+		text string
+		off  int64
+		want string
+		err  error
+	}{
+		{"inside", "xy", 4, "0123xy6789", nil},
+		{"over the end", "xyz", 8, "01234567xyz", nil},
+		{"beyond", "x", 12, "0123456789\x00\x00x", nil},
+		{"nothing", "", 4, "0123456789", nil},
+		{"nothing beyond", "", 100, "0123456789", nil},
+		{"negative", "x", -1, "0123456789", unix.EINVAL},
+		{"nothing, negative", "", -1, "0123456789", unix.EINVAL},
+		{"past the largest offset", "xy", math.MaxInt64 - 1, "0123456789", unix.EINVAL},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := createWith(t, "0123456789")
+			n, err := m.WriteAt([]byte(tt.text), tt.off)
+			require.ErrorIs(t, err, tt.err)
+			if tt.err == nil {
+				assert.Equal(t, len(tt.text), n)
+			}
+			assert.Equal(t, tt.want, content(t, m))
+			assert.Zero(t, offset(t, m))
+		})
+	}
+}
+
+func TestSeekRefused(t *testing.T) {
+	m := createWith(t, "0123456789")
+	_, err := m.Seek(5, io.SeekStart)
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		offset int64
+		whence int
+		want   string
+	}{
+		{-1, io.SeekStart, "-1 bytes from the start"},
+		{-6, io.SeekCurrent, "-6 bytes from the present offset"},
+		{-11, io.SeekEnd, "-11 bytes from the end"},
+		{math.MinInt64, io.SeekCurrent, "from the present offset"},
+		{math.MaxInt64, io.SeekCurrent, "from the present offset"},
+		{math.MaxInt64, io.SeekEnd, "from the end"},
+		{0, -1, "whence -1"},
+		{0, 5, "whence 5"},
+		{0, math.MaxInt, "whence"},
+	} {
+		got, err := m.Seek(tt.offset, tt.whence)
+		require.ErrorIs(t, err, unix.EINVAL, "%d %d", tt.offset, tt.whence)
+		require.ErrorContains(t, err, tt.want)
+		assert.Zero(t, got)
+		assert.EqualValues(t, 5, offset(t, m))
+	}
+}
+
+func TestSparse(t *testing.T) {
+	m := create(t)
+	const far int64 = 1 << 40 // within reach of 32-bit kernels
+	require.NoError(t, m.Truncate(far))
+	n, err := m.WriteAt([]byte("far"), far)
+	require.NoError(t, err)
+	assert.Equal(t, 3, n)
+	size, err := m.Size()
+	require.NoError(t, err)
+	assert.Equal(t, far+3, size)
+
+	p := make([]byte, 10)
+	n, err = m.ReadAt(p, far-7)
+	require.NoError(t, err)
+	assert.Equal(t, "\x00\x00\x00\x00\x00\x00\x00far", string(p[:n]))
+
+	data, err := m.Seek(0, unix.SEEK_DATA)
+	require.NoError(t, err)
+	assert.Equal(t, far, data)
+	hole, err := m.Seek(far, unix.SEEK_HOLE)
+	require.NoError(t, err)
+	assert.Equal(t, far+3, hole)
+	_, err = m.Seek(far+3, unix.SEEK_DATA)
+	require.ErrorIs(t, err, unix.ENXIO)
+
+	at, err := m.Seek(-3, io.SeekEnd)
+	require.NoError(t, err)
+	assert.Equal(t, far, at)
+	n, err = m.Read(p)
+	require.NoError(t, err)
+	assert.Equal(t, "far", string(p[:n]))
+}
+
+func TestTruncate(t *testing.T) {
+	m := createWith(t, "0123456789")
+	_, err := m.Seek(8, io.SeekStart)
+	require.NoError(t, err)
+	require.NoError(t, m.Truncate(4))
+	assert.Equal(t, "0123", content(t, m))
+	require.NoError(t, m.Truncate(6))
+	assert.Equal(t, "0123\x00\x00", content(t, m))
+	assert.EqualValues(t, 8, offset(t, m))
+
+	for _, size := range []int64{-1, math.MinInt64} {
+		err := m.Truncate(size)
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, "negative")
+	}
+	assert.Equal(t, "0123\x00\x00", content(t, m))
+}
+
+func TestReadFrom(t *testing.T) {
+	long := strings.Repeat("0123456789", 10000)
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name string
+		r    io.Reader
+		n    int64
+		want string
+		err  error
+	}{
+		{"empty", strings.NewReader(""), 0, "", nil},
+		{"long", strings.NewReader(long), 100000, long, nil},
+		{"bytewise", iotest.OneByteReader(strings.NewReader("abc")), 3, "abc", nil},
+		{"EOF with data", iotest.DataErrReader(strings.NewReader(long)), 100000, long, nil},
+		{"error", iotest.ErrReader(broken), 0, "", broken},
+		{"data, then error", io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken)), 3, "abc", broken},
+		{"error with data", iotest.DataErrReader(io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(broken))), 3, "abc", broken},
+		{"timeout", iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(long))), 16384, long[:16384], iotest.ErrTimeout},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := createWith(t, "..")
+			_, err := m.Seek(2, io.SeekStart)
+			require.NoError(t, err)
+			n, err := m.ReadFrom(tt.r)
+			assert.Equal(t, tt.err, err)
+			assert.Equal(t, tt.n, n)
+			assert.Equal(t, ".."+tt.want, content(t, m))
+			assert.Equal(t, 2+tt.n, offset(t, m))
+		})
+	}
+}
+
+// countReader and countWriter return whatever count they are told.
+type (
+	countReader int
+	countWriter int
+)
+
+func (c countReader) Read([]byte) (int, error)  { return int(c), nil }
+func (c countWriter) Write([]byte) (int, error) { return int(c), nil }
+
+func TestImpossibleCounts(t *testing.T) {
+	m := createWith(t, "abc")
+	for _, count := range []int{-1, math.MinInt, math.MaxInt} {
+		n, err := m.ReadFrom(countReader(count))
+		require.ErrorContains(t, err, "impossible count")
+		assert.Zero(t, n)
+		n, err = m.WriteTo(countWriter(count))
+		require.ErrorContains(t, err, "impossible count")
+		assert.Zero(t, n)
+		assert.Zero(t, offset(t, m))
+	}
+}
+
+func TestReadFromWriteFails(t *testing.T) {
+	m := createWith(t, "0123456789", memfd.AllowSealing)
+	require.NoError(t, m.Seal(memfd.SealWrite))
+	n, err := m.ReadFrom(strings.NewReader("abc"))
+	require.ErrorIs(t, err, unix.EPERM)
+	assert.EqualValues(t, 3, n, "bytes read")
+	assert.Zero(t, offset(t, m), "bytes written")
+}
+
+// shortWriter takes limit bytes in all, at most chunk at a time, and then fails
+// with err.
+type shortWriter struct {
+	bytes.Buffer
+	limit int
+	err   error
+}
+
+func (w *shortWriter) Write(p []byte) (int, error) {
+	if room := w.limit - w.Len(); len(p) > room {
+		n, _ := w.Buffer.Write(p[:room])
+		return n, w.err
+	}
+	return w.Buffer.Write(p)
+}
+
+func TestWriteTo(t *testing.T) {
+	long := strings.Repeat("0123456789", 10000)
+	broken := errors.New("broken")
+	for _, tt := range []struct {
+		name  string
+		limit int
+		err   error
+		want  error
+	}{
+		{"all", len(long), broken, nil},
+		{"error at once", 0, broken, broken},
+		{"error in the first buffer", 10, broken, broken},
+		{"error in a later buffer", 70000, broken, broken},
+		{"error between buffers", 64 << 10, broken, broken},
+		{"short without error", 70000, nil, io.ErrShortWrite},
+		{"nothing without error", 0, nil, io.ErrShortWrite},
+		{"EOF", 70000, io.EOF, io.EOF},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := createWith(t, ".."+long)
+			_, err := m.Seek(2, io.SeekStart)
+			require.NoError(t, err)
+			w := &shortWriter{limit: tt.limit, err: tt.err}
+			n, err := m.WriteTo(w)
+			assert.Equal(t, tt.want, err)
+			assert.EqualValues(t, tt.limit, n)
+			assert.Equal(t, long[:tt.limit], w.String())
+			assert.EqualValues(t, 2+tt.limit, offset(t, m))
+
+			// What was not taken is still there.
+			rest, err := io.ReadAll(m)
+			require.NoError(t, err)
+			assert.Equal(t, long[tt.limit:], string(rest))
+		})
+	}
+}
+
+// closer closes the file that is written to it.
+type closer struct{ m *memfd.MemFD }
+
+func (c closer) Write([]byte) (int, error) { return 1, c.m.Close() }
+
+func TestWriteToLoses(t *testing.T) {
+	m := createWith(t, "abc")
+	n, err := m.WriteTo(closer{m})
+	assert.EqualValues(t, 1, n)
+	require.ErrorIs(t, err, io.ErrShortWrite)
+	require.ErrorIs(t, err, os.ErrClosed, "bytes were lost, and the error says why")
+}
+
+func TestCopy(t *testing.T) {
+	long := strings.Repeat("0123456789", 10000)
+	from, to := createWith(t, long), create(t)
+	n, err := io.Copy(to, from)
+	require.NoError(t, err)
+	assert.EqualValues(t, len(long), n)
+	assert.Equal(t, long, content(t, to))
+
+	file, err := from.File("file")
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = file.Seek(0, io.SeekStart)
+	require.NoError(t, err)
+	to = create(t)
+	n, err = io.Copy(to, file)
+	require.NoError(t, err)
+	assert.EqualValues(t, len(long), n)
+	assert.Equal(t, long, content(t, to))
+}
+
+func TestNilPartner(t *testing.T) {
+	m := create(t)
+	_, err := m.ReadFrom(nil)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "reader is nil")
+	_, err = m.WriteTo(nil)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "writer is nil")
+}
+
+// A regular file cannot be read without blocking, whatever its mode says.
+func TestTellsScheduler(t *testing.T) {
+	m := createWith(t, "abc")
+	require.NoError(t, m.FD().SetNonblock(true))
+	_, err := m.Read(make([]byte, 3))
+	require.NoError(t, err)
+	assert.False(t, m.FD().Guard().Raw())
+}
+
+func TestAllocations(t *testing.T) {
+	m := createWith(t, "0123456789")
+	p := make([]byte, 4)
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		_, _ = m.ReadAt(p, 2)
+		_, _ = m.WriteAt(p, 2)
+		_, _ = m.Seek(1, io.SeekStart)
+		_, _ = m.Read(p)
+		_, _ = m.Write(p)
+		_, _ = m.Size()
+		_, _ = m.Seals()
+		_ = m.Truncate(10)
+	}))
+}

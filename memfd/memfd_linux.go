@@ -1,0 +1,152 @@
+package memfd
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// MemFD is an anonymous file in memory, see memfd_create(2). Make one with
+// [New], [NewSealed] or [FromFD]; the zero MemFD is closed. It must not be
+// copied.
+type MemFD struct {
+	fd fd.FD
+
+	// Constant from birth.
+	name     string
+	sealable bool  // Seal asks the kernel, rather than refuse
+	page     int64 // the size of its pages, which mappings are made of
+
+	// Held while a call uses the file offset, and shared by every Dup. The kernel
+	// lets read(2), write(2) and lseek(2) take turns on files that were opened, but
+	// not on memfds.
+	turn *sync.Mutex
+}
+
+var (
+	_ fd.Handle          = (*MemFD)(nil)
+	_ io.ReadWriteSeeker = (*MemFD)(nil)
+	_ io.ReaderAt        = (*MemFD)(nil)
+	_ io.WriterAt        = (*MemFD)(nil)
+	_ io.ReaderFrom      = (*MemFD)(nil)
+	_ io.WriterTo        = (*MemFD)(nil)
+)
+
+// Name returns the name that the file was created with, also of a MemFD made by
+// [FromFD], and after Close. It is for people who look at /proc, where it shows
+// as "/memfd:name (deleted)"; two files may have the same.
+func (m *MemFD) Name() string { return m.name }
+
+// Path returns a path to the file for this process, "/proc/self/fd/7", or "" once
+// closed. Opening it makes a new open file description of the same file, with an
+// offset and an access mode of its own; executing it works for files made with
+// [Executable]. Like the number itself it is only borrowed: after Close it
+// may be the path of something else. Other processes see the file as
+// /proc/PID/fd/7, if they may.
+func (m *MemFD) Path() string {
+	if n := m.Fd(); n >= 0 {
+		return fmt.Sprintf("/proc/self/fd/%d", n)
+	}
+	return ""
+}
+
+// Size returns the size of the file in bytes, see fstat(2). The memory in use may
+// be less: what was never written takes none.
+func (m *MemFD) Size() (size int64, err error) {
+	err = m.use(func(number int) error {
+		size, err = fileSize(number)
+		return err
+	})
+	return size, err
+}
+
+func fileSize(number int) (int64, error) {
+	var st unix.Stat_t
+	err := retry("fstat", func() error { return unix.Fstat(number, &st) })
+	return st.Size, err
+}
+
+// Truncate makes the file size bytes long, see ftruncate(2): it cuts off what is
+// beyond, or adds zeros, which take no memory until they are written. The file
+// offset stays where it is. Touching a mapping of what was cut off is a fault:
+// see [MemFD.Map].
+//
+// A negative size is refused with EINVAL. [SealShrink] and [SealGrow] make it
+// fail with EPERM, a size over the kernel's limit with EFBIG, and one that is no
+// multiple of the page size of a [HugeTLB] file with EINVAL.
+func (m *MemFD) Truncate(size int64) error {
+	return m.use(func(number int) error {
+		if size < 0 {
+			return sys.Invalid("memfd: Truncate: size %d is negative", size)
+		}
+		return retry("ftruncate", func() error { return unix.Ftruncate(number, size) })
+	})
+}
+
+// Fd returns the descriptor number, or -1 once closed. It is only borrowed: see
+// [fd.FD.Raw].
+func (m *MemFD) Fd() int { return m.fd.Fd() }
+
+// Raw is [MemFD.Fd] as an int32.
+func (m *MemFD) Raw() int32 { return m.fd.Raw() }
+
+// Valid reports whether m has not been closed.
+func (m *MemFD) Valid() bool { return m.fd.Valid() }
+
+// Close closes the descriptor, see close(2). A second Close does nothing and
+// returns nil. Calls in flight finish first, calls that come later get
+// [fd.ErrClosed]. Mappings stay, and the file lives on as long as they or other
+// descriptors do.
+func (m *MemFD) Close() error { return m.fd.Close() }
+
+// Dup returns a MemFD with a descriptor of its own for the same open file
+// description, so that both have one file offset. It is close-on-exec, and its
+// Seal accepts what m's does. Both must be closed.
+func (m *MemFD) Dup() (*MemFD, error) {
+	f, err := m.fd.Dup()
+	if err != nil {
+		return nil, err
+	}
+	d := &MemFD{name: m.name, sealable: m.sealable, page: m.page, turn: m.turn}
+	if err := d.fd.Take(f); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// File returns an os.File with a duplicate of the descriptor, close-on-exec, for
+// exec.Cmd.ExtraFiles and the rest of package os: see [fd.FD.File]. It shares m's
+// file offset. Both must be closed.
+func (m *MemFD) File(name string) (*os.File, error) { return m.fd.File(name) }
+
+// FD returns the descriptor, which m still owns, for [fd.FD.Pin], flags and
+// SyscallConn.
+func (m *MemFD) FD() *fd.FD { return &m.fd }
+
+// use calls f with the number, which is not closed before f returns. Arguments are
+// checked in f, so that a closed file says so whatever they are.
+func (m *MemFD) use(f func(number int) error) error {
+	number, err := m.fd.Guard().Enter()
+	if err != nil {
+		return err
+	}
+	defer m.fd.Guard().Leave()
+	return f(number)
+}
+
+// retry makes a system call, again as long as a signal interrupts it, and names
+// it in its error. EAGAIN is an errno like others here, as none of a memfd's
+// calls waits for readiness.
+func retry(name string, call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return os.NewSyscallError(name, err)
+		}
+	}
+}

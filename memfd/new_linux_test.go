@@ -1,0 +1,245 @@
+package memfd_test
+
+import (
+	"errors"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/memfd"
+)
+
+func TestNew(t *testing.T) {
+	m := create(t)
+	cloexec, err := m.FD().Cloexec()
+	require.NoError(t, err)
+	assert.True(t, cloexec)
+	size, err := m.Size()
+	require.NoError(t, err)
+	assert.Zero(t, size)
+	assert.True(t, m.Valid())
+	assert.Equal(t, int(m.Raw()), m.Fd())
+	assert.Equal(t, "test", m.Name())
+
+	link, err := os.Readlink(m.Path())
+	require.NoError(t, err)
+	assert.Equal(t, "/memfd:test (deleted)", link)
+}
+
+func TestNames(t *testing.T) {
+	for name, want := range map[string]string{
+		"":                       "",
+		"plain":                  "",
+		"with/slash and\nspace":  "",
+		"name (deleted)":         "",
+		"\xff\xfe":               "",
+		strings.Repeat("x", 249): "",
+		strings.Repeat("x", 250): "250 bytes is over the limit of 249",
+		"a\x00b":                 `"a\x00b" has a NUL byte`,
+		"\x00":                   "has a NUL byte",
+	} {
+		m, err := memfd.New(name)
+		if want != "" {
+			require.ErrorIs(t, err, unix.EINVAL, "%q", name)
+			require.ErrorContains(t, err, want)
+			require.Nil(t, m)
+			_, err = memfd.NewSealed(name, nil)
+			require.ErrorIs(t, err, unix.EINVAL, "%q", name)
+			continue
+		}
+		require.NoError(t, err, "%q", name)
+		assert.Equal(t, name, m.Name())
+		link, err := os.Readlink(m.Path())
+		require.NoError(t, err)
+		shown, ok := memfd.NameOf(link)
+		assert.True(t, ok, link)
+		assert.Equal(t, name, shown)
+		require.NoError(t, m.Close())
+	}
+}
+
+func TestNilOption(t *testing.T) {
+	m := create(t, nil, memfd.AllowSealing, nil)
+	require.NoError(t, m.Seal(memfd.SealGrow))
+}
+
+func TestHugeTLBSizes(t *testing.T) {
+	for _, size := range []int64{math.MinInt64, -2 << 20, -1, 0, 1, 2, 3, int64(os.Getpagesize()), 3 << 20, math.MaxInt64} {
+		_, err := memfd.New("huge", memfd.HugeTLB(size))
+		require.ErrorIs(t, err, unix.EINVAL, "%d", size)
+		require.ErrorContains(t, err, "not a power of two")
+	}
+	_, err := memfd.New("huge", memfd.HugeTLB(1<<62))
+	require.Error(t, err, "no machine has such pages")
+	var call *os.SyscallError
+	require.ErrorAs(t, err, &call, "the kernel was asked")
+}
+
+// Whether there are huge pages is up to the machine; what happens without them
+// is not.
+func TestHugeTLB(t *testing.T) {
+	const page = 2 << 20
+	m, err := memfd.New("huge", memfd.AllowSealing, memfd.HugeTLB(page))
+	if err != nil {
+		var call *os.SyscallError
+		require.ErrorAs(t, err, &call)
+		require.True(t, errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS), "%v", err)
+		return
+	}
+	defer m.Close()
+	_, err = m.Write([]byte("x"))
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorIs(t, m.Truncate(page+1), unix.EINVAL)
+	require.NoError(t, m.Truncate(2*page))
+
+	_, err = m.Map(4096, 10, memfd.ReadWrite)
+	require.ErrorIs(t, err, unix.EINVAL)
+	require.ErrorContains(t, err, "page size of 2097152")
+
+	mapping, err := m.Map(page, 10, memfd.ReadWrite)
+	if errors.Is(err, unix.ENOMEM) || os.Getenv("MATRIX_EMU") != "" && errors.Is(err, unix.EINVAL) {
+		return // the pool is empty, or the emulator picks an address for small pages
+	}
+	require.NoError(t, err)
+	copy(mapping.Bytes(), "0123456789")
+	p := make([]byte, 10)
+	_, err = m.ReadAt(p, page)
+	require.NoError(t, err)
+	assert.Equal(t, "0123456789", string(p))
+	require.NoError(t, mapping.Close(), "munmap wants whole huge pages")
+
+	d, err := m.FD().Dup()
+	require.NoError(t, err)
+	received, err := memfd.FromFD(d)
+	require.NoError(t, err)
+	defer received.Close()
+	mapping, err = received.Map(page, 10, memfd.ReadOnly)
+	require.NoError(t, err)
+	require.NoError(t, mapping.Close())
+}
+
+func TestNewSealed(t *testing.T) {
+	for _, data := range []string{"", "x", strings.Repeat("0123456789", 20000)} {
+		m, err := memfd.NewSealed("blob", []byte(data))
+		require.NoError(t, err)
+		assert.Equal(t, data, content(t, m))
+		assert.Zero(t, offset(t, m))
+
+		seals, err := m.Seals()
+		require.NoError(t, err)
+		assert.Equal(t, memfd.SealWrite|memfd.SealShrink|memfd.SealGrow|memfd.SealSeal, seals&^memfd.SealExec)
+
+		_, err = m.Write([]byte("y"))
+		require.ErrorIs(t, err, unix.EPERM)
+		require.ErrorIs(t, m.Truncate(1<<20), unix.EPERM)
+		require.ErrorIs(t, m.Seal(memfd.SealFutureWrite), unix.EPERM)
+		require.NoError(t, m.Close())
+	}
+}
+
+// NewSealed closes the file when it cannot write: TestMain finds what is left.
+func TestNewSealedFails(t *testing.T) {
+	page := os.Getpagesize()
+	unreadable, err := unix.Mmap(-1, 0, page, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
+	require.NoError(t, err)
+	defer unix.Munmap(unreadable)
+	m, err := memfd.NewSealed("blob", unreadable)
+	require.ErrorIs(t, err, unix.EFAULT)
+	require.Nil(t, m)
+}
+
+func TestTooManyDescriptors(t *testing.T) {
+	memfd.KnowsExec()
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
+	_, err := memfd.New("one too many")
+	_, errSealed := memfd.NewSealed("one too many", nil)
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.ErrorIs(t, err, unix.EMFILE)
+	require.ErrorIs(t, errSealed, unix.EMFILE)
+}
+
+func mode(t *testing.T, m *memfd.MemFD) uint32 {
+	t.Helper()
+	var st unix.Stat_t
+	require.NoError(t, unix.Fstat(m.Fd(), &st))
+	return uint32(st.Mode) & 0o777
+}
+
+func TestExecutePermission(t *testing.T) {
+	for _, old := range []bool{false, true} {
+		for _, tt := range []struct {
+			name  string
+			opts  []memfd.Option
+			mode  uint32
+			seals memfd.Seal
+			// where the kernel has no MFD_NOEXEC_SEAL
+			oldSeals memfd.Seal
+		}{
+			{"default", nil, 0o666, memfd.SealExec, memfd.SealSeal},
+			{"sealing", []memfd.Option{memfd.AllowSealing}, 0o666, memfd.SealExec, 0},
+			{"executable", []memfd.Option{memfd.Executable}, 0o777, memfd.SealSeal, memfd.SealSeal},
+			{"executable, sealing", []memfd.Option{memfd.Executable, memfd.AllowSealing}, 0o777, 0, 0},
+			{"no seal", []memfd.Option{memfd.WithoutExecSeal}, 0o666, memfd.SealSeal, memfd.SealSeal},
+			{"no seal, sealing", []memfd.Option{memfd.WithoutExecSeal, memfd.AllowSealing}, 0o666, 0, 0},
+			{"executable, no seal", []memfd.Option{memfd.Executable | memfd.WithoutExecSeal}, 0o777, memfd.SealSeal, memfd.SealSeal},
+		} {
+			if old {
+				tt.name += ", old kernel"
+			}
+			t.Run(tt.name, func(t *testing.T) {
+				want := tt.seals
+				if old || !memfd.KnowsExec() {
+					want = tt.oldSeals
+				}
+				if old {
+					defer memfd.WithoutExecFlags()()
+				}
+				m := create(t, tt.opts...)
+				assert.Equal(t, tt.mode, mode(t, m))
+				seals, err := m.Seals()
+				require.NoError(t, err)
+				assert.Equal(t, want, seals)
+			})
+		}
+	}
+}
+
+func TestExecute(t *testing.T) {
+	program, err := os.ReadFile("/bin/true")
+	require.NoError(t, err)
+	for _, tt := range []struct {
+		name string
+		opts []memfd.Option
+		want error
+	}{
+		{"default", nil, syscall.EACCES},
+		{"no seal", []memfd.Option{memfd.WithoutExecSeal}, syscall.EACCES},
+		{"executable", []memfd.Option{memfd.Executable}, nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := createWith(t, string(program), tt.opts...)
+			err := exec.Command(m.Path()).Run()
+			require.ErrorIs(t, err, tt.want)
+		})
+	}
+}
+
+// The kernel keeps a file made with MFD_NOEXEC_SEAL from being made executable.
+func TestNotMadeExecutable(t *testing.T) {
+	m := create(t, memfd.AllowSealing, memfd.WithoutExecSeal)
+	require.NoError(t, unix.Fchmod(m.Fd(), 0o777))
+	require.NoError(t, unix.Fchmod(m.Fd(), 0o666))
+	systest.SkipUnsupported(t, m.Seal(memfd.SealExec), 6, 3)
+	require.ErrorIs(t, unix.Fchmod(m.Fd(), 0o777), unix.EPERM)
+	require.ErrorIs(t, unix.Fchmod(create(t).Fd(), 0o777), unix.EPERM)
+}

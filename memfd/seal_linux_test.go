@@ -1,0 +1,211 @@
+package memfd_test
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/memfd"
+)
+
+func TestSealString(t *testing.T) {
+	for seal, want := range map[memfd.Seal]string{
+		0:                          "none",
+		memfd.SealSeal:             "seal",
+		memfd.SealShrink:           "shrink",
+		memfd.SealGrow:             "grow",
+		memfd.SealWrite:            "write",
+		memfd.SealFutureWrite:      "future_write",
+		memfd.SealExec:             "exec",
+		memfd.SealSeal | 1<<31:     "seal|0x80000000",
+		0x40:                       "0x40",
+		memfd.SealWrite | 1<<1 | 1: "seal|shrink|write",
+	} {
+		assert.Equal(t, want, seal.String())
+	}
+}
+
+// Each seal against each operation.
+func TestSeals(t *testing.T) {
+	all := []memfd.Seal{
+		0, memfd.SealSeal, memfd.SealShrink, memfd.SealGrow, memfd.SealWrite, memfd.SealFutureWrite, memfd.SealExec,
+	}
+	page := os.Getpagesize()
+	mapped := func(m *memfd.MemFD, prot memfd.Prot) error {
+		mapping, err := m.Map(0, page, prot)
+		if err != nil {
+			return err
+		}
+		_ = mapping.Bytes()[0]
+		return mapping.Close()
+	}
+	operations := []struct {
+		name    string
+		forbids memfd.Seal // what does
+		do      func(m *memfd.MemFD) error
+	}{
+		{"read", 0, func(m *memfd.MemFD) error {
+			_, err := m.Read(make([]byte, 10))
+			return err
+		}},
+		{"overwrite", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error {
+			_, err := m.WriteAt([]byte("x"), 1)
+			return err
+		}},
+		{"write", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error {
+			_, err := m.Write([]byte("x"))
+			return err
+		}},
+		{"append", memfd.SealWrite | memfd.SealFutureWrite | memfd.SealGrow, func(m *memfd.MemFD) error {
+			_, err := m.WriteAt([]byte("x"), 2*int64(page))
+			return err
+		}},
+		{"shrink", memfd.SealShrink, func(m *memfd.MemFD) error { return m.Truncate(int64(page)) }},
+		{"grow", memfd.SealGrow, func(m *memfd.MemFD) error { return m.Truncate(3 * int64(page)) }},
+		{"keep size", 0, func(m *memfd.MemFD) error { return m.Truncate(2 * int64(page)) }},
+		{"map read-only", 0, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadOnly) }},
+		{"map read-write", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadWrite) }},
+		{"map copy-on-write", 0, func(m *memfd.MemFD) error { return mapped(m, memfd.CopyOnWrite) }},
+		{"make executable", memfd.SealExec, func(m *memfd.MemFD) error {
+			return os.NewSyscallError("fchmod", unix.Fchmod(m.Fd(), 0o777))
+		}},
+		{"seal", memfd.SealSeal, func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }},
+	}
+	for _, seal := range all {
+		for _, op := range operations {
+			t.Run(seal.String()+"/"+op.name, func(t *testing.T) {
+				m := create(t, memfd.AllowSealing, memfd.WithoutExecSeal)
+				require.NoError(t, m.Truncate(2*int64(page)))
+				if err := m.Seal(seal); seal == memfd.SealExec {
+					systest.SkipUnsupported(t, err, 6, 3)
+				} else {
+					require.NoError(t, err)
+				}
+				got, err := m.Seals()
+				require.NoError(t, err)
+				require.Equal(t, seal, got)
+
+				err = op.do(m)
+				if seal&op.forbids == 0 {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, unix.EPERM)
+				var call *os.SyscallError
+				require.ErrorAs(t, err, &call)
+			})
+		}
+	}
+}
+
+func TestSealRefused(t *testing.T) {
+	t.Run("not allowed", func(t *testing.T) {
+		m := create(t)
+		err := m.Seal(memfd.SealWrite)
+		require.ErrorIs(t, err, unix.EPERM)
+		require.ErrorContains(t, err, `"test" was made without AllowSealing`)
+		d, err := m.Dup()
+		require.NoError(t, err)
+		defer d.Close()
+		require.ErrorIs(t, d.Seal(memfd.SealWrite), unix.EPERM)
+		seals, err := m.Seals()
+		require.NoError(t, err)
+		assert.Zero(t, seals&memfd.SealWrite)
+	})
+	t.Run("unknown bits", func(t *testing.T) {
+		m := create(t, memfd.AllowSealing)
+		err := m.Seal(memfd.SealWrite | 0x40)
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, "0x40 is no seal")
+		seals, err := m.Seals()
+		require.NoError(t, err)
+		assert.Zero(t, seals&memfd.SealWrite)
+	})
+	t.Run("sealed", func(t *testing.T) {
+		m := create(t, memfd.AllowSealing)
+		require.NoError(t, m.Seal(memfd.SealSeal|memfd.SealGrow))
+		err := m.Seal(memfd.SealWrite)
+		require.ErrorIs(t, err, unix.EPERM)
+		require.ErrorContains(t, err, "sealed against further seals (seal|grow")
+	})
+	t.Run("mapped", func(t *testing.T) {
+		m := create(t, memfd.AllowSealing)
+		require.NoError(t, m.Truncate(10))
+		busy := func(shown string) {
+			t.Helper()
+			err := m.Seal(memfd.SealWrite)
+			require.ErrorIs(t, err, unix.EBUSY)
+			var call *os.SyscallError
+			require.ErrorAs(t, err, &call)
+			if os.Getenv("MATRIX_EMU") == "" {
+				require.ErrorContains(t, err, shown)
+			}
+		}
+		readOnly, err := m.Map(0, 10, memfd.ReadOnly)
+		require.NoError(t, err)
+		busy(", r--s")
+		require.NoError(t, readOnly.Close())
+		mapFile(t, m, 0, 10, memfd.CopyOnWrite) // is in nobody's way
+		mapping, err := m.Map(0, 10, memfd.ReadWrite)
+		require.NoError(t, err)
+		busy(", rw-s")
+		require.NoError(t, m.Seal(memfd.SealFutureWrite), "which leaves the mapping as it is")
+		copy(mapping.Bytes(), "written")
+		require.NoError(t, mapping.Close())
+		require.NoError(t, m.Seal(memfd.SealWrite))
+		assert.Equal(t, "written\x00\x00\x00", content(t, m))
+	})
+	t.Run("not open for writing", func(t *testing.T) {
+		m := create(t, memfd.AllowSealing)
+		number, err := unix.Open(m.Path(), unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		require.NoError(t, err)
+		reader, err := memfd.FromFD(fd.New(number))
+		require.NoError(t, err)
+		defer reader.Close()
+		err = reader.Seal(memfd.SealWrite)
+		require.ErrorIs(t, err, unix.EPERM)
+		require.ErrorContains(t, err, "not open for writing")
+		_, err = reader.Write([]byte("x"))
+		require.ErrorIs(t, err, unix.EBADF)
+		require.NoError(t, m.Truncate(10))
+		_, err = reader.Map(0, 10, memfd.ReadWrite)
+		require.ErrorIs(t, err, unix.EACCES)
+	})
+}
+
+func TestSealAgain(t *testing.T) {
+	m := create(t, memfd.AllowSealing)
+	require.NoError(t, m.Seal(memfd.SealGrow))
+	require.NoError(t, m.Seal(memfd.SealGrow|memfd.SealShrink))
+	require.NoError(t, m.Seal(0))
+	seals, err := m.Seals()
+	require.NoError(t, err)
+	assert.Equal(t, memfd.SealGrow|memfd.SealShrink, seals&^memfd.SealExec)
+}
+
+func TestSealExecImplies(t *testing.T) {
+	m := create(t, memfd.AllowSealing, memfd.Executable)
+	systest.SkipUnsupported(t, m.Seal(memfd.SealExec), 6, 3)
+	seals, err := m.Seals()
+	require.NoError(t, err)
+	assert.Equal(t, memfd.SealExec|memfd.SealShrink|memfd.SealGrow|memfd.SealWrite|memfd.SealFutureWrite, seals)
+}
+
+// A write that the growth seal cuts off says how far it came.
+func TestSealGrowPartial(t *testing.T) {
+	page := os.Getpagesize()
+	m := create(t, memfd.AllowSealing)
+	require.NoError(t, m.Truncate(2*int64(page)))
+	require.NoError(t, m.Seal(memfd.SealGrow))
+	n, err := m.Write(make([]byte, 3*page))
+	require.ErrorIs(t, err, unix.EPERM)
+	assert.EqualValues(t, n, offset(t, m))
+	size, err := m.Size()
+	require.NoError(t, err)
+	assert.EqualValues(t, 2*page, size)
+}
