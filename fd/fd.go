@@ -149,8 +149,8 @@ func (f *FD) Read(p []byte) (int, error) {
 // mode it blocks, and only its goroutine.
 //
 // Writing to a pipe or a socket whose other end is closed fails with EPIPE. The
-// Go runtime swallows the SIGPIPE that goes with it, but for descriptors 1 and
-// 2, where it ends the program.
+// Go runtime swallows the SIGPIPE that goes with it, also for descriptors 1 and
+// 2, where an os.File would end the program.
 func (f *FD) Write(p []byte) (int, error) {
 	n, err := f.guard.Write(p)
 	written := n

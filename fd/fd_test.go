@@ -56,7 +56,7 @@ var closedCalls = map[string]func(*fd.FD) error{
 	"Write":        func(f *fd.FD) error { _, err := f.Write([]byte("x")); return err },
 	"Write none":   func(f *fd.FD) error { _, err := f.Write(nil); return err },
 	"ReadContext":  func(f *fd.FD) error { _, err := f.ReadContext(context.Background(), make([]byte, 1)); return err },
-	"nil context":  func(f *fd.FD) error { _, err := f.ReadContext(nil, nil); return err }, //nolint:staticcheck // the point
+	"nil context":  func(f *fd.FD) error { _, err := f.ReadContext(noContext, nil); return err },
 	"WriteContext": func(f *fd.FD) error { _, err := f.WriteContext(context.Background(), []byte("x")); return err },
 	"SetNonblock":  func(f *fd.FD) error { return f.SetNonblock(true) },
 	"SetBlock":     func(f *fd.FD) error { return f.SetNonblock(false) },

@@ -51,6 +51,23 @@ func open(pid int, r reaping) (*PidFD, error) {
 	return newPidFD(number, pid, r), nil
 }
 
+// OpenEnded returns a PidFD for a child of the caller that has ended and that
+// nobody has reaped yet, whichever it is: [fd.ErrWouldBlock] where there is none,
+// and ECHILD, as an *os.SyscallError that names waitid, where there are no
+// children at all. [PidFD.Wait] on it reaps.
+//
+// It is for a program that orphans are handed to, as PID 1 or as a child
+// subreaper, see PR_SET_CHILD_SUBREAPER in prctl(2). Those of its children that
+// an exec.Cmd waits for it finds too: tell them by [PidFD.PID], and leave them
+// alone. Called again, it may return the same child until that is reaped.
+func OpenEnded() (*PidFD, error) {
+	ended, err := sys.Waitid(unix.P_ALL, 0, unix.WNOWAIT)
+	if err != nil {
+		return nil, err
+	}
+	return open(ended.PID, reaps)
+}
+
 // newPidFD makes a PidFD of a number that is nobody's yet.
 //
 // Its guard is not told of non-blocking mode, in which reads and writes may skip

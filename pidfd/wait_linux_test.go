@@ -290,3 +290,26 @@ func processorTime(t *testing.T) time.Duration {
 	require.NoError(t, unix.Getrusage(unix.RUSAGE_SELF, &usage))
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
+
+func TestOpenEnded(t *testing.T) {
+	_, err := pidfd.OpenEnded()
+	assert.ErrorIs(t, err, unix.ECHILD)
+
+	cmd := exec.Command("sh", "-c", "read x; exit 3")
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = pidfd.OpenEnded()
+	assert.ErrorIs(t, err, fd.ErrWouldBlock, "it runs")
+	require.NoError(t, in.Close())
+	var p *pidfd.PidFD
+	require.Eventually(t, func() bool { p, err = pidfd.OpenEnded(); return err == nil }, 20*time.Second, time.Millisecond)
+	defer p.Close()
+	assert.Equal(t, cmd.Process.Pid, p.PID())
+	status, err := p.Wait()
+	require.NoError(t, err)
+	assert.Equal(t, 3, status.Code)
+	_, err = pidfd.OpenEnded()
+	assert.ErrorIs(t, err, unix.ECHILD)
+	require.NoError(t, cmd.Process.Release())
+}

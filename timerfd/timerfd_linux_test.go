@@ -18,6 +18,7 @@ import (
 
 var (
 	background = context.Background()
+	noContext  context.Context
 	plain      = []timerfd.Clock{timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime}
 )
 
@@ -243,7 +244,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		assert.ErrorIs(t, err, unix.EINVAL, what)
 	}
-	_, err := tm.ReadContext(nil) //nolint:staticcheck // the point
+	_, err := tm.ReadContext(noContext)
 	assert.ErrorIs(t, err, unix.EINVAL)
 	remaining, _, err := tm.Remaining()
 	require.NoError(t, err)
@@ -330,7 +331,7 @@ func TestClosed(t *testing.T) {
 			"ArmAt":       func() error { return tm.ArmAt(time.Now(), -1, 7) },
 			"Disarm":      tm.Disarm,
 			"Read":        func() error { _, err := tm.Read(); return err },
-			"ReadContext": func() error { _, err := tm.ReadContext(nil); return err }, //nolint:staticcheck // the point
+			"ReadContext": func() error { _, err := tm.ReadContext(noContext); return err },
 			"Remaining":   func() error { _, _, err := tm.Remaining(); return err },
 			"Dup":         func() error { _, err := tm.Dup(); return err },
 			"File":        func() error { _, err := tm.File(""); return err },

@@ -143,8 +143,17 @@ func (g *Guard) enterSlow(w uint64) (uint64, bool) {
 
 func (g *Guard) leave() {
 	w := g.word.Add(^uint64(user - 1)) // minus one user
-	if w&(open|closing) == open|closing && users(w) == 0 {
-		// The error goes unheard, as the close is somebody else's by now.
+	if w&closing != 0 {
+		g.leaveClosing(w)
+	}
+}
+
+// leaveClosing closes the number if it has no users any more.
+//
+//go:noinline
+func (g *Guard) leaveClosing(w uint64) {
+	if users(w) == 0 {
+		// The error goes unheard: Close has returned.
 		_, _ = g.closeNumber(w)
 	}
 }

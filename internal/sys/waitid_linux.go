@@ -13,20 +13,27 @@ type Ended struct {
 	Rusage unix.Rusage
 }
 
-// WaitPidfd is waitid(2) for the end of the child whose pidfd g owns: P_PIDFD,
-// since Linux 5.4. It does not block, and gives ErrWouldBlock while the child
-// runs. It reaps the child unless options has WNOWAIT.
+// WaitPidfd is [Waitid] for the child whose pidfd g owns: P_PIDFD, since Linux
+// 5.4.
 func (g *Guard) WaitPidfd(options int) (Ended, error) {
 	number, err := g.Enter()
 	if err != nil {
 		return Ended{}, err
 	}
 	defer g.Leave()
+	return Waitid(unix.P_PIDFD, number, options)
+}
+
+// Waitid is waitid(2) for the end of a child. It does not block, and gives
+// ErrWouldBlock while none has ended. It reaps the child unless options has
+// WNOWAIT.
+func Waitid(idType, id, options int) (Ended, error) {
 	var child siginfoChild
 	var rusage unix.Rusage
 	info := (*unix.Siginfo)(unsafe.Pointer(&child))
+	var err error
 	for {
-		err = unix.Waitid(unix.P_PIDFD, number, info, unix.WEXITED|unix.WNOHANG|options, &rusage)
+		err = unix.Waitid(idType, id, info, unix.WEXITED|unix.WNOHANG|options, &rusage)
 		if err != unix.EINTR {
 			break
 		}
