@@ -1,0 +1,29 @@
+package capturetest
+
+import (
+	"os"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// KeepAction saves what sig does, as rt_sigaction(2) gives it, and returns a
+// function that makes it do that again.
+func KeepAction(sig syscall.Signal) (putBack func() error, err error) {
+	action := new([64]byte) // no struct sigaction is larger
+	if err := sigaction(sig, nil, action); err != nil {
+		return nil, err
+	}
+	return func() error { return sigaction(sig, action, nil) }, nil
+}
+
+func sigaction(sig syscall.Signal, act, old *[64]byte) error {
+	const sigsetSize = 8
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),
+		uintptr(unsafe.Pointer(act)), uintptr(unsafe.Pointer(old)), sigsetSize, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("rt_sigaction", errno)
+	}
+	return nil
+}

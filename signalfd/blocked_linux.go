@@ -1,0 +1,55 @@
+package signalfd
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// blockedEverywhere returns the signals that every thread of the process has
+// blocked, see SigBlk in proc_pid_status(5). It is empty where that cannot be
+// told.
+//
+// A thread that the runtime makes later has the mask that the first one had when
+// the program began, so it is no exception to what all the others have.
+func blockedEverywhere() Set {
+	const tasks = "/proc/self/task"
+	threads, err := os.ReadDir(tasks)
+	if err != nil || len(threads) == 0 {
+		return 0
+	}
+	all := ^Set(0)
+	for _, thread := range threads {
+		status, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "status"))
+		if err != nil {
+			continue // the thread has ended since
+		}
+		all &= blocked(string(status))
+		if all.Empty() {
+			break
+		}
+	}
+	return all
+}
+
+// blocked returns the signal mask that a thread's status tells.
+func blocked(status string) Set {
+	for line := range strings.Lines(status) {
+		if mask, ok := strings.CutPrefix(line, "SigBlk:"); ok {
+			return parseMask(strings.TrimSpace(mask))
+		}
+	}
+	return 0
+}
+
+// parseMask reads a mask as /proc shows it: hexadecimal, the highest signals
+// first, of which a Set holds the last 64.
+func parseMask(mask string) Set {
+	const digits = maxSignal / 4
+	s, err := strconv.ParseUint(mask[max(0, len(mask)-digits):], 16, 64)
+	if err != nil {
+		return 0
+	}
+	return Set(s)
+}

@@ -1,0 +1,37 @@
+//go:build amd64 || arm64 || riscv64 || loong64
+
+package signalfd_test
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// A program reads the signals that others send to it; here it sends them itself.
+func Example() {
+	s, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1, unix.SIGTERM))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer s.Close()
+
+	for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM} {
+		if err := unix.Kill(os.Getpid(), sig); err != nil {
+			log.Fatal(err)
+		}
+		info, err := s.ReadContext(context.Background())
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(info.Signal, info.Code, info.PID == os.Getpid())
+	}
+	// Output:
+	// user defined signal 1 SI_USER true
+	// terminated SI_USER true
+}

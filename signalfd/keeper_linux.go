@@ -1,0 +1,295 @@
+package signalfd
+
+import (
+	"encoding/binary"
+	"errors"
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/capture"
+)
+
+// A keeper captures signals. It is a goroutine on a thread of its own, the only
+// one that has the signals blocked. The handlers of package capture pass each
+// signal on to that thread; the keeper reads it there from a signalfd, which
+// gives what is pending for the thread that reads, and writes it into a pipe.
+//
+// A signal is taken from the kernel only when the pipe has room for it. Until
+// then the kernel queues it, as it does behind a signalfd that nobody reads, and
+// when the keeper ends it is not lost.
+type keeper struct {
+	wake    fd.FD // eventfd: there is an order, or it is time to end
+	signals fd.FD // signalfd
+	pipe    fd.FD // write end
+
+	set     atomic.Uint64 // what is captured
+	readers atomic.Int32  // the SignalFDs on the pipe's read end
+
+	// Orders to the goroutine: another set, which it answers, or the end. The
+	// channels hold one, so that the goroutine never waits.
+	mu     sync.Mutex // one order at a time
+	order  chan Set
+	answer chan error
+	stop   chan struct{}
+	ended  chan struct{} // closed when nothing is captured any more
+
+	// The goroutine's own.
+	tid       int
+	was       Set // the thread's mask at the beginning
+	redirects [maxSignal + 1]*capture.Redirection
+	buf       [maxRecords * recordSize]byte
+}
+
+// maxRecords is how many signals are read at once: they fill PIPE_BUF, 4096
+// bytes, so a pipe that polls as writable takes them whole.
+const maxRecords = 4096 / recordSize
+
+// startKeeper captures set. It returns the read end of the pipe.
+func startKeeper(set Set) (*keeper, int, error) {
+	k := &keeper{
+		order:  make(chan Set, 1),
+		answer: make(chan error, 1),
+		stop:   make(chan struct{}),
+		ended:  make(chan struct{}),
+	}
+	k.readers.Store(1)
+	readEnd, err := k.open()
+	if err != nil {
+		k.close()
+		return nil, -1, err
+	}
+	go k.run(set)
+	if err := <-k.answer; err != nil {
+		<-k.ended
+		_ = unix.Close(readEnd)
+		return nil, -1, err
+	}
+	return k, readEnd, nil
+}
+
+// open makes the keeper's descriptors, and returns the read end of its pipe.
+func (k *keeper) open() (readEnd int, err error) {
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return -1, os.NewSyscallError("eventfd2", err)
+	}
+	k.wake.Guard().Init(number, true)
+	if number, err = newSignalfd(0); err != nil {
+		return -1, err
+	}
+	k.signals.Guard().Init(number, true)
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		return -1, os.NewSyscallError("pipe2", err)
+	}
+	k.pipe.Guard().Init(ends[1], true)
+	return ends[0], nil
+}
+
+func (k *keeper) close() {
+	_ = k.wake.Close()
+	_ = k.signals.Close()
+	_ = k.pipe.Close()
+}
+
+func (k *keeper) mask() Set { return Set(k.set.Load()) }
+
+func (k *keeper) setMask(_ *fd.FD, set Set) error {
+	if err := refuseReserved(set); err != nil {
+		return err
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	select {
+	case k.order <- set:
+	case <-k.ended:
+		return fd.ErrClosed
+	}
+	k.rouse()
+	select {
+	case err := <-k.answer:
+		return err
+	case <-k.ended:
+		return fd.ErrClosed
+	}
+}
+
+func (k *keeper) join() bool {
+	for {
+		n := k.readers.Load()
+		if n == 0 {
+			return false
+		}
+		if k.readers.CompareAndSwap(n, n+1) {
+			return true
+		}
+	}
+}
+
+// leave ends the capture with the last SignalFD, and waits until the old
+// handlers are back. The goroutine waits for nothing but poll(2), from which
+// rouse wakes it, so this does not hang.
+func (k *keeper) leave() {
+	if k.readers.Add(-1) == 0 {
+		close(k.stop)
+		k.rouse()
+		<-k.ended
+	}
+}
+
+func (k *keeper) rouse() {
+	one := binary.NativeEndian.AppendUint64(nil, 1)
+	_, _ = k.wake.Write(one) // fails only when the goroutine has ended
+}
+
+// run is the keeper's goroutine.
+func (k *keeper) run(set Set) {
+	// Never unlocked: the thread ends with the goroutine, and with it the mask that
+	// no other goroutine should meet.
+	runtime.LockOSThread()
+	err := k.begin(set)
+	k.answer <- err
+	if err == nil {
+		for k.await(unix.POLLOUT, 0) && k.await(0, unix.POLLIN) && k.deliver() {
+		}
+	}
+	k.end()
+}
+
+func (k *keeper) begin(set Set) error {
+	k.tid = unix.Gettid()
+	var was unix.Sigset_t
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, nil, &was); err != nil {
+		return os.NewSyscallError("rt_sigprocmask", err)
+	}
+	k.was = setOf(&was)
+	return k.change(set)
+}
+
+// end puts the old handlers back, and then lets the thread take as ordinary
+// signals those that it has not delivered.
+func (k *keeper) end() {
+	_ = k.change(0)
+	k.close()
+	close(k.ended)
+}
+
+// change makes set what is captured. If a signal cannot be, nothing changes.
+func (k *keeper) change(set Set) error {
+	old := k.mask()
+	// A signal that its handler passes on has to find the thread ready for it.
+	if err := k.block(old | set); err != nil {
+		return err
+	}
+	if err := k.redirect(set &^ old); err != nil {
+		_ = k.block(old)
+		return err
+	}
+	k.release(old &^ set)
+	k.set.Store(uint64(set))
+	return k.block(set)
+}
+
+// block makes the keeper's thread the one that has set blocked, and reads it.
+// Signals that are unblocked by it while they are pending meet their handler
+// before it returns.
+func (k *keeper) block(set Set) error {
+	if err := changeSignalfd(k.signals.Fd(), set); err != nil {
+		return err
+	}
+	return os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, (k.was|set).sigset(), nil))
+}
+
+// redirect installs the handlers of added, of all or none.
+func (k *keeper) redirect(added Set) error {
+	var done Set
+	for sig := range added.all() {
+		r, err := capture.Redirect(sig, k.tid)
+		if err != nil {
+			k.release(done)
+			return err
+		}
+		k.redirects[sig] = r
+		done.Add(sig)
+	}
+	return nil
+}
+
+// release puts the old handlers back.
+func (k *keeper) release(removed Set) {
+	for sig := range removed.all() {
+		k.redirects[sig].Undo()
+		k.redirects[sig] = nil
+	}
+}
+
+// await returns true when the pipe or the signalfd is ready for the events
+// asked, and false when it is time to end. Orders are carried out meanwhile.
+//
+// The end comes, too, when the pipe has no reader left, which poll(2) tells by
+// POLLERR unasked: someone has closed the descriptor behind the SignalFD.
+func (k *keeper) await(room, signals int16) bool {
+	for {
+		fds := [...]unix.PollFd{
+			{Fd: k.wake.Raw(), Events: unix.POLLIN},
+			{Fd: k.pipe.Raw(), Events: room},
+			{Fd: k.signals.Raw(), Events: signals},
+		}
+		if _, err := unix.Poll(fds[:], -1); err != nil {
+			if err == unix.EINTR {
+				continue
+			}
+			return false
+		}
+		switch {
+		case fds[0].Revents != 0:
+			if !k.obey() {
+				return false
+			}
+		case fds[1].Revents&unix.POLLERR != 0:
+			return false
+		case fds[1].Revents&room != 0 || fds[2].Revents&signals != 0:
+			return true
+		}
+	}
+}
+
+// obey carries out the orders that there are, and reports false when one is to
+// end.
+func (k *keeper) obey() bool {
+	// Orders are given before the eventfd is written, so all that it tells of are
+	// there once it is read, and none may be left.
+	var b [8]byte
+	_, _ = k.wake.Read(b[:])
+	for {
+		select {
+		case <-k.stop:
+			return false
+		case set := <-k.order:
+			k.answer <- k.change(set)
+		default:
+			return true
+		}
+	}
+}
+
+// deliver hands over what is pending. It reports false when it is time to end.
+func (k *keeper) deliver() bool {
+	n, err := k.signals.Read(k.buf[:])
+	switch {
+	case errors.Is(err, fd.ErrWouldBlock):
+		return true
+	case err != nil:
+		return false
+	}
+	for off := 0; off < n; off += recordSize {
+		(*record)(k.buf[off:]).restore()
+	}
+	_, err = k.pipe.Write(k.buf[:n])
+	return err == nil
+}

@@ -1,0 +1,249 @@
+package signalfd_test
+
+import (
+	"bufio"
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/capture"
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// What another process has to do in a test, the test binary does under the name
+// of a role in its environment.
+const roleVar = "SIGNALFD_TEST_ROLE"
+
+// deadline ends a process in a role, as one that has captured all signals may
+// not be ended otherwise.
+func deadline() time.Duration { return time.Duration(*factor) * 60 * time.Second }
+
+func TestMain(m *testing.M) {
+	name := os.Getenv(roleVar)
+	if name == "" {
+		systest.Main(m)
+		return
+	}
+	flag.Parse()
+	time.AfterFunc(deadline(), func() { os.Exit(99) })
+	if err := roles()[name](); err != nil {
+		fmt.Println("error:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func roles() map[string]func() error {
+	return map[string]func() error{
+		"sender": sendOnDemand,
+		"exit3":  func() error { os.Exit(3); return nil },
+		"wait":   waitForInput,
+		"close":  closeThenWait,
+		"direct": readDirect,
+		"mixed":  readMixed,
+		"stolen": getHandlerBack,
+	}
+}
+
+// self returns a command for another process in a role.
+func self(t testing.TB, role string) *exec.Cmd {
+	t.Helper()
+	args := []string{os.Args[0], fmt.Sprint("-signalfd.factor=", *factor)}
+	if emulator := os.Getenv("MATRIX_EMU"); emulator != "" {
+		args = append([]string{emulator}, args...)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline())
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
+	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	cmd.Stderr = os.Stderr
+	return cmd
+}
+
+// A process is one in a role that takes lines and answers lines.
+type process struct {
+	t   testing.TB
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Reader
+	mu  sync.Mutex
+}
+
+func start(t testing.TB, cmd *exec.Cmd) *process {
+	t.Helper()
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	p := &process{t: t, cmd: cmd, in: in, out: bufio.NewReader(out)}
+	t.Cleanup(p.end)
+	return p
+}
+
+func (p *process) end() {
+	_ = p.in.Close()
+	if p.cmd.ProcessState == nil {
+		_ = p.cmd.Process.Kill()
+		_ = p.cmd.Wait()
+	}
+}
+
+func (p *process) pid() int { return p.cmd.Process.Pid }
+
+// line returns the next line of the process's answers.
+func (p *process) line() string {
+	p.t.Helper()
+	s, err := p.out.ReadString('\n')
+	require.NoError(p.t, err)
+	return strings.TrimSpace(s)
+}
+
+// send has the sender send sig to pid, count times, plainly or by sigqueue(3)
+// with ascending values from first.
+func (p *process) send(how string, pid int, sig syscall.Signal, first, count int) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if _, err := fmt.Fprintln(p.in, how, pid, int(sig), first, count); err != nil {
+		return err
+	}
+	s, err := p.out.ReadString('\n')
+	if err == nil && s != "sent\n" {
+		err = fmt.Errorf("sender: %s", s)
+	}
+	return err
+}
+
+func (p *process) kill(pid int, sig syscall.Signal) error { return p.send("kill", pid, sig, 0, 1) }
+
+func startSender(t testing.TB) *process {
+	t.Helper()
+	return start(t, self(t, "sender"))
+}
+
+func sendOnDemand() error {
+	in := bufio.NewScanner(os.Stdin)
+	for in.Scan() {
+		var how string
+		var pid, sig, first, count int
+		if _, err := fmt.Sscan(in.Text(), &how, &pid, &sig, &first, &count); err != nil {
+			return err
+		}
+		for i := range count {
+			var err error
+			if how == "queue" {
+				err = capturetest.Queue(pid, syscall.Signal(sig), uintptr(first+i))
+			} else {
+				err = unix.Kill(pid, syscall.Signal(sig))
+			}
+			if err != nil {
+				return err
+			}
+		}
+		fmt.Println("sent")
+	}
+	return in.Err()
+}
+
+func waitForInput() error {
+	fmt.Println("ready")
+	_, err := os.Stdin.Read(make([]byte, 1))
+	if err == io.EOF {
+		return nil
+	}
+	return err
+}
+
+// closeThenWait captures the signal that the environment names, reads it once,
+// closes, and waits: what ends the process then is the signal's old meaning.
+func closeThenWait() error {
+	n, err := strconv.Atoi(os.Getenv("SIGNAL"))
+	if err != nil {
+		return err
+	}
+	sig := syscall.Signal(n)
+	s, err := signalfd.New(signalfd.NewSet(sig))
+	if err != nil {
+		return err
+	}
+	if err := unix.Kill(os.Getpid(), sig); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if _, err := s.ReadContext(ctx); err != nil {
+		return err
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	return waitForInput()
+}
+
+// needCapture skips the test on the ports that have no handler, and only there.
+func needCapture(t testing.TB) {
+	t.Helper()
+	switch runtime.GOARCH {
+	case "amd64", "arm64", "riscv64", "loong64":
+		require.NoError(t, capture.Available())
+	default:
+		t.Skip("no handler for", runtime.GOARCH)
+	}
+}
+
+func newFD(t testing.TB, sigs ...syscall.Signal) *signalfd.SignalFD {
+	t.Helper()
+	needCapture(t)
+	s, err := signalfd.New(signalfd.NewSet(sigs...))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// next reads a signal, and fails the test if none comes.
+func next(t testing.TB, s *signalfd.SignalFD) signalfd.Info {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	info, err := s.ReadContext(ctx)
+	require.NoError(t, err)
+	return info
+}
+
+// statusSet returns a line of /proc/PID/status as a set.
+func statusSet(status, name string) signalfd.Set {
+	for line := range strings.Lines(status) {
+		if mask, ok := strings.CutPrefix(line, name+":"); ok {
+			n, err := strconv.ParseUint(strings.TrimSpace(mask), 16, 64)
+			if err == nil {
+				return signalfd.Set(n)
+			}
+		}
+	}
+	return 0
+}
+
+// childStatus starts a program and returns its signal masks, blocked and
+// ignored.
+func childStatus() (blocked, ignored signalfd.Set, err error) {
+	out, err := exec.Command("grep", "^Sig", "/proc/self/status").Output()
+	if err != nil {
+		return 0, 0, err
+	}
+	return statusSet(string(out), "SigBlk"), statusSet(string(out), "SigIgn"), nil
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package signalfd_test
+
+const raceDetector = false

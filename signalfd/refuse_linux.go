@@ -1,0 +1,79 @@
+package signalfd
+
+import (
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// impossible are the signals that no process can block or handle. The kernel
+// takes them out of a mask without a word.
+var impossible = map[string]string{
+	"SIGKILL": "no process can catch it",
+	"SIGSTOP": "no process can catch it",
+}
+
+// reserved are the signals that mean something to the Go runtime, the processor
+// or the C library, by name, as their numbers depend on the processor. The two
+// numbers have no name.
+var reserved = map[string]string{
+	"SIGABRT":   "the C library and the Go runtime abort the process by it",
+	"SIGURG":    "the Go runtime preempts goroutines by it",
+	"SIGPROF":   "the Go runtime profiles by it",
+	"SIGILL":    fault,
+	"SIGTRAP":   fault,
+	"SIGBUS":    fault,
+	"SIGEMT":    fault,
+	"SIGFPE":    fault,
+	"SIGSEGV":   fault,
+	"SIGSTKFLT": fault,
+	"SIGSYS":    "it says that the running thread made a forbidden system call",
+	"32":        "the C library cancels threads by it",
+	"33":        "the C library and the Go runtime change user IDs in all threads by it",
+}
+
+const fault = "it says that the running thread's instruction failed"
+
+// refuseImpossible refuses a set that holds signals that can never be read.
+func refuseImpossible(set Set) error { return refuse(set, impossible) }
+
+// refuseReserved refuses, besides, the signals that a Go program must leave
+// alone.
+func refuseReserved(set Set) error {
+	if err := refuseImpossible(set); err != nil {
+		return err
+	}
+	return refuse(set, reserved)
+}
+
+func refuse(set Set, reasons map[string]string) error {
+	for sig := range set.all() {
+		if reason, ok := reasons[signalName(sig)]; ok {
+			return sys.Invalid("signalfd: signal %d (%v) cannot be read: %s", int(sig), sig, reason)
+		}
+	}
+	return nil
+}
+
+// signalName returns "SIGTERM", or the number of a signal without a name.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return name
+	}
+	return strconv.Itoa(int(sig))
+}
+
+// refuseUnblocked refuses a set for the kernel's signalfd, which would give
+// nothing of signals that some thread takes first.
+func refuseUnblocked(set Set) error {
+	if err := refuseReserved(set); err != nil {
+		return err
+	}
+	if open := set &^ blockedEverywhere(); !open.Empty() {
+		return sys.Invalid("signalfd: %v are not blocked in every thread, and this SignalFD captures nothing: make another for them by New", open)
+	}
+	return nil
+}
