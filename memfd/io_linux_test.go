@@ -376,7 +376,6 @@ func TestAllocations(t *testing.T) {
 		_, _ = m.Seek(1, io.SeekStart)
 		_, _ = m.Read(p)
 		_, _ = m.Write(p)
-		_, _ = m.Size()
 		_, _ = m.Seals()
 		_ = m.Truncate(10)
 	}))

@@ -29,10 +29,8 @@ func counter(t testing.TB) *Guard {
 func TestInit(t *testing.T) {
 	var g Guard
 	assert.Equal(t, -1, g.Number(), "the zero Guard is closed")
-	for _, number := range []int{-1, -1 << 31, 1 << 31} {
-		if number == int(int64(number)) {
-			assert.False(t, g.Init(number, false))
-		}
+	for _, number := range []int64{-1, -1 << 31, 1 << 31} { // on 32-bit ports the last is the second
+		assert.False(t, g.Init(int(number), false))
 	}
 	h := counter(t)
 	assert.False(t, h.Init(0, true), "it owns one already")
