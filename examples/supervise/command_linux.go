@@ -1,0 +1,89 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// startCommand starts a command with our standard streams, its standard error
+// through the copy if there is one.
+func startCommand(command []string, stderr *stderrCopy) (*exec.Cmd, *pidfd.PidFD, error) {
+	cmd := exec.Command(command[0], command[1:]...)
+	if errors.Is(cmd.Err, exec.ErrDot) {
+		cmd.Err = nil // that PATH has the current directory is the user's choice
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if stderr != nil {
+		cmd.Stderr = stderr.command
+	}
+	child, err := pidfd.Start(cmd)
+	if errors.Is(err, unix.ENOEXEC) {
+		// A script without a #! line is for the shell, as execvp(3) has it.
+		return startCommand(append([]string{"/bin/sh", cmd.Path}, command[1:]...), stderr)
+	}
+	return cmd, child, err
+}
+
+// handleSignals sees to it that commands begin with the default action for every
+// signal. They do for all that have a handler here, and the Go runtime gives one
+// to all but TSTP, TTIN and TTOU: if we were started with one of them ignored, so
+// would be they. And SIGPIPE is an error like others to a program that asks for
+// it: should our standard error be closed, the command's status is not lost.
+func handleSignals() {
+	unread := make(chan os.Signal, 1)
+	signal.Notify(unread, unix.SIGPIPE)
+	var ignored signalfd.Set
+	status, _ := os.ReadFile("/proc/self/status")
+	for line := range strings.Lines(string(status)) {
+		if mask, ok := strings.CutPrefix(line, "SigIgn:"); ok {
+			_, _ = fmt.Sscanf(mask, "%x", &ignored)
+		}
+	}
+	for _, sig := range []syscall.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
+		if ignored.Has(sig) {
+			signal.Notify(unread, sig)
+		}
+	}
+}
+
+// startStatus returns our exit status when a command could not be started.
+func startStatus(name string, err error) int {
+	switch {
+	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM),
+		errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
+		return statusFailed
+	case name == "":
+		return statusNotFound
+	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
+		if !inPath(name) {
+			return statusNotFound
+		}
+	}
+	return statusCannotRun
+}
+
+// inPath reports whether PATH has the name at all: exec.LookPath does not tell a
+// file that may not be executed from one that is not there.
+func inPath(name string) bool {
+	if strings.Contains(name, "/") {
+		return false
+	}
+	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			return true
+		}
+	}
+	return false
+}

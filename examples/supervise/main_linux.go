@@ -1,0 +1,53 @@
+// Supervise runs a command: it forwards signals to it, enforces a time limit,
+// restarts it, reaps orphans, and ends with its status. Run it with -h.
+package main
+
+import (
+	"fmt"
+	"os"
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
+
+// The exit statuses that are not the command's own, as timeout(1) has them.
+const (
+	statusTimedOut  = 124 // the time limit ended the command
+	statusFailed    = 125 // supervise itself failed
+	statusCannotRun = 126 // the command was found and could not be run
+	statusNotFound  = 127 // the command was not found
+	statusSignal    = 128 // plus the signal that ended the command
+)
+
+func main() {
+	// Commands inherit the signal mask of the thread that starts them: this one's,
+	// which is emptied when the signals are taken care of.
+	runtime.LockOSThread()
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	opts, err := parse(args)
+	switch {
+	case err == errHelp:
+		fmt.Print(help)
+		return 0
+	case err != nil:
+		return fail(err)
+	}
+	s, err := newSupervisor(opts)
+	if err != nil {
+		return fail(err)
+	}
+	defer s.close()
+	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
+		return fail(os.NewSyscallError("rt_sigprocmask", err))
+	}
+	return s.supervise()
+}
+
+// fail reports what went wrong on our own side.
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "supervise:", err)
+	return statusFailed
+}

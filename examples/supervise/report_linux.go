@@ -1,0 +1,129 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"syscall"
+	"text/tabwriter"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// A record is what the report tells, over all runs of the command.
+type record struct {
+	started  time.Time
+	command  []string
+	ended    string // how the last run ended
+	status   int
+	wall     time.Duration
+	user     time.Duration
+	system   time.Duration
+	memory   int64 // the most of any run, in bytes
+	signals  []syscall.Signal
+	restarts int
+	tail     []byte
+	before   int64 // bytes of standard error before the tail
+	hasTail  bool
+}
+
+func (r *record) begin(command []string) {
+	r.started, r.command, r.ended = time.Now(), command, "not run"
+}
+
+// run adds a run that has ended.
+func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
+	r.ended = s.String()
+	if timedOut {
+		r.ended += ", at the time limit"
+	}
+	r.user += s.UserTime()
+	r.system += s.SystemTime()
+	r.memory = max(r.memory, s.MaxRSS())
+}
+
+func (r *record) forwarded(sig syscall.Signal) { r.signals = append(r.signals, sig) }
+
+func (r *record) end(status int, stderr *stderrCopy) error {
+	r.status, r.wall = status, time.Since(r.started)
+	if stderr == nil {
+		return nil
+	}
+	var err error
+	r.tail, r.before, err = stderr.tail()
+	r.hasTail = err == nil
+	return err
+}
+
+func (r *record) write(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return r.writeJSON(w)
+	}
+	return r.writeTable(w)
+}
+
+func (r *record) signalNames() []string {
+	names := make([]string, len(r.signals))
+	for i, sig := range r.signals {
+		names[i] = strings.TrimPrefix(unix.SignalName(sig), "SIG")
+	}
+	return names
+}
+
+func (r *record) writeTable(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(table, "command\t%s\n", strings.Join(r.command, " "))
+	fmt.Fprintf(table, "ended\t%s\n", r.ended)
+	fmt.Fprintf(table, "status\t%d\n", r.status)
+	fmt.Fprintf(table, "wall time\t%.3f s\n", r.wall.Seconds())
+	fmt.Fprintf(table, "CPU time\t%.3f s user, %.3f s system\n", r.user.Seconds(), r.system.Seconds())
+	fmt.Fprintf(table, "peak memory\t%.1f MiB\n", float64(r.memory)/(1<<20))
+	names := "none"
+	if len(r.signals) > 0 {
+		names = strings.Join(r.signalNames(), " ")
+	}
+	fmt.Fprintf(table, "forwarded\t%s\n", names)
+	fmt.Fprintf(table, "restarts\t%d\n", r.restarts)
+	if r.hasTail {
+		fmt.Fprintf(table, "stderr\t%d bytes, the last %d:\n", r.before+int64(len(r.tail)), len(r.tail))
+	}
+	if err := table.Flush(); err != nil || len(r.tail) == 0 {
+		return err
+	}
+	for line := range strings.Lines(string(r.tail)) {
+		if _, err := fmt.Fprintf(w, "  | %s\n", strings.TrimSuffix(line, "\n")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *record) writeJSON(w io.Writer) error {
+	report := struct {
+		Command     []string `json:"command"`
+		Ended       string   `json:"ended"`
+		Status      int      `json:"status"`
+		WallSeconds float64  `json:"wall_seconds"`
+		UserSeconds float64  `json:"user_seconds"`
+		SysSeconds  float64  `json:"system_seconds"`
+		PeakMemory  int64    `json:"peak_memory_bytes"`
+		Forwarded   []string `json:"forwarded"`
+		Restarts    int      `json:"restarts"`
+		StderrBytes int64    `json:"stderr_bytes,omitempty"`
+		StderrTail  *string  `json:"stderr_tail,omitempty"`
+	}{
+		r.command, r.ended, r.status, r.wall.Seconds(), r.user.Seconds(), r.system.Seconds(),
+		r.memory, r.signalNames(), r.restarts, r.before + int64(len(r.tail)), nil,
+	}
+	if r.hasTail {
+		tail := string(r.tail)
+		report.StderrTail = &tail
+	}
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(report)
+}

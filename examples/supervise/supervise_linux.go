@@ -1,0 +1,341 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+const (
+	firstDelay = 100 * time.Millisecond // before the first restart
+	lastDelay  = time.Minute            // and no more than this before any
+)
+
+// forwarded are the signals that the command is sent when we are.
+var forwarded = signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
+	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT)
+
+// A supervisor runs a command. All that can happen to it arrives at a descriptor.
+type supervisor struct {
+	*options
+
+	signals *signalfd.SignalFD // somebody sent us a signal
+	child   *pidfd.PidFD       // the command has ended; closed while none runs
+	limit   *timerfd.TimerFD   // the command's time is up, then the patience with it
+	restart *timerfd.TimerFD   // the command is to be started again
+	copied  *eventfd.EventFD   // all of the command's standard error has passed
+	stderr  *stderrCopy        // nil when it writes there itself
+
+	cmd      *exec.Cmd
+	delay    time.Duration // before the next restart
+	timedOut bool          // the time limit has ended this run
+	killing  bool          // limit is what is left of the patience
+	stopped  bool          // we were told to end, so no restart
+	status   int           // what we shall exit with
+	record   record
+}
+
+// newSupervisor opens all that the supervisor waits for. Should that fail, the
+// program ends, and closes what was opened.
+func newSupervisor(o *options) (*supervisor, error) {
+	s := &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
+	set := forwarded
+	if s.reap = o.reap || os.Getpid() == 1; s.reap {
+		set.Add(unix.SIGCHLD)
+		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+			return nil, os.NewSyscallError("prctl", err)
+		}
+	}
+	var err error
+	if s.signals, err = signalfd.New(set); err != nil {
+		return nil, err
+	}
+	if s.limit, err = timerfd.New(timerfd.Monotonic); err != nil {
+		return nil, err
+	}
+	if s.restart, err = timerfd.New(timerfd.Monotonic); err != nil {
+		return nil, err
+	}
+	if s.copied, err = eventfd.New(0); err != nil {
+		return nil, err
+	}
+	if o.reports() && o.tail > 0 {
+		if s.stderr, err = newStderrCopy(o.tail, s.copied); err != nil {
+			return nil, err
+		}
+	}
+	handleSignals()
+	return s, nil
+}
+
+func (s *supervisor) close() {
+	for _, h := range []fd.PollCloser{s.signals, s.child, s.limit, s.restart, s.copied} {
+		_ = h.Close()
+	}
+}
+
+// supervise runs the command until it has ended for good, and returns our exit
+// status.
+func (s *supervisor) supervise() int {
+	s.record.begin(s.command)
+	if status, err := s.start(); err != nil {
+		fmt.Fprintln(os.Stderr, "supervise:", err)
+		s.kill()
+		return status
+	}
+	for {
+		ready, err := poll(s.signals, s.child, s.limit, s.restart, s.copied)
+		if err == nil && ready[0] {
+			err = s.signalled()
+		}
+		if err == nil && ready[1] {
+			err = s.ended()
+		}
+		if err == nil && ready[2] {
+			err = s.timeUp()
+		}
+		if err == nil && ready[3] {
+			err = s.startAgain()
+		}
+		if err != nil {
+			s.kill()
+			return fail(err)
+		}
+		if ready[4] {
+			break
+		}
+	}
+	if s.reports() {
+		err := errors.Join(s.record.end(s.status, s.stderr), s.record.write(os.Stderr, s.json))
+		if err != nil {
+			fail(err) // but the status is the command's
+		}
+	}
+	return s.status
+}
+
+// poll waits until one or more of the handles are readable. A closed handle has
+// the number -1, which poll(2) passes over.
+func poll(handles ...fd.PollFd) ([]bool, error) {
+	fds := make([]unix.PollFd, len(handles))
+	for i, h := range handles {
+		fds[i] = unix.PollFd{Fd: int32(h.Fd()), Events: unix.POLLIN}
+	}
+	for {
+		_, err := unix.Poll(fds, -1)
+		if err == nil {
+			break
+		}
+		if err != unix.EINTR {
+			return nil, os.NewSyscallError("poll", err)
+		}
+	}
+	ready := make([]bool, len(handles))
+	for i := range fds {
+		ready[i] = fds[i].Revents != 0
+	}
+	return ready, nil
+}
+
+// start starts the command; when that fails it returns our exit status as well.
+func (s *supervisor) start() (status int, err error) {
+	s.timedOut, s.killing = false, false
+	s.cmd, s.child, err = startCommand(s.command, s.stderr)
+	if err != nil {
+		s.child = new(pidfd.PidFD)
+		return startStatus(s.command[0], err), err
+	}
+	if s.timeout > 0 {
+		err = s.limit.Arm(s.timeout, 0)
+	}
+	return statusFailed, err
+}
+
+func (s *supervisor) startAgain() error {
+	if _, err := s.restart.Read(); err != nil {
+		return unless(err, fd.ErrWouldBlock)
+	}
+	s.record.restarts++
+	status, err := s.start()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "supervise:", err)
+		return s.drain(status)
+	}
+	return nil
+}
+
+// signalled forwards the signals that have come.
+func (s *supervisor) signalled() error {
+	for {
+		info, err := s.signals.Read()
+		if err != nil {
+			return unless(err, fd.ErrWouldBlock)
+		}
+		if info.Signal == unix.SIGCHLD {
+			reapOrphans(s.child.PID())
+			continue
+		}
+		if err := s.forward(info); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *supervisor) forward(info signalfd.Info) error {
+	ending := false
+	switch info.Signal {
+	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
+		ending, s.stopped = true, true
+	}
+	if !s.child.Valid() {
+		if ending {
+			// It came between two runs.
+			return errors.Join(s.restart.Disarm(), s.drain(statusSignal+int(info.Signal)))
+		}
+		return nil
+	}
+	if !hadFromTerminal(info, s.child.PID()) {
+		if err := s.send(info.Signal); err != nil {
+			return err
+		}
+		s.record.forwarded(info.Signal)
+	}
+	if ending {
+		return s.losePatience()
+	}
+	return nil
+}
+
+// losePatience has the command killed if it still runs in a while.
+func (s *supervisor) losePatience() error {
+	if s.killing || s.killAfter == 0 {
+		return nil
+	}
+	s.killing = true
+	return s.limit.Arm(s.killAfter, 0)
+}
+
+// hadFromTerminal reports whether the terminal has sent the signal, and so to
+// all of our process group, to the command too unless it has left.
+func hadFromTerminal(info signalfd.Info, command int) bool {
+	switch info.Signal {
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH:
+		group, err := unix.Getpgid(command)
+		return info.Code == signalfd.CodeKernel && err == nil && group == unix.Getpgrp()
+	}
+	return false
+}
+
+// send sends the command a signal. That it may have ended meanwhile is no error.
+func (s *supervisor) send(sig syscall.Signal) error {
+	return unless(s.child.SendSignal(sig), os.ErrProcessDone)
+}
+
+// timeUp ends the command: by the signal that was asked for, then by force.
+func (s *supervisor) timeUp() error {
+	if _, err := s.limit.Read(); err != nil {
+		return unless(err, fd.ErrWouldBlock)
+	}
+	switch {
+	case !s.child.Valid():
+		return nil
+	case s.killing:
+		return s.send(unix.SIGKILL)
+	}
+	s.timedOut = true
+	if err := s.send(s.signal); err != nil {
+		return err
+	}
+	// A command that was stopped gets to see the signal.
+	if err := s.send(unix.SIGCONT); err != nil {
+		return err
+	}
+	return s.losePatience()
+}
+
+// ended takes the status of a command that has ended, and what follows from it.
+func (s *supervisor) ended() error {
+	ended, err := s.child.Wait()
+	if err != nil {
+		return unless(err, fd.ErrWouldBlock)
+	}
+	_ = s.cmd.Wait() // reaps it; the status we have
+	if err := errors.Join(s.child.Close(), s.limit.Disarm()); err != nil {
+		return err
+	}
+	s.child = new(pidfd.PidFD)
+	if s.reap {
+		reapOrphans(0)
+	}
+	s.record.run(ended, s.timedOut)
+
+	switch {
+	case s.timedOut && ended.Signal != unix.SIGKILL:
+		s.status = statusTimedOut
+	case ended.Signaled():
+		s.status = statusSignal + int(ended.Signal)
+	default:
+		s.status = ended.Code
+	}
+	if s.status == 0 || s.stopped || s.record.restarts >= s.restarts {
+		return s.drain(s.status)
+	}
+	delay := s.delay
+	s.delay = min(2*delay, lastDelay)
+	return s.restart.Arm(delay, 0)
+}
+
+// drain ends the supervision, once what the command wrote last has passed.
+func (s *supervisor) drain(status int) error {
+	s.status = status
+	if s.stderr == nil {
+		return s.copied.Notify()
+	}
+	s.stderr.finish()
+	return nil
+}
+
+// kill ends the command when we cannot go on.
+func (s *supervisor) kill() {
+	if s.child.Valid() {
+		_ = s.send(unix.SIGKILL)
+		_ = s.cmd.Wait()
+	}
+}
+
+// reapOrphans reaps the children that have ended, up to the command itself,
+// which is looked after elsewhere.
+func reapOrphans(command int) {
+	for {
+		orphan, err := pidfd.OpenEnded()
+		if err != nil {
+			return
+		}
+		if orphan.PID() != command {
+			_, err = orphan.Wait()
+		}
+		_ = orphan.Close()
+		if err != nil || orphan.PID() == command {
+			return
+		}
+	}
+}
+
+// unless returns err but for one that is expected.
+func unless(err, expected error) error {
+	if errors.Is(err, expected) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,520 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// The test binary is supervise when this is set.
+const asProgram = "SUPERVISE_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		os.Unsetenv(asProgram)
+		main()
+	}
+	systest.Main(m)
+}
+
+// supervise returns a command that runs supervise, and is killed if it takes a
+// minute.
+func supervise(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
+	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { patience.Stop() })
+	return cmd
+}
+
+// result runs a command and returns its exit status, as a shell would.
+func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	status = cmd.ProcessState.ExitCode()
+	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
+		status = 128 + int(wait.Signal())
+	}
+	return status, out.String(), errs.String()
+}
+
+func sh(script string) []string { return []string{"sh", "-c", script} }
+
+// The exit status is that of timeout(1) in all that both can do.
+func TestLikeTimeout(t *testing.T) {
+	version, err := exec.Command("timeout", "--version").Output()
+	if err != nil || !bytes.Contains(version, []byte("coreutils")) {
+		t.Skip("no timeout(1) of coreutils here to compare with")
+	}
+	dir := t.TempDir()
+	t.Setenv("PATH", os.Getenv("PATH")+":"+dir)
+	file := func(name, content string, mode os.FileMode) string {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), mode))
+		require.NoError(t, os.Chmod(path, mode))
+		return path
+	}
+	plain := file("iofd-not-executable", "exit 0\n", 0o644)
+	script := file("iofd-no-shebang", "exit 9\n", 0o755)
+	orphan := file("iofd-no-interpreter", "#!/nonexistent/sh\nexit 0\n", 0o755)
+	garbage := file("iofd-garbage", "\x7fELF\x02", 0o755)
+
+	type test struct {
+		limit, killAfter, signal string
+		command                  []string
+	}
+	ignoring := sh(`trap "" TERM; while :; do sleep 0.05; done`)
+	for _, c := range []test{
+		{command: sh("exit 0")},
+		{command: sh("exit 1")},
+		{command: sh("exit 124")},
+		{command: sh("exit 255")},
+		{command: sh("kill -9 $$")},
+		{command: sh("kill -TERM $$")},
+		{command: sh("kill -USR1 $$")},
+		{command: sh("kill -HUP $$")},
+		{command: []string{"iofd-nonexistent"}},
+		{command: []string{"./iofd-nonexistent"}},
+		{command: []string{"/nonexistent/x"}},
+		{command: []string{plain + "/x"}},
+		{command: []string{""}},
+		{command: []string{plain}},
+		{command: []string{"iofd-not-executable"}},
+		{command: []string{script}},
+		{command: []string{"iofd-no-shebang"}},
+		{command: []string{orphan}},
+		{command: []string{garbage}},
+		{command: []string{dir}},
+		{command: []string{"/"}},
+		{limit: "0", command: sh("exit 4")},
+		{limit: "0.1", command: []string{"sleep", "20"}},
+		{limit: ".1s", command: []string{"sleep", "20"}},
+		{limit: "1m", command: sh("exit 6")},
+		{limit: "0.1", command: sh("trap 'exit 0' TERM; while :; do sleep 0.05; done")},
+		{limit: "0.1", command: sh("trap 'exit 7' TERM; while :; do sleep 0.05; done")},
+		{limit: "0.1", signal: "KILL", command: []string{"sleep", "20"}},
+		{limit: "0.1", signal: "INT", command: []string{"sleep", "20"}},
+		{limit: "0.1", signal: "sigusr1", command: []string{"sleep", "20"}},
+		{limit: "0.1", signal: "15", command: []string{"sleep", "20"}},
+		{limit: "0.1", signal: "RTMIN+1", command: []string{"sleep", "20"}},
+		{limit: "0.1", killAfter: "0.1", command: ignoring},
+		{limit: "0.1", killAfter: "20", command: []string{"sleep", "20"}},
+		{limit: "0.1", command: sh("kill -STOP $$; exit 5")},
+		{limit: "-1", command: sh("exit 0")},
+		{limit: "soon", command: sh("exit 0")},
+		{limit: "1", signal: "NONSENSE", command: sh("exit 0")},
+		{limit: "1", killAfter: "-2", command: sh("exit 0")},
+		{limit: "1"},
+	} {
+		limit := c.limit
+		if limit == "" {
+			limit = "30"
+		}
+		var theirs, ours []string
+		if c.killAfter != "" {
+			theirs, ours = append(theirs, "-k", c.killAfter), append(ours, "-kill-after", c.killAfter)
+		}
+		if c.signal != "" {
+			theirs, ours = append(theirs, "-s", c.signal), append(ours, "-signal", c.signal)
+		}
+		theirs = append(append(theirs, "--", limit), c.command...)
+		ours = append(append(ours, "-timeout", limit, "--"), c.command...)
+		want, _, _ := result(t, exec.Command("timeout", theirs...))
+		got, _, stderr := result(t, supervise(t, ours...))
+		assert.Equal(t, want, got, "%q: %s", ours, stderr)
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	for _, c := range []struct{ args, names string }{
+		{"", "command"},
+		{"--", "command"},
+		{"-timeout 1s --", "command"},
+		{"-nonsense -- touch", "-nonsense"},
+		{"-timeout -- touch", "-timeout"},
+		{"-timeout -3s -- touch", "-3s"},
+		{"-timeout soon -- touch", "soon"},
+		{"-timeout 1e400s -- touch", "1e400s"},
+		{"-timeout nan -- touch", "nan"},
+		{"-timeout inf -- touch", "inf"},
+		{"-timeout 99999999999h -- touch", "99999999999h"},
+		{"-kill-after -0.5 -- touch", "-0.5"},
+		{"-kill-after 5x -- touch", "5x"},
+		{"-signal NONSENSE -- touch", "NONSENSE"},
+		{"-signal 0 -- touch", `"0"`},
+		{"-signal 65 -- touch", "65"},
+		{"-signal -9 -- touch", "-9"},
+		{"-signal RTMIN+31 -- touch", "RTMIN+31"},
+		{"-restart -1 -- touch", "-1"},
+		{"-restart many -- touch", "many"},
+		{"-restart 99999999999 -- touch", "99999999999"},
+		{"-tail -1 -- touch", "-1"},
+		{"-tail 1e3 -- touch", "1e3"},
+		{"-report=perhaps -- touch", "perhaps"},
+	} {
+		args := strings.Fields(c.args)
+		started := filepath.Join(t.TempDir(), "started")
+		if len(args) > 0 && args[len(args)-1] == "touch" {
+			args = append(args, started)
+		}
+		status, stdout, stderr := result(t, supervise(t, args...))
+		assert.Equal(t, 125, status, c.args)
+		assert.Empty(t, stdout)
+		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
+		assert.Contains(t, stderr, c.names)
+		assert.NoFileExists(t, started)
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for _, flag := range []string{"-h", "--help"} {
+		status, stdout, stderr := result(t, supervise(t, flag))
+		assert.Zero(t, status)
+		assert.Empty(t, stderr)
+		for _, name := range []string{"-timeout", "-kill-after", "-signal", "-restart", "-tail", "-report", "-json", "-reap"} {
+			assert.Contains(t, stdout, "\n  "+name)
+			assert.Regexp(t, "\n +supervise .*"+name+" ", stdout)
+		}
+	}
+}
+
+func TestStreams(t *testing.T) {
+	for _, flags := range [][]string{nil, {"-report"}} {
+		cmd := supervise(t, append(flags, "--", "sh", "-c", "cat; echo err >&2")...)
+		cmd.Stdin = strings.NewReader("in")
+		status, stdout, stderr := result(t, cmd)
+		assert.Zero(t, status)
+		assert.Equal(t, "in", stdout)
+		assert.True(t, strings.HasPrefix(stderr, "err\n"), stderr)
+	}
+}
+
+// begin starts supervise with a shell script that says "ready", and returns when
+// it has.
+func begin(t *testing.T, flags []string, script string) (cmd *exec.Cmd, out *bufio.Reader) {
+	t.Helper()
+	cmd = supervise(t, append(flags, append([]string{"--"}, sh(script)...)...)...)
+	pipe, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	out = bufio.NewReader(pipe)
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.Equal(t, "ready\n", line)
+	return cmd, out
+}
+
+func status(cmd *exec.Cmd) int {
+	_ = cmd.Wait()
+	return cmd.ProcessState.ExitCode()
+}
+
+func TestForward(t *testing.T) {
+	cmd, _ := begin(t, nil, "echo ready; exec sleep 20")
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	assert.Equal(t, 143, status(cmd))
+
+	// Each that is forwarded arrives, and once.
+	script := `for s in HUP INT QUIT TERM USR1 USR2 WINCH CONT; do trap "echo $s" $s; done
+	echo ready; while :; do sleep 0.02; done`
+	cmd, out := begin(t, nil, script)
+	for sig, name := range map[unix.Signal]string{
+		unix.SIGHUP: "HUP", unix.SIGINT: "INT", unix.SIGQUIT: "QUIT", unix.SIGTERM: "TERM",
+		unix.SIGUSR1: "USR1", unix.SIGUSR2: "USR2", unix.SIGWINCH: "WINCH", unix.SIGCONT: "CONT",
+	} {
+		require.NoError(t, cmd.Process.Signal(sig))
+		line, err := out.ReadString('\n')
+		require.NoError(t, err)
+		assert.Equal(t, name+"\n", line)
+	}
+	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Wait()
+	// The script outlives the supervisor that was killed: it ends when it writes.
+}
+
+// After a signal that asks to end, -kill-after sees to it.
+func TestKillAfterForward(t *testing.T) {
+	cmd, _ := begin(t, []string{"-kill-after", "100ms"}, `trap "" TERM; echo ready; while :; do sleep 0.02; done`)
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	assert.Equal(t, 137, status(cmd))
+}
+
+// The time limit holds although a signal was forwarded before.
+func TestLimitAfterForward(t *testing.T) {
+	cmd, _ := begin(t, []string{"-timeout", "300ms"}, `trap "" INT; echo ready; while :; do sleep 0.02; done`)
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	assert.Equal(t, 124, status(cmd))
+}
+
+// However supervise was started, the command begins with nothing blocked and
+// nothing ignored.
+func TestCleanStart(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	dirty := exec.Command("sh", "-c", `trap "" HUP INT QUIT TERM USR1 WINCH PIPE TSTP TTIN TTOU; exec "$@"`,
+		"sh", self, "--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
+	dirty.Env = append(os.Environ(), asProgram+"=1")
+	var stdout string
+	var code int
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread ends with the goroutine, and its mask with it.
+		runtime.LockOSThread()
+		var set unix.Sigset_t
+		for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM, unix.SIGWINCH, unix.SIGALRM, 40} {
+			set.Val[0] |= 1 << (sig - 1)
+		}
+		assert.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil))
+		code, stdout, _ = result(t, dirty)
+	}()
+	<-done
+	assert.Zero(t, code)
+	for _, line := range strings.Split(strings.TrimSpace(stdout), "\n") {
+		_, mask, _ := strings.Cut(line, ":\t")
+		assert.Equal(t, strings.Repeat("0", 16), mask, line)
+	}
+	assert.Equal(t, 2, strings.Count(stdout, "\n"))
+}
+
+// openTerminal returns both ends of a pseudo-terminal.
+func openTerminal(t *testing.T) (master, terminal *os.File) {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	number := int(master.Fd())
+	require.NoError(t, unix.IoctlSetPointerInt(number, unix.TIOCSPTLCK, 0))
+	n, err := unix.IoctlGetInt(number, unix.TIOCGPTN)
+	require.NoError(t, err)
+	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	return master, terminal
+}
+
+// At a terminal Ctrl-C goes to the supervisor and the command alike. The command
+// must see it once; and once too when it has left for a process group of its
+// own, where the terminal does not reach it.
+func TestTerminal(t *testing.T) {
+	const script = `n=0; trap 'n=$((n+1))' INT; echo ready; read line; echo "read $line"
+	i=0; while [ $i -lt 20 ]; do sleep 0.02; i=$((i+1)); done; echo "count=$n"`
+	for what, command := range map[string][]string{
+		"same group":  sh(script),
+		"other group": {"setsid", "sh", "-c", strings.Replace(script, "read line", "line=x", 1)},
+	} {
+		t.Run(what, func(t *testing.T) {
+			master, terminal := openTerminal(t)
+			defer master.Close()
+			cmd := supervise(t, append([]string{"--"}, command...)...)
+			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			require.NoError(t, cmd.Start())
+			require.NoError(t, terminal.Close())
+			out := bufio.NewReader(master)
+			until(t, out, "ready")
+			if what == "same group" {
+				_, err := master.WriteString("x\n")
+				require.NoError(t, err)
+			}
+			until(t, out, "read x")
+			time.Sleep(50 * time.Millisecond)
+			_, err := master.WriteString("\x03")
+			require.NoError(t, err)
+			assert.Equal(t, "count=1", strings.TrimLeft(until(t, out, "count="), "^C"))
+			assert.Zero(t, status(cmd))
+		})
+	}
+}
+
+// until reads lines until one has the text, and returns that.
+func until(t *testing.T, out *bufio.Reader, text string) string {
+	t.Helper()
+	for {
+		line, err := out.ReadString('\n')
+		require.NoError(t, err, "%q", line)
+		if strings.Contains(line, text) {
+			return strings.TrimSpace(line)
+		}
+	}
+}
+
+func TestRestart(t *testing.T) {
+	for _, c := range []struct{ restarts, failures, runs, status int }{
+		{restarts: 0, failures: 9, runs: 1, status: 3},
+		{restarts: 2, failures: 9, runs: 3, status: 3},
+		{restarts: 5, failures: 1, runs: 2, status: 0},
+		{restarts: 5, failures: 0, runs: 1, status: 0},
+	} {
+		runs := filepath.Join(t.TempDir(), "runs")
+		script := fmt.Sprintf(`echo x >>%s; [ $(wc -l <%s) -gt %d ] || exit 3`, runs, runs, c.failures)
+		got, _, _ := result(t, supervise(t, append([]string{"-restart", strconv.Itoa(c.restarts), "--"}, sh(script)...)...))
+		assert.Equal(t, c.status, got)
+		text, err := os.ReadFile(runs)
+		require.NoError(t, err)
+		assert.Equal(t, c.runs, strings.Count(string(text), "x"))
+	}
+}
+
+// The limit is for each run.
+func TestRestartAfterLimit(t *testing.T) {
+	status, stdout, _ := result(t, supervise(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
+	assert.Equal(t, 124, status)
+	assert.Equal(t, "run\nrun\n", stdout)
+}
+
+// Who asks to end does not want a restart: neither while the command runs, nor
+// between two runs.
+func TestNoRestartAfterSignal(t *testing.T) {
+	cmd, out := begin(t, []string{"-restart", "5"}, "echo ready; exec sleep 20")
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	rest, err := io.ReadAll(out)
+	require.NoError(t, err)
+	assert.Empty(t, rest)
+	assert.Equal(t, 143, status(cmd))
+
+	// The fifth pause is 1.6 s long.
+	cmd, out = begin(t, []string{"-restart", "50"}, "echo ready; exit 1")
+	for range 4 {
+		until(t, out, "ready")
+	}
+	time.Sleep(100 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	rest, err = io.ReadAll(out)
+	require.NoError(t, err)
+	assert.Empty(t, rest)
+	assert.Equal(t, 130, status(cmd))
+}
+
+// Zombies below the supervisor, and how many processes.
+func children(t *testing.T, parent int) (all, zombies int) {
+	t.Helper()
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	require.NoError(t, err)
+	for _, path := range stats {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue // it is gone
+		}
+		// pid (name) state ppid
+		fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:]))
+		if fields[1] == strconv.Itoa(parent) {
+			all++
+			if fields[0] == "Z" {
+				zombies++
+			}
+		}
+	}
+	return all, zombies
+}
+
+func TestReap(t *testing.T) {
+	// Ten orphans end while the command runs, and one outlives it.
+	cmd, _ := begin(t, []string{"-reap"}, `for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c "exit $i" &); done
+	(sleep 3 >&- 2>&- &); echo ready; read line </dev/null; sleep 1; exit 4`)
+	assert.Eventually(t, func() bool {
+		all, zombies := children(t, cmd.Process.Pid)
+		return all == 2 && zombies == 0
+	}, 900*time.Millisecond, 10*time.Millisecond)
+	assert.Equal(t, 4, status(cmd))
+}
+
+func TestAsPID1(t *testing.T) {
+	cmd := supervise(t, append([]string{"--"}, sh("(sleep 0.1 &); sleep 0.3; echo $PPID; exit 6")...)...)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
+	}
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Start(); err != nil {
+		require.ErrorIs(t, err, os.ErrPermission)
+		t.Skip("no PID namespaces for us here: ", err)
+	}
+	assert.Equal(t, 6, status(cmd))
+	assert.Equal(t, "1\n", out.String())
+}
+
+func TestReport(t *testing.T) {
+	script := `i=0; while [ $i -lt 1000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 5`
+	status, _, stderr := result(t, supervise(t, append([]string{"-report", "-tail", "20", "--"}, sh(script)...)...))
+	assert.Equal(t, 5, status)
+	var all strings.Builder
+	for i := range 1000 {
+		fmt.Fprintf(&all, "line %d\n", i)
+	}
+	passed, report, _ := strings.Cut(stderr, "command ")
+	assert.Equal(t, all.String(), passed, "it all passed")
+	for _, want := range []string{
+		"ended        exit status 5\n", "status       5\n", "wall time", "CPU time", "peak memory",
+		"forwarded    none\n", "restarts     0\n",
+		fmt.Sprintf("stderr       %d bytes, the last 20:\n", all.Len()),
+		"  | 7\n  | line 998\n  | line 999\n",
+	} {
+		assert.Contains(t, report, want)
+	}
+}
+
+func TestJSON(t *testing.T) {
+	status, _, text := result(t, supervise(t, append([]string{"-json", "-restart", "1", "--"}, sh(`echo "<é>" >&2; kill -USR1 $$`)...)...))
+	assert.Equal(t, 138, status)
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	require.Len(t, lines, 3)
+	var report map[string]any
+	require.NoError(t, json.Unmarshal([]byte(lines[2]), &report))
+	assert.Equal(t, "signal: user defined signal 1", report["ended"])
+	assert.EqualValues(t, 138, report["status"])
+	assert.EqualValues(t, 1, report["restarts"])
+	assert.Equal(t, "<é>\n<é>\n", report["stderr_tail"])
+	assert.Positive(t, report["wall_seconds"])
+	assert.Positive(t, report["peak_memory_bytes"])
+	assert.Equal(t, []any{}, report["forwarded"])
+}
+
+// A process that outlives the command and holds its standard error does not
+// hold the supervisor up.
+func TestLingeringWriter(t *testing.T) {
+	start := time.Now()
+	status, _, stderr := result(t, supervise(t, append([]string{"-report", "--"}, sh(`(sleep 5; echo late >&2) >&- & echo soon >&2`)...)...))
+	assert.Zero(t, status)
+	assert.Contains(t, stderr, "  | soon\n")
+	assert.Less(t, time.Since(start), 4*time.Second, "it did not wait")
+}
+
+// That nobody reads our standard error any more does not change the status.
+func TestStderrGone(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, reader.Close())
+	cmd := supervise(t, append([]string{"-report", "--"}, sh("head -c 1000000 /dev/zero >&2; exit 3")...)...)
+	cmd.Stderr = writer
+	require.NoError(t, cmd.Start())
+	require.NoError(t, writer.Close())
+	assert.Equal(t, 3, status(cmd))
+}
