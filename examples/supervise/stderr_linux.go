@@ -62,6 +62,9 @@ func (c *stderrCopy) copy(ctx context.Context, from, to *fd.FD) {
 	buf := make([]byte, 32<<10)
 	for {
 		n, err := from.ReadContext(ctx, buf)
+		if err == context.Canceled {
+			n, err = from.Read(buf) // what came at the same moment
+		}
 		if err != nil {
 			return
 		}
