@@ -3,7 +3,6 @@ package eventfd
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"math"
 	"os"
 	"strconv"
@@ -114,10 +113,7 @@ func (e *EventFD) Signal(n uint64) error {
 	if n == 0 || n > MaxValue {
 		return e.refuse(n)
 	}
-	var b [size]byte
-	binary.NativeEndian.PutUint64(b[:], n)
-	_, err := e.fd.Write(b[:])
-	return err
+	return e.fd.Guard().WriteUint64(n)
 }
 
 // refuse answers for the values that are not written.
@@ -144,26 +140,16 @@ func (e *EventFD) Notify() error {
 // Wait takes the counter's value, which becomes 0, or 1 of a semaphore, see
 // read(2) in eventfd(2). It does not block: where the value is 0 it returns
 // [fd.ErrWouldBlock].
-func (e *EventFD) Wait() (uint64, error) {
-	var b [size]byte
-	if err := e.read(b[:]); err != nil {
-		return 0, err
-	}
-	return binary.NativeEndian.Uint64(b[:]), nil
-}
-
-func (e *EventFD) read(b []byte) error {
-	n, err := e.fd.Read(b)
-	if err == nil && n != size {
-		err = fmt.Errorf("iofd: eventfd: read(2) returned %d bytes, not %d", n, size)
-	}
-	return err
-}
+func (e *EventFD) Wait() (uint64, error) { return e.fd.Guard().ReadUint64() }
 
 // SignalContext is [EventFD.Signal], but where that would block it parks the
 // goroutine until there is room, ctx ends (its error) or e is closed
-// ([fd.ErrClosed]).
+// ([fd.ErrClosed]). Those who wait are served in the order in which they came, so
+// one that adds much holds up those behind it that add little.
 func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
+	if n == 0 || n > MaxValue {
+		return e.refuse(n)
+	}
 	_, err := fd.WaitWrite(ctx, &e.fd, func() (struct{}, error) { return struct{}{}, e.Signal(n) })
 	return err
 }
@@ -185,9 +171,11 @@ func (e *EventFD) Read(p []byte) (int, error) {
 	if len(p) < size {
 		return 0, sys.Invalid("eventfd: a buffer of %d bytes cannot hold the counter's %d", len(p), size)
 	}
-	if err := e.read(p[:size]); err != nil {
+	v, err := e.Wait()
+	if err != nil {
 		return 0, err
 	}
+	binary.NativeEndian.PutUint64(p, v)
 	return size, nil
 }
 
@@ -207,7 +195,8 @@ func (e *EventFD) Write(p []byte) (int, error) {
 }
 
 // Value returns the counter's value and takes nothing, see eventfd-count in
-// proc_pid_fdinfo(5). By the time it returns the value may have changed.
+// proc_pid_fdinfo(5). By the time it returns the value may have changed. Without
+// /proc it fails with the *fs.PathError of package os.
 func (e *EventFD) Value() (uint64, error) {
 	return e.fdinfo("eventfd-count", 16)
 }
@@ -236,7 +225,8 @@ func (e *EventFD) Semaphore() (bool, error) {
 
 // ID returns the number by which the kernel tells this counter from others while
 // the machine is up, see eventfd-id in proc_pid_fdinfo(5), since Linux 5.2.
-// Descriptors with one ID are one counter.
+// Descriptors with one ID are one counter. Errors are those of
+// [EventFD.Semaphore].
 func (e *EventFD) ID() (int, error) {
 	v, err := e.fdinfo("eventfd-id", 10)
 	return int(v), err

@@ -117,6 +117,12 @@ func TestFullCounter(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, uint64(full), v)
 	assert.ErrorIs(t, e.Signal(math.MaxUint64), unix.EINVAL)
+	assert.NoError(t, e.SignalContext(background, 0))
+	assert.ErrorIs(t, e.SignalContext(background, math.MaxUint64), unix.EINVAL)
+	d, err := e.Dup()
+	made(t, d, err)
+	assert.NoError(t, d.SignalContext(background, 0))
+	assert.ErrorIs(t, d.SignalContext(background, math.MaxUint64), unix.EINVAL)
 
 	// SignalContext waits for room.
 	short, cancel := context.WithTimeout(background, 10*time.Millisecond)

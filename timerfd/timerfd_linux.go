@@ -2,7 +2,6 @@ package timerfd
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
@@ -14,9 +13,6 @@ import (
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
 )
-
-// size is how many bytes the kernel reads: the number of expirations.
-const size = 8
 
 // ErrClockChanged says that the wall clock was set while a timer armed with
 // [CancelOnSet] ran. errors.Is(ErrClockChanged, unix.ECANCELED) holds.
@@ -210,17 +206,11 @@ func (t *TimerFD) Disarm() error {
 // counted, never lost. After [CancelOnSet], [ErrClockChanged] says that the
 // clock was set.
 func (t *TimerFD) Read() (expirations uint64, err error) {
-	var b [size]byte
-	n, err := t.fd.Read(b[:])
-	switch {
-	case err == nil && n != size:
-		return 0, fmt.Errorf("iofd: timerfd: read(2) returned %d bytes, not %d", n, size)
-	case err != nil && errors.Is(err, unix.ECANCELED):
-		return 0, ErrClockChanged
-	case err != nil:
-		return 0, err
+	expirations, err = t.fd.Guard().ReadUint64()
+	if errors.Is(err, unix.ECANCELED) {
+		err = ErrClockChanged
 	}
-	return binary.NativeEndian.Uint64(b[:]), nil
+	return expirations, err
 }
 
 // ReadContext is [TimerFD.Read], but where that would block it parks the

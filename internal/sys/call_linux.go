@@ -18,3 +18,16 @@ func call3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
 
 //go:noescape
 func call4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
+
+// laneCall3 and laneCall4 are call3 and call4 for the owner of g's lane, which
+// has not entered g. They return notOwner where the call is to be made in the
+// shared lane. See lane_linux.go for their steps.
+
+//go:noescape
+func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
+
+//go:noescape
+func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
+
+// currentG returns the identity of the running goroutine.
+func currentG() uintptr

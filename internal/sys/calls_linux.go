@@ -22,12 +22,11 @@ var _ [32]byte = [unsafe.Sizeof(Itimerspec{})]byte{}
 // TimerfdSettime is timerfd_settime(2) on the timer that g owns.
 func (g *Guard) TimerfdSettime(flags int, spec *Itimerspec) error {
 	RacePublish()
-	if _, ok := g.enter(); !ok {
-		return ErrClosed
+	r := laneCall4(g, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec), nil)
+	if r == 0 {
+		return nil
 	}
-	r := call4(g, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec), nil)
-	g.leave()
-	return callError("timerfd_settime", r)
+	return g.call("timerfd_settime", r, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec))
 }
 
 // TimerfdGettime is timerfd_gettime(2) on the timer that g owns.
@@ -37,25 +36,36 @@ func (g *Guard) TimerfdGettime(spec *Itimerspec) error {
 	}
 	r := call3(g, sysTimerfdGettime, unsafe.Pointer(spec), 0)
 	g.leave()
-	return callError("timerfd_gettime", r)
+	if r < 0 {
+		return Error("timerfd_gettime", unix.Errno(-r))
+	}
+	return nil
 }
 
 // PidfdSendSignal is pidfd_send_signal(2), without a siginfo, to the process
 // whose pidfd g owns.
 func (g *Guard) PidfdSendSignal(sig unix.Signal) error {
 	RacePublish()
-	if _, ok := g.enter(); !ok {
-		return ErrClosed
-	}
-	r := call4(g, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil, nil)
-	g.leave()
-	return callError("pidfd_send_signal", r)
-}
-
-// callError is the error of a call that returned r.
-func callError(call string, r int) error {
-	if r >= 0 {
+	r := laneCall4(g, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil, nil)
+	if r == 0 {
 		return nil
 	}
-	return Error(call, unix.Errno(-r))
+	return g.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil)
+}
+
+// call goes on where the lane returned r: in the shared lane if that was not
+// ours.
+func (g *Guard) call(name string, r int, trap, op uintptr, p unsafe.Pointer) error {
+	if r == notOwner {
+		if _, ok := g.enter(); !ok {
+			return ErrClosed
+		}
+		r = call4(g, trap, op, p, nil)
+		g.compete()
+		g.leave()
+	}
+	if r < 0 {
+		return Error(name, unix.Errno(-r))
+	}
+	return nil
 }

@@ -28,13 +28,17 @@ import (
 // leaves by taking one away, whether it used the number or not.
 //
 // Close sets closing, once and for all. Nobody enters after that, and whoever
-// finds the count at zero, Close itself or the last to leave, replaces the word
-// by zero and closes the number: the compare-and-swap from (open, closing, no
-// users) to zero has one winner, so the number is closed once. The addition and
+// leaves last, Close itself or a call, replaces the word by zero and closes the
+// number: the compare-and-swap from (open, closing, no users) to zero has one
+// winner, so the number is closed once. The addition and
 // the setting of closing are both read-modify-writes of this one word, hence
 // ordered: a call that came first is counted and waited for, a call that came
 // second sees the mark. No call is left that could reach the number's next
 // owner.
+//
+// One goroutine may make its calls without being counted, in the lane: see
+// lane_linux.go. Whoever closes the number, gives it up or pauses the word turns
+// it out of the lane first, and is counted until that is done.
 //
 // raw says that calls on the number do not block, whatever the peer does, so
 // that they may be made without telling the scheduler. It is set only by
@@ -44,8 +48,9 @@ import (
 // descriptor is made blocking or given out of hand.
 type Guard struct {
 	word atomic.Uint64
+	lane lane
 	pins atomic.Int32 // users that are pins: they may last, and a pause does not wait for them
-	mode sync.Mutex   // held while raw, known or shared change
+	mode sync.Mutex   // held while raw, known or shared change, or the number is given up
 }
 
 const (
@@ -58,7 +63,8 @@ const (
 	known   = 1 << 36 // raw has been decided
 	shared  = 1 << 37 // somebody out of our sight may change the descriptor's mode: never raw again
 
-	user = 1 << 38 // one user
+	user      = 1 << 38 // one user
+	minusUser = 1<<64 - user
 
 	maxPins = 1 << 24 // far below what users can hold
 )
@@ -78,11 +84,25 @@ func (g *Guard) Init(number int, nonblock bool) bool {
 			w |= raw
 		}
 	}
-	return g.word.CompareAndSwap(0, w)
+	return g.own(w)
 }
 
-// Number returns the number, or -1 once closed. It is not protected: use it for
-// showing, or under Enter or Pin.
+// own makes w the word of a closed guard, whose users may just be finding that
+// it is closed.
+func (g *Guard) own(w uint64) bool {
+	for {
+		old := g.word.Load()
+		if old&open != 0 {
+			return false
+		}
+		if g.word.CompareAndSwap(old, old+w) {
+			return true
+		}
+	}
+}
+
+// Number returns the number, or -1 once closed, also where calls or pins still
+// keep it open. It is not protected: Enter and Pin return one that is.
 func (g *Guard) Number() int {
 	w := g.word.Load()
 	if w&(open|closing) != open {
@@ -142,55 +162,44 @@ func (g *Guard) enterSlow(w uint64) (uint64, bool) {
 }
 
 func (g *Guard) leave() {
-	w := g.word.Add(^uint64(user - 1)) // minus one user
+	w := g.word.Add(minusUser)
 	if w&closing != 0 {
-		g.leaveClosing(w)
-	}
-}
-
-// leaveClosing closes the number if it has no users any more.
-//
-//go:noinline
-func (g *Guard) leaveClosing(w uint64) {
-	if users(w) == 0 {
-		// The error goes unheard: Close has returned.
-		_, _ = g.closeNumber(w)
+		_ = g.closeNumber(w) // unheard: Close has returned
 	}
 }
 
 // Close begins the end of the number. It reports whether this call was the one
-// that ended it; the error is close(2)'s, and nil where a call in flight closes
-// the number when it leaves.
+// that did; the error is close(2)'s, and nil where a call in flight closes the
+// number when it leaves.
 func (g *Guard) Close() (bool, error) {
 	for {
 		w := g.word.Load()
 		if w&(open|closing) != open {
 			return false, nil
 		}
-		if users(w) > 0 {
-			if g.word.CompareAndSwap(w, w|closing) {
-				return true, nil
-			}
-			continue
-		}
-		if ended, err := g.closeNumber(w); ended {
-			return true, err
+		if g.word.CompareAndSwap(w, (w|closing)+user) {
+			break
 		}
 	}
+	g.vacate()
+	return true, g.closeNumber(g.word.Add(minusUser))
 }
 
-// closeNumber closes the number of the word w, which has no users, unless the
-// word has changed since: then it is for the one who changed it.
-func (g *Guard) closeNumber(w uint64) (bool, error) {
-	if !g.word.CompareAndSwap(w, 0) {
-		return false, nil
+// closeNumber closes the number of w, the word of a closing guard that somebody
+// has just left, unless it has users, or had some since: then the last of them
+// closes it.
+//
+//go:noinline
+func (g *Guard) closeNumber(w uint64) error {
+	if users(w) > 0 || !g.word.CompareAndSwap(w, 0) {
+		return nil
 	}
 	err := unix.Close(number(w))
 	if err == unix.EINTR {
 		// The number is free nevertheless, and may be somebody else's already.
 		err = nil
 	}
-	return true, os.NewSyscallError("close", err)
+	return os.NewSyscallError("close", err)
 }
 
 // Release gives the number up without closing it, and leaves g closed. It fails
@@ -207,28 +216,39 @@ func (g *Guard) Release() (int, error) {
 // of it, and leaves src closed. It fails with EBUSY, and changes nothing, while
 // src is in use or where g is not closed.
 func (g *Guard) Take(src *Guard) error {
+	if g == src {
+		return Misuse(unix.EBUSY, "descriptor %d cannot be taken from its owner by itself", g.Number())
+	}
 	w, err := src.release()
 	if err != nil {
 		return err
 	}
-	if !g.word.CompareAndSwap(0, w) {
-		src.word.Store(w)
+	if !g.own(w) {
+		src.own(w)
 		return Misuse(unix.EBUSY, "the receiver already owns descriptor %d", g.Number())
 	}
 	return nil
 }
 
+// release returns the word of the number that it has given up.
 func (g *Guard) release() (uint64, error) {
+	g.mode.Lock()
+	defer g.mode.Unlock()
+	if err := g.pause(); err != nil {
+		return 0, err
+	}
+	defer g.leave()
 	for {
 		w := g.word.Load()
-		if w&(open|closing) != open {
+		if w&closing != 0 {
 			return 0, ErrClosed
 		}
-		if users(w) > 0 || w&paused != 0 {
+		if users(w) > 1 { // not we alone
+			g.word.And(^uint64(paused))
 			return 0, Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number(w))
 		}
-		if g.word.CompareAndSwap(w, 0) {
-			return w, nil
+		if g.word.CompareAndSwap(w, user) {
+			return w &^ paused & (user - 1), nil
 		}
 	}
 }
@@ -310,36 +330,55 @@ func (g *Guard) classify() error {
 	return g.setRaw(rawBit(number), known)
 }
 
-// rawBit returns raw for a number whose calls cannot block as it is now.
+// rawBit returns raw for a number whose calls cannot block: of a kind that
+// honours O_NONBLOCK, in that mode, and ours alone. A number without FD_CLOEXEC
+// may have been inherited, and then whoever else has it may change the mode.
 func rawBit(number int) uint64 {
-	if rawCalls && honoursNonblock(number) {
-		if flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0); err == nil && flags&unix.O_NONBLOCK != 0 {
-			return raw
-		}
+	if !rawCalls || !honoursNonblock(number) {
+		return 0
 	}
-	return 0
+	mode, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
+	if err != nil || mode&unix.O_NONBLOCK == 0 {
+		return 0
+	}
+	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0)
+	if err != nil || flags&unix.FD_CLOEXEC == 0 {
+		return 0
+	}
+	return raw
 }
 
 // setRaw sets the raw bit to the given value and adds marks, pausing the calls
 // where the bit is taken away. The caller holds mode.
 func (g *Guard) setRaw(bit, marks uint64) error {
-	w, err := g.update(func(w uint64) uint64 {
-		if bit == 0 && w&raw != 0 {
-			return w | paused
-		}
-		if w&shared == 0 {
-			w |= bit
-		}
-		return w | marks
-	})
-	for try := 0; err == nil && w&paused != 0 && users(w) > int64(g.pins.Load()); try++ {
+	if bit != 0 || g.word.Load()&raw == 0 {
+		_, err := g.update(func(w uint64) uint64 {
+			if w&shared == 0 {
+				w |= bit
+			}
+			return w | marks
+		})
+		return err
+	}
+	if err := g.pause(); err != nil {
+		return err
+	}
+	defer g.leave()
+	for try := 0; users(g.word.Load()) > 1+int64(g.pins.Load()); try++ {
 		backoff(try)
-		w = g.word.Load()
 	}
-	if err == nil && w&paused != 0 {
-		_, err = g.update(func(w uint64) uint64 { return w&^(raw|paused) | marks })
-	}
+	_, err := g.update(func(w uint64) uint64 { return w&^(raw|paused) | marks })
 	return err
+}
+
+// pause lets no further call enter, and turns the lane's owner out. The caller
+// holds mode, and is counted from now on: it clears paused, and leaves.
+func (g *Guard) pause() error {
+	if _, err := g.update(func(w uint64) uint64 { return (w | paused) + user }); err != nil {
+		return err
+	}
+	g.vacate()
+	return nil
 }
 
 // update replaces the word of an open guard by what change makes of it.

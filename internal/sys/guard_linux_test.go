@@ -155,8 +155,10 @@ func TestClassify(t *testing.T) {
 		return number
 	}
 	var p, q [2]int
-	require.NoError(t, unix.Pipe2(p[:], unix.O_NONBLOCK))
-	require.NoError(t, unix.Pipe2(q[:], 0))
+	require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+	require.NoError(t, unix.Pipe2(q[:], unix.O_CLOEXEC))
+	var inherited [2]int
+	require.NoError(t, unix.Pipe2(inherited[:], unix.O_NONBLOCK))
 	for what, c := range map[string]struct {
 		number  int
 		raw     bool // as it is
@@ -166,9 +168,11 @@ func TestClassify(t *testing.T) {
 		"its other end":       {p[1], true, true},
 		"blocking pipe":       {q[0], false, true},
 		"the other end of it": {q[1], false, true},
-		"non-blocking socket": {file(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK, 0)), true, true},
-		"blocking socket":     {file(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM, 0)), false, true},
-		"terminal":            {file(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY, 0)), true, true},
+		"perhaps inherited":   {inherited[0], false, false},
+		"its other end too":   {inherited[1], false, false},
+		"non-blocking socket": {file(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)), true, true},
+		"blocking socket":     {file(unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)), false, true},
+		"terminal":            {file(unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)), false, false},
 		"device":              {file(unix.Open("/dev/zero", unix.O_RDONLY|unix.O_NONBLOCK, 0)), false, false},
 		"regular file":        {file(unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_NONBLOCK, 0)), false, false},
 		"directory":           {file(unix.Open("/", unix.O_RDONLY|unix.O_NONBLOCK, 0)), false, false},
@@ -184,4 +188,63 @@ func TestClassify(t *testing.T) {
 		_, err := g.Close()
 		require.NoError(t, err)
 	}
+}
+
+// A Take that fails leaves its source as it was, whoever uses that meanwhile.
+func TestTakeFails(t *testing.T) {
+	from, to := counter(t), counter(t)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-stop:
+					return
+				default:
+					_, _ = from.Read(make([]byte, 8))
+					runtime.Gosched()
+				}
+			}
+		})
+	}
+	rounds := 20000
+	if testing.Short() {
+		rounds = 2000
+	}
+	for range rounds {
+		require.ErrorIs(t, to.Take(from), unix.EBUSY)
+	}
+	close(stop)
+	wg.Wait()
+	assert.Zero(t, users(from.word.Load()))
+	assert.ErrorIs(t, from.Take(from), unix.EBUSY)
+	assert.GreaterOrEqual(t, from.Number(), 0)
+}
+
+// Who finds a guard closed does not keep another from giving it a number.
+func TestTakeIntoClosed(t *testing.T) {
+	from, to := counter(t), new(Guard)
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = to.Read(nil)
+			}
+		}
+	})
+	for range 2000 {
+		for to.Take(from) != nil { // EBUSY, while from is in use
+		}
+		for from.Take(to) != nil {
+		}
+	}
+	close(stop)
+	wg.Wait()
+	assert.Zero(t, users(from.word.Load()))
+	assert.Zero(t, to.word.Load())
 }

@@ -30,14 +30,7 @@ func (d direction) String() string {
 	return "read"
 }
 
-// Read makes one read(2) of at most 1 GiB: ErrWouldBlock where it would block,
-// 0 at end of file.
-func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }
-
-// Write makes one write(2) of at most 1 GiB, and may write less than p:
-// ErrWouldBlock where it would block.
-func (g *Guard) Write(p []byte) (int, error) { return g.transfer(writing, p) }
-
+// transfer reads or writes in the shared lane: one call of at most 1 GiB.
 func (g *Guard) transfer(d direction, p []byte) (int, error) {
 	w, ok := g.enter()
 	if !ok {
@@ -55,6 +48,7 @@ func (g *Guard) transfer(d direction, p []byte) (int, error) {
 	for {
 		if w&raw != 0 && len(p) <= SmallIO {
 			n, errno = rawIO(g, d, p)
+			g.compete()
 		} else {
 			n, errno = scheduledIO(number(w), d, p[:min(len(p), maxIO)])
 		}

@@ -9,6 +9,14 @@ import "golang.org/x/sys/unix"
 // golang.org/x/sys/unix and the scheduler.
 const rawCalls = false
 
+// Read makes one read(2) of at most 1 GiB: ErrWouldBlock where it would block,
+// 0 at end of file.
+func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }
+
+// Write makes one write(2) of at most 1 GiB, and may write less than p:
+// ErrWouldBlock where it would block.
+func (g *Guard) Write(p []byte) (int, error) { return g.transfer(writing, p) }
+
 func rawIO(g *Guard, d direction, p []byte) (int, unix.Errno) {
 	return scheduledIO(number(g.word.Load()), d, p)
 }
