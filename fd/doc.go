@@ -20,15 +20,15 @@
 // # Blocking
 //
 // A call that may block tells the scheduler, as those of golang.org/x/sys/unix
-// do. Only small reads and writes that cannot block skip that: those of a pipe,
-// a socket or a terminal in non-blocking mode, of a handle of this library, or of
-// what [NewNonblock] was told. The mode is looked up at the first read or write.
+// do. Only small reads and writes that cannot block skip that: those of a pipe or
+// a socket in non-blocking mode, of a handle of this library, or of what
+// [NewNonblock] was told. The mode is looked up at the first read or write.
 // O_NONBLOCK belongs to the open file description: whoever shares it, a child
 // that inherited it or a process that received it, can clear it unseen, and a
 // read would then hold up the scheduler until it returns. So descriptors given
 // out of hand by [FD.Dup], [FD.File] or SetCloexec(false) take the slower path
-// from then on; a number that came from outside through New is judged by what it
-// is at its first use.
+// from then on, and so do those that may have come from outside: terminals, and
+// numbers without close-on-exec at their first use, as inherited ones are.
 //
 // # Concurrency
 //

@@ -53,8 +53,11 @@ func NewNonblock(raw int) *FD {
 //
 // While src is in use by a call or a pin, or where f already owns a descriptor,
 // it fails with EBUSY, and nothing changes. For a closed src it fails with
-// ErrClosed.
+// [ErrClosed], for nil with EINVAL.
 func (f *FD) Take(src *FD) error {
+	if src == nil {
+		return sys.Invalid("no descriptor to take: nil")
+	}
 	if err := f.guard.Take(&src.guard); err != nil {
 		return err
 	}
@@ -67,8 +70,8 @@ func (f *FD) Take(src *FD) error {
 func (f *FD) Guard() *sys.Guard { return &f.guard }
 
 // Raw returns the descriptor number, or -1 once closed. The number is only
-// borrowed, and unprotected: another goroutine may close it at any time. Use
-// [FD.Pin] to keep it.
+// borrowed, and unprotected: another goroutine may close it at any time. To keep
+// it, use the one that [FD.Pin] returns.
 func (f *FD) Raw() int32 { return int32(f.guard.Number()) }
 
 // Fd is [FD.Raw] as an int.
@@ -186,11 +189,12 @@ func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
 // past ctx.
 func (f *FD) WriteContext(ctx context.Context, p []byte) (int, error) {
 	var written int
-	return WaitWrite(ctx, f, func() (int, error) {
+	_, err := WaitWrite(ctx, f, func() (struct{}, error) {
 		n, err := f.Write(p[written:])
 		written += n
-		return written, err
+		return struct{}{}, err
 	})
+	return written, err
 }
 
 // SetNonblock sets or clears O_NONBLOCK, see fcntl(2). The flag belongs to the
@@ -211,11 +215,18 @@ func (f *FD) SetCloexec(cloexec bool) error {
 	flags := unix.FD_CLOEXEC
 	if !cloexec {
 		flags = 0
-		if err := f.guard.Share(); err != nil {
-			return err
-		}
 	}
-	_, err := f.fcntl(unix.F_SETFD, flags)
+	was, err := f.Cloexec()
+	if err == nil && was && cloexec {
+		return nil
+	}
+	// Without the flag, others may have inherited the descriptor or will.
+	if err == nil {
+		err = f.guard.Share()
+	}
+	if err == nil {
+		_, err = f.fcntl(unix.F_SETFD, flags)
+	}
 	return err
 }
 

@@ -72,7 +72,7 @@ type rawConn struct{ fd *FD }
 
 func (c rawConn) Control(call func(fd uintptr)) error {
 	if call == nil {
-		return sys.Invalid("SyscallConn: function is nil")
+		return noFunction(c.fd)
 	}
 	number, err := c.fd.Pin()
 	if err != nil {
@@ -84,21 +84,32 @@ func (c rawConn) Control(call func(fd uintptr)) error {
 }
 
 func (c rawConn) Read(call func(fd uintptr) (done bool)) error {
+	if call == nil {
+		return noFunction(c.fd)
+	}
 	_, err := WaitRead(context.Background(), c.fd, c.until(call))
 	return err
 }
 
 func (c rawConn) Write(call func(fd uintptr) (done bool)) error {
+	if call == nil {
+		return noFunction(c.fd)
+	}
 	_, err := WaitWrite(context.Background(), c.fd, c.until(call))
 	return err
+}
+
+// noFunction is the error of a call that was given nil for a function.
+func noFunction(f *FD) error {
+	if !f.Valid() {
+		return ErrClosed
+	}
+	return sys.Invalid("function is nil")
 }
 
 // until makes of call what WaitRead and WaitWrite try.
 func (c rawConn) until(call func(fd uintptr) bool) func() (struct{}, error) {
 	return func() (struct{}, error) {
-		if call == nil {
-			return struct{}{}, sys.Invalid("SyscallConn: function is nil")
-		}
 		var done bool
 		err := c.Control(func(raw uintptr) { done = call(raw) })
 		if err == nil && !done {

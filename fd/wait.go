@@ -19,6 +19,9 @@ import (
 // parked on the runtime's poller. It ends early with ctx's error when ctx ends,
 // and with [ErrClosed] when f is closed. A nil ctx or try is refused with EINVAL.
 //
+// Goroutines that wait for the same direction of f are served in the order in
+// which they came: one whose call takes more holds up those behind it.
+//
 // The …Context methods of every handle are made of it. try should be a call on f
 // that does not block; where f is in blocking mode, or might be, WaitRead asks
 // poll(2) before each try. With context.Background() it allocates nothing after
@@ -35,12 +38,12 @@ func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, err
 func wait[T any](ctx context.Context, f *FD, dir *direction, try func() (T, error)) (T, error) {
 	var zero T
 	switch {
+	case try == nil:
+		return zero, noFunction(f)
 	case !f.Valid():
 		return zero, ErrClosed
 	case ctx == nil:
 		return zero, sys.Invalid("context is nil")
-	case try == nil:
-		return zero, sys.Invalid("function is nil")
 	}
 	v, err := attempt(f, dir, try)
 	if !errors.Is(err, ErrWouldBlock) {
@@ -51,17 +54,44 @@ func wait[T any](ctx context.Context, f *FD, dir *direction, try func() (T, erro
 		return v, err
 	}
 	defer s.pass()
+	if err := s.park(ctx); err != nil {
+		return v, err
+	}
+	if v, err = attempt(f, dir, try); !errors.Is(err, ErrWouldBlock) {
+		return v, err
+	}
+	return insist(ctx, s, func() (T, error) { return attempt(f, dir, try) })
+}
+
+// insist goes on where the descriptor was ready, and the call would block all
+// the same: somebody else was quicker, or it takes more than readiness, as adding
+// 5 to an eventfd that has room for 1 does. Then poll(2) is no guide to when to
+// try again, only a change is, and in order not to miss one the call has to be
+// tried when the poller has begun to look for the next. That is when it calls
+// back; on a goroutine of its own here, as try must not leave this one's stack.
+func insist[T any](ctx context.Context, s *side, try func() (T, error)) (T, error) {
+	looking, settled, ended := make(chan struct{}), make(chan bool), make(chan error, 1)
+	go func() {
+		ended <- s.interruptible(ctx, func(uintptr) bool {
+			looking <- struct{}{}
+			done, ok := <-settled
+			return done || !ok
+		})
+	}()
+	defer close(settled) // should try panic
 	for {
-		if err := s.park(ctx); err != nil {
-			return v, err
-		}
-		if v, err = attempt(f, dir, try); !errors.Is(err, ErrWouldBlock) {
-			return v, err
-		}
-		// A descriptor may stay ready for a call that would block all the same, and
-		// then the poller never waits long enough to be interrupted.
-		if err := ctx.Err(); err != nil {
-			return v, err
+		select {
+		case <-looking:
+			v, err := try()
+			if !errors.Is(err, ErrWouldBlock) {
+				settled <- true
+				<-ended
+				return v, err
+			}
+			settled <- false
+		case err := <-ended:
+			var zero T
+			return zero, err
 		}
 	}
 }
@@ -279,11 +309,17 @@ func (s *side) open(f *FD) error {
 // park returns nil when the descriptor may be ready.
 func (s *side) park(ctx context.Context) error {
 	s.asked = false
+	return s.interruptible(ctx, s.ready)
+}
+
+// interruptible waits on the poller until done says that it is enough, ctx ends
+// or s is closed.
+func (s *side) interruptible(ctx context.Context, done func(uintptr) bool) error {
 	if ctx.Done() == nil {
-		return s.parkError(s.wait(s.ready))
+		return s.parkError(s.wait(done))
 	}
 	stop := context.AfterFunc(ctx, s.interrupt)
-	err := s.wait(s.ready)
+	err := s.wait(done)
 	if !stop() {
 		<-s.interrupted
 		_ = s.file.SetDeadline(time.Time{})

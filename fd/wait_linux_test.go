@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 )
@@ -61,4 +62,38 @@ func TestWaitOnRegularFile(t *testing.T) {
 	require.NoError(t, err)
 	defer f.Close()
 	assert.NoError(t, readByte(background, f))
+}
+
+// A call that takes more than readiness is tried again at each change.
+func TestWaitForMore(t *testing.T) {
+	r, w := pipe(t, true)
+	done := make(chan error, 1)
+	tries := 0
+	go func() {
+		_, err := fd.WaitRead(background, r, func() (int, error) {
+			tries++
+			n, err := unix.IoctlGetInt(r.Fd(), unix.TIOCINQ)
+			if err == nil && n < 20 {
+				err = fd.ErrWouldBlock
+			}
+			return n, err
+		})
+		done <- err
+	}()
+	for range 20 {
+		time.Sleep(200 * time.Microsecond)
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	require.NoError(t, <-done)
+	assert.Less(t, tries, 50)
+
+	// And a wait that has come so far ends with its descriptor.
+	go func() {
+		_, err := fd.WaitRead(background, r, func() (int, error) { return 0, fd.ErrWouldBlock })
+		done <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, r.Close())
+	assert.Equal(t, fd.ErrClosed, <-done)
 }

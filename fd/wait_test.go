@@ -92,8 +92,36 @@ func TestContextEndsWhileReady(t *testing.T) {
 	_, w := pipe(t, true)
 	short, cancel := context.WithTimeout(background, 10*time.Millisecond)
 	defer cancel()
-	_, err := fd.WaitWrite(short, w, func() (int, error) { return 0, fd.ErrWouldBlock })
+	tries := 0
+	_, err := fd.WaitWrite(short, w, func() (int, error) { tries++; return 0, fd.ErrWouldBlock })
 	assert.Equal(t, context.DeadlineExceeded, err)
+	assert.Less(t, tries, 10, "it parks in between")
+}
+
+// What was written is counted, however the wait ends.
+func TestWriteContextCounts(t *testing.T) {
+	for range 50 {
+		r, w := pipe(t, true)
+		go func() {
+			time.Sleep(100 * time.Microsecond)
+			_ = w.Close()
+		}()
+		written := make(chan int, 1)
+		go func() {
+			n, _ := w.WriteContext(background, make([]byte, 8<<20))
+			written <- n
+		}()
+		read := 0
+		buf := make([]byte, 1<<16)
+		for {
+			n, err := r.ReadContext(background, buf)
+			read += n
+			if err != nil {
+				break
+			}
+		}
+		assert.Equal(t, read, <-written)
+	}
 }
 
 func TestCloseWakes(t *testing.T) {
