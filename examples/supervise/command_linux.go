@@ -64,12 +64,10 @@ func startStatus(name string, err error) int {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM),
 		errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
 		return statusFailed
-	case name == "":
+	case errors.Is(err, exec.ErrNotFound) && inPath(name):
+		return statusCannotRun
+	case name == "", errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return statusNotFound
-	case errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
-		if !inPath(name) {
-			return statusNotFound
-		}
 	}
 	return statusCannotRun
 }

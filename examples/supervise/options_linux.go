@@ -20,7 +20,8 @@ Starts CMD, forwards the signals HUP INT QUIT TERM USR1 USR2 WINCH CONT to it,
 and ends with its exit status. Its standard input, output and error are those of
 supervise. A signal that the terminal has sent to both (Ctrl-C) is not sent again.
 
-  -timeout D      end CMD when a run of it has lasted for D, by -signal
+  -timeout D      end CMD when a run of it has lasted for D, by -signal. What CMD
+                  has started itself is not signalled, as with timeout --foreground
                       supervise -timeout 30s -- make test
   -kill-after D   send KILL if CMD still runs D after the time limit, or after
                   it was sent HUP, INT, QUIT or TERM
@@ -28,13 +29,14 @@ supervise. A signal that the terminal has sent to both (Ctrl-C) is not sent agai
   -signal SIG     the signal that -timeout sends: a name or a number (TERM)
                       supervise -timeout 1m -signal INT -- ping example.org
   -restart N      start CMD again up to N times when it fails, first after 100ms,
-                  then after twice as long each time, up to a minute
+                  then after twice as long each time, up to a minute; but not once
+                  supervise was sent HUP, INT, QUIT or TERM
                       supervise -restart 5 -- ./worker
   -report         print a table at the end: how CMD ended, the time and memory it
                   took, the signals it was sent, the end of its standard error
                       supervise -report -- go build ./...
   -json           print the report as one line of JSON
-                      supervise -json -- ./job 2>&1 | tail -n 1 >>jobs.json
+                      supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
   -tail N         keep the last N bytes of standard error for the report (2048).
                   CMD then writes to a pipe, which supervise passes on and closes
                   when it ends; with 0 it writes to standard error itself
@@ -101,15 +103,16 @@ func durationInto(d *time.Duration) func(string) error {
 // of seconds.
 func parseDuration(text string) (time.Duration, error) {
 	d, err := time.ParseDuration(text)
-	if err != nil {
-		if _, number := strconv.ParseFloat(text, 64); number == nil {
-			d, err = time.ParseDuration(text + "s")
+	if seconds, number := strconv.ParseFloat(text, 64); number == nil {
+		// Not NaN and not Inf, and what is more than nothing stays so.
+		if ns := math.Ceil(seconds * 1e9); math.Abs(ns) < math.MaxInt64 {
+			d, err = time.Duration(ns), nil
 		}
 	}
 	switch {
 	case err != nil:
 		return 0, errors.New("not a duration, such as 300ms, 1.5s or 2m")
-	case d < 0:
+	case d < 0 || strings.HasPrefix(text, "-"):
 		return 0, errors.New("must not be negative")
 	}
 	return d, nil

@@ -60,6 +60,12 @@ func (r *record) end(status int, stderr *stderrCopy) error {
 }
 
 func (r *record) write(w io.Writer, asJSON bool) error {
+	// The report begins on a line of its own.
+	if n := len(r.tail); n > 0 && r.tail[n-1] != '\n' {
+		if _, err := io.WriteString(w, "\n"); err != nil {
+			return err
+		}
+	}
 	if asJSON {
 		return r.writeJSON(w)
 	}

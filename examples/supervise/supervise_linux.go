@@ -42,6 +42,7 @@ type supervisor struct {
 	timedOut bool          // the time limit has ended this run
 	killing  bool          // limit is what is left of the patience
 	stopped  bool          // we were told to end, so no restart
+	draining bool          // no run will follow
 	status   int           // what we shall exit with
 	record   record
 }
@@ -116,6 +117,8 @@ func (s *supervisor) supervise() int {
 			break
 		}
 	}
+	// From here on signals have their old meaning, should nobody read the report.
+	_ = s.signals.Close()
 	if s.reports() {
 		err := errors.Join(s.record.end(s.status, s.stderr), s.record.write(os.Stderr, s.json))
 		if err != nil {
@@ -170,6 +173,7 @@ func (s *supervisor) startAgain() error {
 	status, err := s.start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "supervise:", err)
+		s.kill()
 		return s.drain(status)
 	}
 	return nil
@@ -197,6 +201,12 @@ func (s *supervisor) forward(info signalfd.Info) error {
 	switch info.Signal {
 	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
 		ending, s.stopped = true, true
+	}
+	if s.draining {
+		if ending {
+			return s.copied.Notify() // the rest need not pass
+		}
+		return nil
 	}
 	if !s.child.Valid() {
 		if ending {
@@ -298,7 +308,7 @@ func (s *supervisor) ended() error {
 
 // drain ends the supervision, once what the command wrote last has passed.
 func (s *supervisor) drain(status int) error {
-	s.status = status
+	s.status, s.draining = status, true
 	if s.stderr == nil {
 		return s.copied.Notify()
 	}
@@ -311,6 +321,7 @@ func (s *supervisor) kill() {
 	if s.child.Valid() {
 		_ = s.send(unix.SIGKILL)
 		_ = s.cmd.Wait()
+		_ = s.child.Close()
 	}
 }
 

@@ -68,10 +68,16 @@ func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
 
 func sh(script string) []string { return []string{"sh", "-c", script} }
 
+// aWhile is shell for some twenty seconds in which traps are obeyed.
+const aWhile = "i=0; while [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done"
+
 // The exit status is that of timeout(1) in all that both can do.
 func TestLikeTimeout(t *testing.T) {
 	version, err := exec.Command("timeout", "--version").Output()
 	if err != nil || !bytes.Contains(version, []byte("coreutils")) {
+		if os.Getenv("CI") != "" {
+			t.Fatal("no timeout(1) of coreutils here to compare with")
+		}
 		t.Skip("no timeout(1) of coreutils here to compare with")
 	}
 	dir := t.TempDir()
@@ -91,7 +97,7 @@ func TestLikeTimeout(t *testing.T) {
 		limit, killAfter, signal string
 		command                  []string
 	}
-	ignoring := sh(`trap "" TERM; while :; do sleep 0.05; done`)
+	ignoring := sh(`trap "" TERM; ` + aWhile)
 	for _, c := range []test{
 		{command: sh("exit 0")},
 		{command: sh("exit 1")},
@@ -111,6 +117,9 @@ func TestLikeTimeout(t *testing.T) {
 		{command: []string{script}},
 		{command: []string{"iofd-no-shebang"}},
 		{command: []string{orphan}},
+		{command: []string{"iofd-no-interpreter"}},
+		{limit: "1e-1", command: []string{"sleep", "20"}},
+		{limit: "0.0000000001", command: []string{"sleep", "20"}},
 		{command: []string{garbage}},
 		{command: []string{dir}},
 		{command: []string{"/"}},
@@ -118,8 +127,8 @@ func TestLikeTimeout(t *testing.T) {
 		{limit: "0.1", command: []string{"sleep", "20"}},
 		{limit: ".1s", command: []string{"sleep", "20"}},
 		{limit: "1m", command: sh("exit 6")},
-		{limit: "0.1", command: sh("trap 'exit 0' TERM; while :; do sleep 0.05; done")},
-		{limit: "0.1", command: sh("trap 'exit 7' TERM; while :; do sleep 0.05; done")},
+		{limit: "0.1", command: sh("trap 'exit 0' TERM; " + aWhile)},
+		{limit: "0.1", command: sh("trap 'exit 7' TERM; " + aWhile)},
 		{limit: "0.1", signal: "KILL", command: []string{"sleep", "20"}},
 		{limit: "0.1", signal: "INT", command: []string{"sleep", "20"}},
 		{limit: "0.1", signal: "sigusr1", command: []string{"sleep", "20"}},
@@ -243,8 +252,8 @@ func TestForward(t *testing.T) {
 	assert.Equal(t, 143, status(cmd))
 
 	// Each that is forwarded arrives, and once.
-	script := `for s in HUP INT QUIT TERM USR1 USR2 WINCH CONT; do trap "echo $s" $s; done
-	echo ready; while :; do sleep 0.02; done`
+	script := `n=0; for s in HUP INT QUIT TERM USR1 USR2 WINCH CONT; do trap "echo $s; n=\$((n+1))" $s; done
+	echo ready; i=0; while [ $n -lt 8 ] && [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done; exit 7`
 	cmd, out := begin(t, nil, script)
 	for sig, name := range map[unix.Signal]string{
 		unix.SIGHUP: "HUP", unix.SIGINT: "INT", unix.SIGQUIT: "QUIT", unix.SIGTERM: "TERM",
@@ -255,21 +264,19 @@ func TestForward(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, name+"\n", line)
 	}
-	require.NoError(t, cmd.Process.Kill())
-	_ = cmd.Wait()
-	// The script outlives the supervisor that was killed: it ends when it writes.
+	assert.Equal(t, 7, status(cmd))
 }
 
 // After a signal that asks to end, -kill-after sees to it.
 func TestKillAfterForward(t *testing.T) {
-	cmd, _ := begin(t, []string{"-kill-after", "100ms"}, `trap "" TERM; echo ready; while :; do sleep 0.02; done`)
+	cmd, _ := begin(t, []string{"-kill-after", "100ms"}, `trap "" TERM; echo ready; `+aWhile)
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 	assert.Equal(t, 137, status(cmd))
 }
 
 // The time limit holds although a signal was forwarded before.
 func TestLimitAfterForward(t *testing.T) {
-	cmd, _ := begin(t, []string{"-timeout", "300ms"}, `trap "" INT; echo ready; while :; do sleep 0.02; done`)
+	cmd, _ := begin(t, []string{"-timeout", "300ms"}, `trap "" INT; echo ready; `+aWhile)
 	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
 	assert.Equal(t, 124, status(cmd))
 }
@@ -517,4 +524,41 @@ func TestStderrGone(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	require.NoError(t, writer.Close())
 	assert.Equal(t, 3, status(cmd))
+}
+
+// While the end of standard error waits for a reader, a signal ends the wait and
+// not the status; then one ends us, as the report waits for the reader too.
+func TestSignalWhileDraining(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	defer reader.Close()
+	// More than two pipes hold, and a command that ends nevertheless.
+	cmd := supervise(t, append([]string{"-report", "--"}, sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & sleep 0.2; exit 3`)...)...)
+	cmd.Stderr = writer
+	require.NoError(t, cmd.Start())
+	require.NoError(t, writer.Close())
+	time.Sleep(600 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = cmd.Wait()
+	}()
+	for sent := false; !sent; {
+		select {
+		case <-ended:
+			sent = true
+		case <-time.After(100 * time.Millisecond):
+			_ = cmd.Process.Signal(unix.SIGTERM)
+		}
+	}
+	assert.Contains(t, []int{3, -1}, cmd.ProcessState.ExitCode(), "its status, or ended by the signal")
+}
+
+// The report begins on a line of its own, whatever the command wrote last.
+func TestReportOnItsOwnLine(t *testing.T) {
+	_, _, stderr := result(t, supervise(t, append([]string{"-json", "--"}, sh("printf x >&2")...)...))
+	first, report, _ := strings.Cut(stderr, "\n")
+	assert.Equal(t, "x", first)
+	assert.True(t, json.Valid([]byte(report)), report)
 }
