@@ -128,6 +128,9 @@ const (
 	membarrierRegister  = 1 << 4 // MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
 )
 
+// barrier is the command of V2: a variable for a test.
+var barrier uintptr = membarrierExpedited
+
 func membarrier(command uintptr) unix.Errno {
 	_, _, errno := unix.Syscall(unix.SYS_MEMBARRIER, command, 0, 0)
 	return errno
@@ -187,7 +190,7 @@ func (g *Guard) vacate() {
 // drain returns when the owner that was, which finds that it is not any more,
 // is in no call.
 func (l *lane) drain() {
-	if membarrier(membarrierExpedited) != 0 {
+	if membarrier(barrier) != 0 {
 		// Refused since it was registered. The collector stops every goroutine for a
 		// moment, and the owner is not stopped in its call.
 		var stats runtime.MemStats

@@ -1,0 +1,309 @@
+//go:build !race && (amd64 || arm64 || riscv64 || loong64)
+
+package sys
+
+import (
+	"flag"
+	"os"
+	"os/exec"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+var laneTime = flag.Duration("lane", 2*time.Second, "how long to race owners against closers")
+
+// withLanes skips a test where this process has none, for a reason that we know.
+func withLanes(t *testing.T) {
+	t.Helper()
+	if HasLanes() {
+		return
+	}
+	if os.Getenv("IOFD_LANE") == "shared" || membarrier(membarrierRegister) != 0 {
+		t.Skip("no lanes: ", membarrier(membarrierRegister))
+	}
+	t.Fatal("no lanes")
+}
+
+// own makes the caller the owner of g's lane.
+func own(t *testing.T, g *Guard) {
+	t.Helper()
+	for range callsToTake + 1 {
+		_, _ = g.Read(make([]byte, 8))
+	}
+	require.Equal(t, currentG(), g.lane.owner.Load())
+}
+
+func TestOwnerCloses(t *testing.T) {
+	withLanes(t)
+	g := counter(t)
+	own(t, g)
+	require.NoError(t, g.WriteUint64(7))
+	v, err := g.ReadUint64()
+	require.NoError(t, err)
+	assert.EqualValues(t, 7, v)
+	assert.Zero(t, users(g.word.Load()))
+	won, err := g.Close()
+	require.NoError(t, err)
+	assert.True(t, won)
+	_, err = g.ReadUint64()
+	assert.Equal(t, ErrClosed, err)
+	assert.Zero(t, g.lane.owner.Load())
+}
+
+// The lane passes to another goroutine that makes many calls, and back.
+func TestHandOver(t *testing.T) {
+	withLanes(t)
+	g := counter(t)
+	own(t, g)
+	first := g.lane.owner.Load()
+	done := make(chan uintptr)
+	go func() {
+		for range callsToOust + 10 {
+			_, _ = g.ReadUint64()
+		}
+		done <- g.lane.owner.Load()
+	}()
+	assert.NotEqual(t, first, <-done)
+	for range callsToOust + 10 {
+		_, _ = g.ReadUint64()
+	}
+	assert.Equal(t, first, g.lane.owner.Load())
+}
+
+// An owner that has ended leaves a lane that others can take.
+func TestOwnerEnds(t *testing.T) {
+	withLanes(t)
+	g := counter(t)
+	for range 100 {
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			own := callsToTake + 2
+			for range own {
+				_, _ = g.ReadUint64()
+			}
+		}()
+		<-done
+		require.NoError(t, g.WriteUint64(1))
+		_, err := g.ReadUint64()
+		require.NoError(t, err)
+	}
+}
+
+// Inside a pin, after Release and Take, and on the way to another mode.
+func TestOwnerAndMode(t *testing.T) {
+	withLanes(t)
+	g := counter(t)
+	own(t, g)
+	_, err := g.Pin()
+	require.NoError(t, err)
+	require.NoError(t, g.WriteUint64(1))
+	_, err = g.Release()
+	require.ErrorIs(t, err, unix.EBUSY)
+	g.Unpin()
+	var h Guard
+	require.NoError(t, h.Take(g))
+	_, err = g.ReadUint64()
+	require.Equal(t, ErrClosed, err)
+	own(t, &h) // takes the 1 too
+	require.NoError(t, h.Share())
+	assert.Zero(t, h.lane.owner.Load())
+	_, err = h.ReadUint64()
+	require.Equal(t, ErrWouldBlock, err)
+	require.NoError(t, g.Take(&h))
+}
+
+// An owner on its own thread, as LockOSThread gives it, and children that are
+// forked while the lane is busy.
+func TestOwnerAndFork(t *testing.T) {
+	withLanes(t)
+	g := counter(t)
+	stop := make(chan struct{})
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		for {
+			select {
+			case <-stop:
+				done <- nil
+				return
+			default:
+			}
+			if err := g.WriteUint64(1); err != nil {
+				done <- err
+				return
+			}
+			if _, err := g.ReadUint64(); err != nil {
+				done <- err
+				return
+			}
+		}
+	}()
+	for range 20 {
+		require.NoError(t, exec.Command("true").Run())
+	}
+	close(stop)
+	require.NoError(t, <-done)
+}
+
+// laneRounds races an owner, in the lane as much as can be, against a closer,
+// while a stranger takes the freed number: nobody may read from the stranger.
+func laneRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays int64) {
+	var current atomic.Pointer[Guard]
+	var stray atomic.Int64
+	var stop atomic.Bool
+	current.Store(new(Guard))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for !stop.Load() {
+			g := current.Load()
+			for n := 0; ; n++ {
+				_, err := g.ReadUint64()
+				if err == nil {
+					stray.Add(1)
+				}
+				if err == ErrClosed {
+					break
+				}
+				if n%64 == 63 {
+					runtime.Gosched() // the closer may have no processor of its own
+				}
+			}
+			runtime.Gosched()
+		}
+	})
+	for end := time.Now().Add(duration); time.Now().Before(end) && stray.Load() == 0; rounds++ {
+		number, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		g := new(Guard)
+		g.Init(number, true)
+		current.Store(g)
+		for spin := 0; g.lane.owner.Load() == 0 && spin < 100000; spin++ {
+			if spin%500 == 499 {
+				runtime.Gosched()
+			}
+		}
+		for range rounds % 8 * 50 { // to meet the owner at different steps
+			_ = g.word.Load()
+		}
+		if g.lane.owner.Load() != 0 {
+			owned++
+		}
+		_, err = g.Close()
+		require.NoError(t, err)
+		stranger, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		for range rounds % 4 * 50 {
+			_ = g.word.Load()
+		}
+		var b [8]byte
+		if _, err := unix.Read(stranger, b[:]); err != nil {
+			stray.Add(1)
+		}
+		require.NoError(t, unix.Close(stranger))
+	}
+	stop.Store(true)
+	wg.Wait()
+	return rounds, owned, stray.Load()
+}
+
+func TestOwnerAgainstCloser(t *testing.T) {
+	withLanes(t)
+	procs := []int{1, 2, 4, 8}
+	for _, n := range procs {
+		func() {
+			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
+			rounds, owned, strays := laneRounds(t, *laneTime/time.Duration(len(procs)))
+			t.Logf("GOMAXPROCS=%d: %d racing closes, %d of a lane with an owner, %d stray reads", n, rounds, owned, strays)
+			assert.Zero(t, strays)
+			assert.Positive(t, owned)
+		}()
+	}
+}
+
+// Goroutines that oust each other all the time, against modes that change, pins
+// and a closer. Each call succeeds, would block or finds the guard closed.
+func TestLaneStorm(t *testing.T) {
+	withLanes(t)
+	defer func(take, oust uint32) { callsToTake, callsToOust = take, oust }(callsToTake, callsToOust)
+	callsToTake, callsToOust = 0, 1
+	rounds := 300
+	if testing.Short() {
+		rounds = 50
+	}
+	for round := range rounds {
+		g := counter(t)
+		number := g.Number()
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				for {
+					_ = g.WriteUint64(1)
+					if _, err := g.ReadUint64(); err == ErrClosed {
+						return
+					}
+				}
+			})
+		}
+		wg.Go(func() {
+			for {
+				if _, err := g.Pin(); err != nil {
+					return
+				}
+				_, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0)
+				assert.NoError(t, err, "open as long as it is pinned")
+				g.Unpin()
+				runtime.Gosched()
+			}
+		})
+		if round%4 == 0 {
+			wg.Go(func() { _ = g.Share() })
+		}
+		time.Sleep(time.Duration(round%10) * 20 * time.Microsecond)
+		_, err := g.Close()
+		require.NoError(t, err)
+		wg.Wait()
+		require.Zero(t, g.word.Load())
+		require.Zero(t, g.lane.busy.Load())
+	}
+}
+
+// Where membarrier(2) is refused there is the shared lane alone.
+func TestWithoutMembarrier(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		assert.False(t, HasLanes())
+		g := counter(t)
+		for range 1000 {
+			require.NoError(t, g.WriteUint64(1))
+			_, err := g.ReadUint64()
+			require.NoError(t, err)
+		}
+		assert.Zero(t, g.lane.owner.Load())
+		return
+	}
+	child := systest.Child(t, t.Name())
+	child.Env = append(child.Env, "IOFD_LANE=shared")
+	out, err := child.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+// A membarrier(2) that fails after it was registered is made up for.
+func TestMembarrierRefusedLater(t *testing.T) {
+	withLanes(t)
+	defer func(was uintptr) { barrier = was }(barrier)
+	barrier = 1 << 30 // no such command
+	for range 100 {
+		_, _, strays := laneRounds(t, time.Millisecond)
+		require.Zero(t, strays)
+	}
+}
