@@ -158,7 +158,7 @@ func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
 // goroutine until there is something to take, ctx ends (its error) or e is
 // closed ([fd.ErrClosed]). With context.Background it allocates nothing.
 func (e *EventFD) WaitContext(ctx context.Context) (uint64, error) {
-	return fd.WaitRead(ctx, &e.fd, e.Wait)
+	return e.fd.ReadUint64Context(ctx)
 }
 
 // Read takes the counter's value as [EventFD.Wait] does, as 8 bytes in the

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -143,6 +144,12 @@ type side struct {
 	ready       func(uintptr) bool
 	interrupt   func()
 	interrupted chan struct{}
+
+	// For ReadUint64Context.
+	waited   atomic.Bool // the last one had to wait
+	readWord func(uintptr) bool
+	word     uint64
+	wordErr  error
 }
 
 // A follower waits for the leader's place, which comes as a token in turn. A

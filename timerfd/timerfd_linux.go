@@ -206,7 +206,11 @@ func (t *TimerFD) Disarm() error {
 // counted, never lost. After [CancelOnSet], [ErrClockChanged] says that the
 // clock was set.
 func (t *TimerFD) Read() (expirations uint64, err error) {
-	expirations, err = t.fd.Guard().ReadUint64()
+	return read(t.fd.Guard().ReadUint64())
+}
+
+// read takes what was read, and the kernel's word for a clock that was set.
+func read(expirations uint64, err error) (uint64, error) {
 	if errors.Is(err, unix.ECANCELED) {
 		err = ErrClockChanged
 	}
@@ -217,7 +221,7 @@ func (t *TimerFD) Read() (expirations uint64, err error) {
 // goroutine until the timer expires, ctx ends (its error) or t is closed
 // ([fd.ErrClosed]). With context.Background it allocates nothing.
 func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err error) {
-	return fd.WaitRead(ctx, &t.fd, t.Read)
+	return read(t.fd.ReadUint64Context(ctx))
 }
 
 // Remaining returns the time until the timer next expires, 0 if it is not armed

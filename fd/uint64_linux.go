@@ -1,0 +1,56 @@
+package fd
+
+import (
+	"context"
+
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// ReadUint64Context reads a number of 8 bytes in the machine's byte order, as
+// an eventfd(2) or a timerfd_create(2) timer gives it, and waits for it like
+// [FD.ReadContext]. It is [WaitRead] with a system call less for each wait, as
+// the poller's callback makes the read itself.
+func (f *FD) ReadUint64Context(ctx context.Context) (uint64, error) {
+	switch {
+	case !f.Valid():
+		return 0, ErrClosed
+	case ctx == nil:
+		return 0, sys.Invalid("context is nil")
+	}
+	w := f.waiters()
+	s := &w.read
+	// Who had to wait the last time will have to again: then the first try is the
+	// one that the poller makes.
+	if !s.waited.Load() || ctx.Err() != nil {
+		v, err := f.readUint64()
+		if err != ErrWouldBlock {
+			return v, err
+		}
+	}
+	if err := s.lead(ctx, f); err != nil {
+		return 0, err
+	}
+	defer s.pass()
+	if s.readWord == nil {
+		s.readWord = func(uintptr) bool {
+			s.word, s.wordErr = f.readUint64()
+			if s.wordErr == ErrWouldBlock {
+				s.asked = true
+				return false
+			}
+			return true
+		}
+	}
+	s.asked = false
+	if err := s.interruptible(ctx, s.readWord); err != nil {
+		return 0, err
+	}
+	s.waited.Store(s.asked)
+	return s.word, s.wordErr
+}
+
+// readUint64 is ReadUint64 where it cannot block, or where poll(2) says that it
+// will not.
+func (f *FD) readUint64() (uint64, error) {
+	return attempt(f, &readSide, f.guard.ReadUint64)
+}
