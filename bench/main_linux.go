@@ -1,87 +1,136 @@
 // Bench measures what the library's calls cost beside the bare system calls and
-// beside what a program would use instead: go run ./bench
+// beside what a program would use instead, in about two minutes: go run ./bench
 //
-// Each row is measured in paired rounds in one process: a round makes the same
-// calls in every way, one way after the other, so that what slows the machine
-// down slows them all. What is shown is each way's time as a ratio to the bare
-// calls of the same round: the median over the rounds, and the quartiles.
+// Each row is measured in paired rounds: a round does the same work in every way,
+// one way after the other, so that what slows the machine down slows them all.
+// What is shown is each way's time as a ratio to that of the first way in the same
+// round: the median over the rounds, and the quartiles.
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
-	"slices"
-	"testing"
-	"text/tabwriter"
+	"regexp"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// A row measures one piece of work, done in several ways. The first is the bare
-// system calls.
-type row struct {
-	name string
-	ways []way
-}
-
-// A way does the work n times.
-type way struct {
-	name string
-	do   func(n int)
-}
-
-// roundTime is how long one way takes in a round: short, so that the rounds are
-// many and a disturbance spoils few.
-const roundTime = 500 * time.Microsecond
+// rowTime is how long a row is measured: all of them take about two minutes.
+const rowTime = 5200 * time.Millisecond
 
 func main() {
-	rounds := flag.Int("rounds", 1000, "paired rounds for each row")
+	if isChild, err := runChild(); isChild {
+		exit(err)
+	}
+	var (
+		rounds   = flag.Int("rounds", 0, "measure `N` rounds of each row; 0: as many as fit into its time")
+		run      = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
+		svg, png = flag.String("svg", "", "plot the ratios into `FILE`, as SVG"), flag.String("png", "", "plot the ratios into `FILE`, as PNG")
+	)
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nMeasures the library beside its peers, and prints a table.")
+		flag.PrintDefaults()
+	}
 	flag.Parse()
-	rows, closeAll, err := rows()
+	match, err := regexp.Compile(*run)
+	if err != nil || flag.NArg() > 0 || *rounds < 0 {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: -run:", err)
+		}
+		flag.Usage()
+		os.Exit(2)
+	}
+	all, err := measureAll(match, span{*rounds, rowTime}, os.Stderr)
+	if err != nil {
+		exit(err)
+	}
+	exit(errors.Join(all.print(os.Stdout), all.plot(*svg, *png)))
+}
+
+func exit(err error) {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
-	defer closeAll()
-	table := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprintln(table, "work\tby\tratio\tquartiles\tallocs\t")
-	for i, r := range rows {
-		fmt.Fprintf(os.Stderr, "\r\033[K%d of %d: %s", i+1, len(rows), r.name)
-		ratios := r.measure(*rounds)
-		for j, w := range r.ways {
-			allocs := testing.AllocsPerRun(100, func() { w.do(1) })
-			q := ratios[j]
-			slices.Sort(q)
-			fmt.Fprintf(table, "%s\t%s\t%.3f\t%.3f–%.3f\t%.0f\t\n", r.name, w.name, q[len(q)/2], q[len(q)/4], q[len(q)*3/4], allocs)
-		}
-	}
-	fmt.Fprint(os.Stderr, "\r\033[K")
-	table.Flush()
+	os.Exit(0)
 }
 
-// measure returns, for each way, its time against the first way's in each round.
-func (r row) measure(rounds int) [][]float64 {
-	n := 1
-	for elapsed(r.ways[0], n) < roundTime {
-		n *= 2
-	}
-	ratios := make([][]float64, len(r.ways))
-	times := make([]time.Duration, len(r.ways))
-	for round := range rounds {
-		// Not always in the same order, in case one way favours the next.
-		for k := range r.ways {
-			j := (round + k) % len(r.ways)
-			times[j] = elapsed(r.ways[j], n)
-		}
-		for j, d := range times {
-			ratios[j] = append(ratios[j], float64(d)/float64(times[0]))
-		}
-	}
-	return ratios
+// A report is what was measured.
+type report struct {
+	rows    []rowResult
+	tallies []tallyResult
+	notes   []string
 }
 
-func elapsed(w way, n int) time.Duration {
-	start := time.Now()
-	w.do(n)
-	return time.Since(start)
+// measureAll measures what is called as match says.
+func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, error) {
+	var (
+		rows    = matching(rows(), match, func(r row) string { return r.name })
+		tallies = matching(tallies(), match, func(t tally) string { return t.name })
+		say     = announcer(progress, len(rows)+len(tallies))
+		all     report
+	)
+	if len(rows)+len(tallies) == 0 {
+		return nil, fmt.Errorf("no row matches %v", match)
+	}
+	for _, r := range rows {
+		say(r.name)
+		result, err := r.measure(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		all.rows = append(all.rows, result)
+		all.note(r.name, result.notes)
+	}
+	for _, t := range tallies {
+		say(t.name)
+		result, err := t.measure(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		all.tallies = append(all.tallies, result)
+		all.note(t.name, result.notes)
+	}
+	say("")
+	return &all, nil
+}
+
+func (r *report) note(name string, notes []string) {
+	for _, n := range notes {
+		r.notes = append(r.notes, name+": "+n)
+	}
+}
+
+func matching[T any](all []T, match *regexp.Regexp, name func(T) string) []T {
+	var some []T
+	for _, one := range all {
+		if match.MatchString(name(one)) {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
+// announcer returns a function that says what is measured now: on a terminal in
+// one line, which it clears when there is nothing more to say.
+func announcer(w io.Writer, total int) func(name string) {
+	begin, end := "", "\n"
+	if f, ok := w.(*os.File); ok {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			begin, end = "\r\033[K", ""
+		}
+	}
+	done := 0
+	return func(name string) {
+		if name == "" {
+			fmt.Fprint(w, begin)
+			return
+		}
+		done++
+		fmt.Fprintf(w, "%s%d of %d: %s%s", begin, done, total, name, end)
+	}
 }

@@ -1,0 +1,247 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"image/color"
+	"image/png"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) {
+	// The rows start this program again, for their children.
+	if isChild, err := runChild(); isChild {
+		exit(err)
+	}
+	// Under the race detector each child would take a second to end.
+	_ = os.Setenv("GORACE", "atexit_sleep_ms=10 "+os.Getenv("GORACE"))
+	systest.Main(m)
+}
+
+const few = 2
+
+// Every way of every row does its work: what fails returns an error.
+func TestRows(t *testing.T) {
+	names := make(map[string]bool)
+	for _, r := range rows() {
+		t.Run(r.name, func(t *testing.T) {
+			assert.False(t, names[r.name], "a row for -run to choose")
+			names[r.name] = true
+
+			result, err := r.measure(span{rounds: few})
+			require.NoError(t, err)
+			assert.Equal(t, few, result.rounds)
+			if len(result.ways) == 1 {
+				assert.Contains(t, strings.Join(result.notes, "\n"), "iofd is left out")
+				return
+			}
+			assert.EqualValues(t, 1, result.ways[0].median)
+			assert.Positive(t, result.ways[0].each)
+			assert.Regexp(t, "^iofd", result.ways[1].name)
+			assert.Equal(t, r.bothLanes, result.ways[min(2, len(result.ways)-1)].name == "iofd (shared lane)")
+			for _, w := range result.ways {
+				assert.Positive(t, w.low, w.name)
+				assert.LessOrEqual(t, w.low, w.median, w.name)
+				assert.LessOrEqual(t, w.median, w.high, w.name)
+				if !strings.HasPrefix(w.name, "C, ") {
+					require.NotNil(t, w.allocs, w.name)
+					assert.GreaterOrEqual(t, *w.allocs, 0.0, w.name)
+				}
+			}
+		})
+	}
+}
+
+func TestTallies(t *testing.T) {
+	for _, tally := range tallies() {
+		t.Run(tally.name, func(t *testing.T) {
+			result, err := tally.measure(span{rounds: few})
+			require.NoError(t, err)
+			require.NotEmpty(t, result.got)
+			for _, line := range result.got {
+				assert.Len(t, line.values, len(tally.columns), line.name)
+			}
+		})
+	}
+}
+
+// What a way cannot do ends the measurement, and what was opened is closed.
+func TestFailure(t *testing.T) {
+	broken := errors.New("broken")
+	closed := 0
+	for _, failAt := range []int{0, 1, 2, 3} {
+		runs := 0
+		r := row{name: "row", open: func(o *opened) ([]way, error) {
+			o.atEnd(func() error { closed++; return nil })
+			if failAt == 0 {
+				return nil, broken
+			}
+			sound := timed("sound", func(int) error { time.Sleep(shortRound); return nil })
+			return []way{sound, timed("iofd", func(int) error {
+				if runs++; runs == failAt {
+					return broken
+				}
+				return nil
+			})}, nil
+		}}
+		_, err := r.measure(span{rounds: 1})
+		assert.ErrorIs(t, err, broken, failAt)
+	}
+	assert.Equal(t, 4, closed)
+
+	failsToClose := row{open: func(o *opened) ([]way, error) {
+		o.atEnd(func() error { return broken })
+		return []way{timed("only", func(int) error { time.Sleep(shortRound); return nil })}, nil
+	}}
+	_, err := failsToClose.measure(span{rounds: 1})
+	assert.ErrorIs(t, err, broken)
+}
+
+func TestSpan(t *testing.T) {
+	count := func(s span) (n int) {
+		for range s.all() {
+			n++
+		}
+		return n
+	}
+	assert.Equal(t, 7, count(span{rounds: 7, time: time.Hour}))
+	assert.Equal(t, fewest, count(span{}))
+	start := time.Now()
+	assert.Greater(t, count(span{time: 10 * time.Millisecond}), fewest)
+	assert.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
+}
+
+func TestQuantile(t *testing.T) {
+	values := []float64{5, 1, 4, 2, 3}
+	for part, want := range []float64{1, 2, 3, 4} {
+		assert.Equal(t, want, quantile(values, part, 4))
+	}
+	assert.Equal(t, []float64{5, 1, 4, 2, 3}, values)
+}
+
+func TestMeasureAll(t *testing.T) {
+	var progress bytes.Buffer
+	all, err := measureAll(regexp.MustCompile("^timer"), span{rounds: few}, &progress)
+	require.NoError(t, err)
+	assert.Len(t, all.rows, 1)
+	assert.Len(t, all.tallies, 1)
+	assert.Equal(t, "1 of 2: "+all.rows[0].name+"\n2 of 2: "+all.tallies[0].name+"\n", progress.String())
+
+	_, err = measureAll(regexp.MustCompile("no such row"), span{rounds: few}, io.Discard)
+	assert.ErrorContains(t, err, "no such row")
+}
+
+// sample has numbers of all sizes, a way that does not count allocations, and one
+// far beyond the scale.
+func sample() *report {
+	allocs := func(n float64) *float64 { return &n }
+	return &report{
+		rows: []rowResult{{
+			name: "work <1>", rounds: 9,
+			ways: []wayResult{
+				{"bare calls", 1, 1, 1, 792, allocs(0)},
+				{"iofd", 0.98, 1.0234, 1.07, 800, allocs(0.04)},
+				{"C", 12.345, 23.456, 234.56, 16000, nil},
+				{"channel", 0.01, 0.02, 0.03, 9, allocs(1.96)},
+			},
+		}, {
+			name: "more work", rounds: 9,
+			ways: []wayResult{
+				{"exec.Cmd", 1, 1, 1, 1283868, allocs(34)},
+				{"iofd", 0.6, 1.2, 1.3, 1300000, allocs(43.27)},
+			},
+		}},
+		tallies: []tallyResult{{tally: tally{name: "sizes", columns: []string{"bytes"}}, got: []tallyLine{{"iofd", []string{"48"}}}}},
+		notes:   []string{"more work: something is left out"},
+	}
+}
+
+func TestTable(t *testing.T) {
+	var text bytes.Buffer
+	require.NoError(t, sample().print(&text))
+	lines := strings.Split(text.String(), "\n")
+	for i, want := range []string{
+		"work by ratio quartiles allocs on this machine",
+		"work <1> bare calls 1.000 0 792 ns",
+		"iofd 1.023 0.980–1.070 0",
+		"C 23.5 12.3–235 –",
+		"channel 0.020 0.010–0.030 2",
+		"more work exec.Cmd 1.000 34 1283868 ns",
+		"iofd 1.200 0.600–1.300 43.3",
+		"",
+		"sizes bytes",
+		"iofd 48",
+	} {
+		assert.Equal(t, want, strings.Join(strings.Fields(lines[i]), " "))
+	}
+	assert.Contains(t, text.String(), "\nmore work: something is left out\n")
+}
+
+func TestPlot(t *testing.T) {
+	dir := t.TempDir()
+	svgName, pngName := filepath.Join(dir, "plot.svg"), filepath.Join(dir, "plot.png")
+	require.NoError(t, sample().plot(svgName, pngName))
+
+	text, err := os.ReadFile(svgName)
+	require.NoError(t, err)
+	var words []string
+	for in := xml.NewDecoder(bytes.NewReader(text)); ; {
+		token, err := in.Token()
+		if err == io.EOF {
+			break
+		}
+		require.NoError(t, err)
+		if data, ok := token.(xml.CharData); ok {
+			words = append(words, string(data))
+		}
+	}
+	for _, want := range []string{"work <1>", "1 = bare calls, 792 ns here", "iofd", "1.023", "C", "23.5", "channel", "0.020", "more work", "1 = exec.Cmd, 1.28 ms here", "1.200"} {
+		assert.Contains(t, words, want)
+	}
+
+	file, err := os.Open(pngName)
+	require.NoError(t, err)
+	defer file.Close()
+	picture, err := png.Decode(file)
+	require.NoError(t, err)
+	// A background of its own, for readers whose page is dark.
+	r, g, b, a := picture.At(0, 0).RGBA()
+	assert.Equal(t, []uint32{0xffff, 0xffff, 0xffff, 0xffff}, []uint32{r, g, b, a})
+	assert.InDelta(t, float64(plotWidth)*pngDPI/72, picture.Bounds().Dx(), 1)
+	assert.Positive(t, pixels(picture.Bounds().Dx(), picture.Bounds().Dy(), picture.At, ours), "the points are there")
+
+	assert.NoError(t, sample().plot("", ""))
+	assert.Error(t, sample().plot(filepath.Join(dir, "no", "plot.svg"), ""))
+}
+
+func pixels(width, height int, at func(x, y int) color.Color, want color.RGBA) (n int) {
+	for y := range height {
+		for x := range width {
+			if color.RGBAModel.Convert(at(x, y)) == want {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+func TestBrief(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 ns", 792: "792 ns", 1049: "1.05 µs", 52_700: "52.7 µs", 1_283_868: "1.28 ms", 2 * time.Minute: "120 s",
+	} {
+		assert.Equal(t, want, brief(d), fmt.Sprint(int64(d)))
+	}
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+)
+
+// What becomes of the cost when there are many handles, or many users of one.
+func scaleRows() []row {
+	return []row{
+		{name: "Signal+Wait on many handles in turn", open: manyHandleWays},
+		{name: "Signal+Wait on one handle at once", open: manyGoroutineWays, round: longRound},
+	}
+}
+
+var handleCounts = []int{1, 100, 10_000, 100_000}
+
+func manyHandleWays(o *opened) ([]way, error) {
+	room, err := makeRoom(o, handleCounts[len(handleCounts)-1])
+	if err != nil {
+		return nil, err
+	}
+	var (
+		handles    []*eventfd.EventFD
+		ours, bare []way
+	)
+	for _, count := range handleCounts {
+		if count > room {
+			o.note("%d handles instead of %d: the limit of descriptors allows no more", room, count)
+			count = room
+		}
+		for len(handles) < count {
+			e, err := o.counter()
+			if err != nil {
+				return nil, err
+			}
+			handles = append(handles, e)
+		}
+		some := handles[:count:count]
+		name := fmt.Sprintf("%d handles", count)
+		if count == 1 {
+			name = "1 handle"
+		}
+		ours = append(ours, timed("iofd, "+name, inTurn(some, func(e *eventfd.EventFD) error { return signalWait(1, e) })))
+		bare = append(bare, timed("bare calls, "+name, inTurn(some, func(e *eventfd.EventFD) error { return bareSignalWait(1, e.Fd()) })))
+	}
+	return append(ours, bare...), nil
+}
+
+// inTurn does the work on one handle after the other, and goes on from there the
+// next time.
+func inTurn(handles []*eventfd.EventFD, do func(*eventfd.EventFD) error) func(n int) error {
+	next := 0
+	return times(func() error {
+		e := handles[next]
+		if next++; next == len(handles) {
+			next = 0
+		}
+		return do(e)
+	})
+}
+
+// makeRoom raises the limit of descriptors while the row is measured, and returns
+// how many more can be opened, at most what is wanted.
+func makeRoom(o *opened, want int) (int, error) {
+	const reserve = 100 // for those that are open, and those of children
+	var old unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
+		return 0, err
+	}
+	o.atEnd(func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
+	need := uint64(want + reserve)
+	if old.Cur >= need {
+		return want, nil
+	}
+	// To raise the second limit is a privilege.
+	if unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: need, Max: max(need, old.Max)}) == nil {
+		return want, nil
+	}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: old.Max, Max: old.Max}); err != nil {
+		return 0, err
+	}
+	return int(old.Max) - reserve, nil
+}
+
+func manyGoroutineWays(o *opened) ([]way, error) {
+	// A semaphore has one for each: no Wait finds what another has taken.
+	e, err := eventfd.NewSemaphore(0)
+	if err != nil {
+		return nil, err
+	}
+	o.atEnd(e.Close)
+	var ours, bare []way
+	for _, count := range []int{1, 2, 8} {
+		name := fmt.Sprintf("%d goroutines", count)
+		if count == 1 {
+			name = "1 goroutine"
+		}
+		ours = append(ours, timed("iofd, "+name, inParallel(count, func(n int) error { return signalWait(n, e) })))
+		bare = append(bare, timed("bare calls, "+name, inParallel(count, func(n int) error { return bareSignalWait(n, e.Fd()) })))
+	}
+	return append(ours, bare...), nil
+}
+
+// inParallel divides the work among goroutines.
+func inParallel(goroutines int, do func(n int) error) func(n int) error {
+	if goroutines == 1 {
+		return do
+	}
+	return func(n int) error {
+		var (
+			all  sync.WaitGroup
+			errs = make([]error, goroutines)
+		)
+		for i := range goroutines {
+			share := n / goroutines
+			if i < n%goroutines {
+				share++
+			}
+			all.Go(func() { errs[i] = do(share) })
+		}
+		all.Wait()
+		return errors.Join(errs...)
+	}
+}

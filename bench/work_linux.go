@@ -1,0 +1,75 @@
+package main
+
+import (
+	"encoding/binary"
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+)
+
+// The pieces of work that more than one row is made of.
+
+var errShort = errors.New("a read or write was cut short")
+
+// times returns a function that does the work n times, or until it fails.
+func times(do func() error) func(n int) error {
+	return func(n int) error {
+		for range n {
+			if err := do(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// one is the number 1 as an eventfd takes it.
+func one() (b [8]byte) {
+	binary.NativeEndian.PutUint64(b[:], 1)
+	return b
+}
+
+func bareSignalWait(n, fd int) error {
+	b := one()
+	return bareWriteRead(n, fd, fd, b[:])
+}
+
+func signalWait(n int, e *eventfd.EventFD) error {
+	for range n {
+		if err := e.Signal(1); err != nil {
+			return err
+		}
+		if _, err := e.Wait(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func unixWriteRead(n, w, r int, p []byte) error {
+	for range n {
+		if k, err := unix.Write(w, p); err != nil || k != len(p) {
+			return errors.Join(err, errShort)
+		}
+		if k, err := unix.Read(r, p); err != nil || k != len(p) {
+			return errors.Join(err, errShort)
+		}
+	}
+	return nil
+}
+
+// writeRead is for what offers io's methods; p is on the heap already.
+func writeRead(n int, w io.Writer, r io.Reader, p []byte) error {
+	for range n {
+		if k, err := w.Write(p); err != nil || k != len(p) {
+			return errors.Join(err, errShort)
+		}
+		if k, err := r.Read(p); err != nil || k != len(p) {
+			return errors.Join(err, errShort)
+		}
+	}
+	return nil
+}
