@@ -33,11 +33,14 @@ TEXT ·call4(SB), NOSPLIT, $0-48
 // func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
 TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVQ	guard+0(FP), BX
+	MOVQ	Guard_lane(BX), R9
+	TESTQ	R9, R9
+	JEQ	shared
 	MOVQ	(TLS), R8
-	CMPQ	R8, (Guard_lane+lane_owner)(BX)	// O1
+	CMPQ	R8, lane_owner(R9)	// O1
 	JNE	shared
-	MOVL	$1, (Guard_lane+lane_busy)(BX)	// O2
-	CMPQ	R8, (Guard_lane+lane_owner)(BX)	// O3
+	MOVL	$1, lane_busy(R9)	// O2
+	CMPQ	R9, Guard_lane(BX)	// O3
 	JNE	leave
 	MOVQ	Guard_word(BX), DI	// O4
 	MOVQ	DI, CX
@@ -51,11 +54,11 @@ TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVQ	n+24(FP), DX
 	XORL	R10, R10
 	SYSCALL	// O5
-	MOVL	$0, (Guard_lane+lane_busy)(BX)	// O6
+	MOVL	$0, lane_busy(R9)	// O6
 	MOVQ	AX, ret+32(FP)
 	RET
 leave:
-	MOVL	$0, (Guard_lane+lane_busy)(BX)
+	MOVL	$0, lane_busy(R9)
 shared:
 	MOVQ	$const_notOwner, ret+32(FP)
 	RET
@@ -63,11 +66,14 @@ shared:
 // func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
 TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVQ	guard+0(FP), BX
+	MOVQ	Guard_lane(BX), R9
+	TESTQ	R9, R9
+	JEQ	shared
 	MOVQ	(TLS), R8
-	CMPQ	R8, (Guard_lane+lane_owner)(BX)	// O1
+	CMPQ	R8, lane_owner(R9)	// O1
 	JNE	shared
-	MOVL	$1, (Guard_lane+lane_busy)(BX)	// O2
-	CMPQ	R8, (Guard_lane+lane_owner)(BX)	// O3
+	MOVL	$1, lane_busy(R9)	// O2
+	CMPQ	R9, Guard_lane(BX)	// O3
 	JNE	leave
 	MOVQ	Guard_word(BX), DI	// O4
 	MOVQ	DI, CX
@@ -82,11 +88,11 @@ TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVQ	q+32(FP), R10
 	XORL	R8, R8
 	SYSCALL	// O5
-	MOVL	$0, (Guard_lane+lane_busy)(BX)	// O6
+	MOVL	$0, lane_busy(R9)	// O6
 	MOVQ	AX, ret+40(FP)
 	RET
 leave:
-	MOVL	$0, (Guard_lane+lane_busy)(BX)
+	MOVL	$0, lane_busy(R9)
 shared:
 	MOVQ	$const_notOwner, ret+40(FP)
 	RET

@@ -32,13 +32,16 @@ TEXT ·call4(SB), NOSPLIT, $0-48
 // func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
 TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVD	guard+0(FP), R6
-	MOVD	(Guard_lane+lane_owner)(R6), R9	// O1
-	CMP	g, R9
+	MOVD	Guard_lane(R6), R7
+	CBZ	R7, shared
+	MOVD	lane_owner(R7), R9
+	CMP	g, R9	// O1
 	BNE	shared
+	ADD	$lane_busy, R7, R11
 	MOVW	$1, R10
-	MOVW	R10, (Guard_lane+lane_busy)(R6)	// O2
-	MOVD	(Guard_lane+lane_owner)(R6), R9	// O3
-	CMP	g, R9
+	MOVW	R10, (R11)	// O2
+	MOVD	Guard_lane(R6), R9
+	CMP	R7, R9	// O3
 	BNE	leave
 	MOVD	Guard_word(R6), R0	// O4
 	LSR	$32, R0, R9
@@ -51,12 +54,11 @@ TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVD	n+24(FP), R2
 	MOVD	ZR, R3
 	SVC	// O5
-	ADD	$(Guard_lane+lane_busy), R6, R7
-	STLRW	ZR, (R7)	// O6
+	STLRW	ZR, (R11)	// O6
 	MOVD	R0, ret+32(FP)
 	RET
 leave:
-	MOVW	ZR, (Guard_lane+lane_busy)(R6)
+	MOVW	ZR, (R11)
 shared:
 	MOVD	$const_notOwner, R0
 	MOVD	R0, ret+32(FP)
@@ -65,13 +67,16 @@ shared:
 // func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
 TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVD	guard+0(FP), R6
-	MOVD	(Guard_lane+lane_owner)(R6), R9	// O1
-	CMP	g, R9
+	MOVD	Guard_lane(R6), R7
+	CBZ	R7, shared
+	MOVD	lane_owner(R7), R9
+	CMP	g, R9	// O1
 	BNE	shared
+	ADD	$lane_busy, R7, R11
 	MOVW	$1, R10
-	MOVW	R10, (Guard_lane+lane_busy)(R6)	// O2
-	MOVD	(Guard_lane+lane_owner)(R6), R9	// O3
-	CMP	g, R9
+	MOVW	R10, (R11)	// O2
+	MOVD	Guard_lane(R6), R9
+	CMP	R7, R9	// O3
 	BNE	leave
 	MOVD	Guard_word(R6), R0	// O4
 	LSR	$32, R0, R9
@@ -85,12 +90,11 @@ TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVD	q+32(FP), R3
 	MOVD	ZR, R4
 	SVC	// O5
-	ADD	$(Guard_lane+lane_busy), R6, R7
-	STLRW	ZR, (R7)	// O6
+	STLRW	ZR, (R11)	// O6
 	MOVD	R0, ret+40(FP)
 	RET
 leave:
-	MOVW	ZR, (Guard_lane+lane_busy)(R6)
+	MOVW	ZR, (R11)
 shared:
 	MOVD	$const_notOwner, R0
 	MOVD	R0, ret+40(FP)

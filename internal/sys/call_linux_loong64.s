@@ -29,17 +29,19 @@ TEXT ·call4(SB), NOSPLIT, $0-48
 	MOVV	R4, ret+40(FP)
 	RET
 
-// The kernel overwrites R12 to R20, and keeps R23.
+// The kernel overwrites R12 to R20, and keeps R23 and R24.
 
 // func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
 TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVV	guard+0(FP), R23
-	MOVV	(Guard_lane+lane_owner)(R23), R13	// O1
-	BNE	R13, g, shared
+	MOVV	Guard_lane(R23), R24
+	BEQ	R24, R0, shared
+	MOVV	lane_owner(R24), R13
+	BNE	R13, g, shared	// O1
 	MOVV	$1, R14
-	MOVW	R14, (Guard_lane+lane_busy)(R23)	// O2
-	MOVV	(Guard_lane+lane_owner)(R23), R13	// O3
-	BNE	R13, g, leave
+	MOVW	R14, lane_busy(R24)	// O2
+	MOVV	Guard_lane(R23), R13
+	BNE	R13, R24, leave	// O3
 	MOVV	Guard_word(R23), R4	// O4
 	SRLV	$32, R4, R13
 	AND	$const_laneMask3, R13
@@ -52,11 +54,11 @@ TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOVV	R0, R7
 	SYSCALL	// O5
 	DBAR
-	MOVW	R0, (Guard_lane+lane_busy)(R23)	// O6
+	MOVW	R0, lane_busy(R24)	// O6
 	MOVV	R4, ret+32(FP)
 	RET
 leave:
-	MOVW	R0, (Guard_lane+lane_busy)(R23)
+	MOVW	R0, lane_busy(R24)
 shared:
 	MOVV	$const_notOwner, R4
 	MOVV	R4, ret+32(FP)
@@ -65,12 +67,14 @@ shared:
 // func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
 TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVV	guard+0(FP), R23
-	MOVV	(Guard_lane+lane_owner)(R23), R13	// O1
-	BNE	R13, g, shared
+	MOVV	Guard_lane(R23), R24
+	BEQ	R24, R0, shared
+	MOVV	lane_owner(R24), R13
+	BNE	R13, g, shared	// O1
 	MOVV	$1, R14
-	MOVW	R14, (Guard_lane+lane_busy)(R23)	// O2
-	MOVV	(Guard_lane+lane_owner)(R23), R13	// O3
-	BNE	R13, g, leave
+	MOVW	R14, lane_busy(R24)	// O2
+	MOVV	Guard_lane(R23), R13
+	BNE	R13, R24, leave	// O3
 	MOVV	Guard_word(R23), R4	// O4
 	SRLV	$32, R4, R13
 	AND	$const_laneMask4, R13
@@ -84,11 +88,11 @@ TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVV	R0, R8
 	SYSCALL	// O5
 	DBAR
-	MOVW	R0, (Guard_lane+lane_busy)(R23)	// O6
+	MOVW	R0, lane_busy(R24)	// O6
 	MOVV	R4, ret+40(FP)
 	RET
 leave:
-	MOVW	R0, (Guard_lane+lane_busy)(R23)
+	MOVW	R0, lane_busy(R24)
 shared:
 	MOVV	$const_notOwner, R4
 	MOVV	R4, ret+40(FP)

@@ -32,12 +32,14 @@ TEXT ·call4(SB), NOSPLIT, $0-48
 // func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
 TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOV	guard+0(FP), T0
-	MOV	(Guard_lane+lane_owner)(T0), T1	// O1
-	BNE	T1, g, shared
+	MOV	Guard_lane(T0), T3
+	BEQ	T3, ZERO, shared
+	MOV	lane_owner(T3), T1
+	BNE	T1, g, shared	// O1
 	MOV	$1, T2
-	MOVW	T2, (Guard_lane+lane_busy)(T0)	// O2
-	MOV	(Guard_lane+lane_owner)(T0), T1	// O3
-	BNE	T1, g, leave
+	MOVW	T2, lane_busy(T3)	// O2
+	MOV	Guard_lane(T0), T1
+	BNE	T1, T3, leave	// O3
 	MOV	Guard_word(T0), A0	// O4
 	SRL	$32, A0, T1
 	AND	$const_laneMask3, T1, T1
@@ -50,11 +52,11 @@ TEXT ·laneCall3(SB), NOSPLIT, $0-40
 	MOV	ZERO, A3
 	ECALL	// O5
 	FENCE
-	MOVW	ZERO, (Guard_lane+lane_busy)(T0)	// O6
+	MOVW	ZERO, lane_busy(T3)	// O6
 	MOV	A0, ret+32(FP)
 	RET
 leave:
-	MOVW	ZERO, (Guard_lane+lane_busy)(T0)
+	MOVW	ZERO, lane_busy(T3)
 shared:
 	MOV	$const_notOwner, A0
 	MOV	A0, ret+32(FP)
@@ -63,12 +65,14 @@ shared:
 // func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
 TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOV	guard+0(FP), T0
-	MOV	(Guard_lane+lane_owner)(T0), T1	// O1
-	BNE	T1, g, shared
+	MOV	Guard_lane(T0), T3
+	BEQ	T3, ZERO, shared
+	MOV	lane_owner(T3), T1
+	BNE	T1, g, shared	// O1
 	MOV	$1, T2
-	MOVW	T2, (Guard_lane+lane_busy)(T0)	// O2
-	MOV	(Guard_lane+lane_owner)(T0), T1	// O3
-	BNE	T1, g, leave
+	MOVW	T2, lane_busy(T3)	// O2
+	MOV	Guard_lane(T0), T1
+	BNE	T1, T3, leave	// O3
 	MOV	Guard_word(T0), A0	// O4
 	SRL	$32, A0, T1
 	AND	$const_laneMask4, T1, T1
@@ -82,11 +86,11 @@ TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOV	ZERO, A4
 	ECALL	// O5
 	FENCE
-	MOVW	ZERO, (Guard_lane+lane_busy)(T0)	// O6
+	MOVW	ZERO, lane_busy(T3)	// O6
 	MOV	A0, ret+40(FP)
 	RET
 leave:
-	MOVW	ZERO, (Guard_lane+lane_busy)(T0)
+	MOVW	ZERO, lane_busy(T3)
 shared:
 	MOV	$const_notOwner, A0
 	MOV	A0, ret+40(FP)

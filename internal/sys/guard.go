@@ -47,10 +47,11 @@ import (
 // have left, so no call that saw raw is still on its way to the kernel when the
 // descriptor is made blocking or given out of hand.
 type Guard struct {
-	word atomic.Uint64
-	lane lane
-	pins atomic.Int32 // users that are pins: they may last, and a pause does not wait for them
-	mode sync.Mutex   // held while raw, known or shared change, or the number is given up
+	word  atomic.Uint64
+	lane  atomic.Pointer[lane] // of the goroutine that is not counted, nil if none
+	rival rival                // who might get a lane
+	pins  atomic.Int32         // users that are pins: they may last, and a pause does not wait for them
+	mode  sync.Mutex           // held while raw, known or shared change, or the number is given up
 }
 
 const (

@@ -13,26 +13,28 @@ import (
 
 // A lane lets one goroutine, its owner, make raw calls on a number without
 // being counted: with plain loads and stores, where the count of a Guard takes
-// two locked instructions.
+// two locked instructions. Each owner has a lane of his own, and a guard at most
+// one lane at a time.
 //
 // The owner's call is one assembly routine, laneCall3 or laneCall4, which the Go
 // scheduler cannot preempt. With its steps numbered, and g the running goroutine:
 //
-//	O1  owner != g: not ours, take the shared lane
-//	O2  busy = 1
-//	O3  owner != g: busy = 0, take the shared lane
-//	O4  word is not open, or not raw, or closing or paused: busy = 0, shared lane
+//	O1  l = the guard's lane; l.owner != g: not ours, take the shared lane
+//	O2  l.busy = 1
+//	O3  the guard's lane != l: l.busy = 0, take the shared lane
+//	O4  word is not open, or not raw, or closing or paused: l.busy = 0, shared lane
 //	O5  the system call, on the number in the word that O4 loaded
-//	O6  busy = 0
+//	O6  l.busy = 0
 //
 // Whoever closes the number, gives it up or takes raw away first sets closing or
 // paused in the word, being counted as a user, and then vacates the lane; who
-// wants the lane for himself, being counted too, does the same but for the word:
+// wants to be the owner himself, being counted too, does the same but for the
+// word:
 //
-//	V1  owner = vacating, by compare-and-swap from what it was
+//	V1  the guard's lane = vacating, by compare-and-swap from l
 //	V2  membarrier(2)
-//	V3  wait until busy == 0
-//	V4  owner = 0, or the new owner
+//	V3  wait until l.busy == 0
+//	V4  the guard's lane = none, or the new owner's
 //	V5  leave
 //
 // Why no call of the owner is under way after V3. O2 and O3 are a store and a
@@ -46,42 +48,52 @@ import (
 // O3, O3 sees V1, as V1 was before the barrier. Where it falls after O3, and so
 // after O2, V3 sees O2. All the cost of the order is V's, which is rare.
 //
+// Why each owner has a lane of his own. One that was held up between O1 and O2
+// may get there when V is long over: he marks, sees in O3 that he is too late, and
+// clears his mark. If that were the mark of his successor too, it would be
+// cleared during the successor's call. The memory of such a lane is not used
+// again before: the collector has to stop his goroutine first, and cannot in the
+// routine.
+//
 // O4 is for those who become owners late. A goroutine G takes the lane while it
 // is counted. If it left, V5, before closing or paused was set, then whoever set
 // that finds G in V1 and turns it out. If it left after, then G has seen the mark
 // by its own read-modify-write of the word, and sees it again in O4. Between the
 // two, the mark's owner counts G's use and waits for it.
 //
-// Why V1 to V3 need not be repeated where somebody else is at it (owner is
+// Why V1 to V3 need not be repeated where somebody else is at it (the lane is
 // vacating): that one is counted until V5, and the number is closed, given up or
-// made blocking only when nobody else is counted. And a lane found without an
-// owner has been through V3 already, or never had one.
+// made blocking only when nobody else is counted. And where there is no lane, the
+// last was vacated.
 //
 // The order of the rest. O6 comes after all that O5 did: amd64 does not reorder a
 // store with what is before it; elsewhere O6 is a store-release, or has a barrier
-// before it. O4 may be done before O3: if O3 then finds g, V3 finds O2, and the
+// before it. O4 may be done before O3: if O3 then finds l, V3 finds O2, and the
 // number that O4 saw is not closed yet; and the word that G saw when it took the
-// lane it cannot unsee. What the next owner stores to busy comes after what the
-// last did, by V3 and V4, which are atomic.
+// lane it cannot unsee. The guard's lane in O3 is l itself, so the loads from it
+// in O1 need no order.
 //
 // The identity of a goroutine is the address of its g, which is never followed.
 // When the goroutine ends, its g may serve another, which then owns the lane: as
 // only one runs on a g at a time, that is as good. A signal handler runs on a g
 // of its own, so it takes the shared lane.
 type lane struct {
-	owner atomic.Uintptr
+	owner uintptr       // constant
 	busy  atomic.Uint32 // stored by the assembly only
+}
 
-	// Who might be a better owner, and for how many calls: hints, which the callers
-	// in the shared lane may garble among them.
-	rival uintptr
+// vacating stands for a lane while its owner is turned out. No g has the
+// address 1.
+var vacating = &lane{owner: 1}
+
+// A rival is the goroutine that makes calls in the shared lane now, and how many
+// it has made in a row: hints, which the callers may garble among them.
+type rival struct {
+	g     uintptr
 	calls uint32
 }
 
 const (
-	// vacating is the owner while one is turned out. No g has this address.
-	vacating = 1
-
 	// notOwner is what laneCall3 and laneCall4 return when the call is to be made
 	// in the shared lane. No system call returns it.
 	notOwner = -4096
@@ -145,43 +157,39 @@ func (g *Guard) compete() {
 	if raceEnabled {
 		return
 	}
-	l := &g.lane
 	self := currentG()
-	if l.rival != self {
-		l.rival, l.calls = self, 0
+	if g.rival.g != self {
+		g.rival = rival{g: self}
 	}
-	l.calls++
-	calls, owner := l.calls, l.owner.Load()
+	g.rival.calls++
+	calls, l := g.rival.calls, g.lane.Load()
 	switch {
-	case calls <= callsToTake || owner == vacating || !lanes():
-	case owner == 0:
-		l.owner.CompareAndSwap(0, self)
-	case owner != self && calls > callsToOust && l.owner.CompareAndSwap(owner, vacating):
-		l.calls = 0
+	case calls <= callsToTake || l == vacating || !lanes():
+	case l == nil:
+		g.lane.CompareAndSwap(nil, &lane{owner: self})
+	case l.owner != self && calls > callsToOust && g.lane.CompareAndSwap(l, vacating):
+		g.rival.calls = 0
 		l.drain()
-		l.owner.Store(self)
+		g.lane.Store(&lane{owner: self})
 	}
 }
 
 // vacate turns the owner out. The caller is counted, and has marked the word so
 // that no owner can stay.
 func (g *Guard) vacate() {
-	l := &g.lane
 	for {
-		owner := l.owner.Load()
-		if owner == 0 || owner == vacating {
+		l := g.lane.Load()
+		switch {
+		case l == nil || l == vacating:
 			return
-		}
-		if owner == currentG() {
-			// We are not in a call, nor is anybody else.
-			if l.owner.CompareAndSwap(owner, 0) {
+		case l.owner == currentG():
+			// We are not in a call, and so nobody is.
+			if g.lane.CompareAndSwap(l, nil) {
 				return
 			}
-			continue
-		}
-		if l.owner.CompareAndSwap(owner, vacating) {
+		case g.lane.CompareAndSwap(l, vacating):
 			l.drain()
-			l.owner.Store(0)
+			g.lane.Store(nil)
 			return
 		}
 	}

@@ -4,7 +4,10 @@ package sys
 
 // Without assembly there are no lanes: see lane_linux.go.
 
-type lane struct{}
+type (
+	lane  struct{}
+	rival struct{}
+)
 
 // HasLanes reports whether this process uses owner's lanes.
 func HasLanes() bool { return false }
