@@ -290,30 +290,28 @@ func (g *Guard) Unpin() {
 func (g *Guard) Share() error {
 	g.mode.Lock()
 	defer g.mode.Unlock()
-	return g.setRaw(0, known|shared)
+	return g.dropRaw(known|shared, func(int) error { return nil })
 }
 
 // SetNonblock sets or clears O_NONBLOCK and classifies the number anew.
 func (g *Guard) SetNonblock(nonblock bool) error {
 	g.mode.Lock()
 	defer g.mode.Unlock()
+	set := func(number int) error {
+		return os.NewSyscallError("fcntl", unix.SetNonblock(number, nonblock))
+	}
 	if !nonblock {
-		if err := g.setRaw(0, known); err != nil {
-			return err
-		}
+		return g.dropRaw(known, set)
 	}
 	number, err := g.Enter()
 	if err != nil {
 		return err
 	}
 	defer g.Leave()
-	if err := unix.SetNonblock(number, nonblock); err != nil {
-		return os.NewSyscallError("fcntl", err)
+	if err := set(number); err != nil {
+		return err
 	}
-	if !nonblock || g.word.Load()&raw != 0 {
-		return nil
-	}
-	return g.setRaw(rawBit(number), known)
+	return g.raise(number)
 }
 
 // classify decides raw before the first read or write.
@@ -328,7 +326,20 @@ func (g *Guard) classify() error {
 		return err
 	}
 	defer g.Leave()
-	return g.setRaw(rawBit(number), known)
+	return g.raise(number)
+}
+
+// raise sets raw where the number's calls cannot block, and nobody else can
+// change that. The caller holds mode.
+func (g *Guard) raise(number int) error {
+	bit := rawBit(number)
+	_, err := g.update(func(w uint64) uint64 {
+		if w&shared == 0 {
+			w |= bit
+		}
+		return w | known
+	})
+	return err
 }
 
 // rawBit returns raw for a number whose calls cannot block: of a kind that
@@ -349,26 +360,29 @@ func rawBit(number int) uint64 {
 	return raw
 }
 
-// setRaw sets the raw bit to the given value and adds marks, pausing the calls
-// where the bit is taken away. The caller holds mode.
-func (g *Guard) setRaw(bit, marks uint64) error {
-	if bit != 0 || g.word.Load()&raw == 0 {
-		_, err := g.update(func(w uint64) uint64 {
-			if w&shared == 0 {
-				w |= bit
-			}
-			return w | marks
-		})
-		return err
-	}
-	if err := g.pause(); err != nil {
+// dropRaw makes a change after which calls may block, and adds marks. Where the
+// calls were raw they are paused meanwhile: the change comes when none is under
+// way, and in the same use of the number, so that it is not another by then. The
+// caller holds mode.
+func (g *Guard) dropRaw(marks uint64, change func(number int) error) error {
+	gone := uint64(raw | paused)
+	if g.word.Load()&raw == 0 {
+		gone = 0
+		if _, err := g.Enter(); err != nil {
+			return err
+		}
+	} else if err := g.pause(); err != nil {
 		return err
 	}
 	defer g.leave()
-	for try := 0; users(g.word.Load()) > 1+int64(g.pins.Load()); try++ {
+	for try := 0; gone != 0 && users(g.word.Load()) > 1+int64(g.pins.Load()); try++ {
 		backoff(try)
 	}
-	_, err := g.update(func(w uint64) uint64 { return w&^(raw|paused) | marks })
+	if err := change(number(g.word.Load())); err != nil {
+		g.word.And(^uint64(paused))
+		return err
+	}
+	_, err := g.update(func(w uint64) uint64 { return w&^gone | marks })
 	return err
 }
 

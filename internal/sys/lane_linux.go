@@ -80,6 +80,7 @@ import (
 type lane struct {
 	owner uintptr       // constant
 	busy  atomic.Uint32 // stored by the assembly only
+	_     [52]byte      // a cache line each: all are stored to all the time
 }
 
 // vacating stands for a lane while its owner is turned out. No g has the
