@@ -72,9 +72,7 @@ func create(initval uint64, mode int32) (*EventFD, error) {
 	}
 	e := new(EventFD)
 	e.semaphore.Store(mode)
-	if err := e.fd.Take(fd.NewNonblock(number)); err != nil {
-		return nil, err
-	}
+	e.fd.Guard().Init(number, true)
 	if start != initval {
 		if err := e.Signal(initval); err != nil {
 			_ = e.Close()

@@ -48,9 +48,7 @@ func New(clock Clock) (*TimerFD, error) {
 		return nil, sys.Error("timerfd_create", err)
 	}
 	t := &TimerFD{clock: clock}
-	if err := t.fd.Take(fd.NewNonblock(number)); err != nil {
-		return nil, err
-	}
+	t.fd.Guard().Init(number, true)
 	return t, nil
 }
 
