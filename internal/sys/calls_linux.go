@@ -53,6 +53,23 @@ func (g *Guard) PidfdSendSignal(sig unix.Signal) error {
 	return g.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil)
 }
 
+// PidfdQueueSignal is [Guard.PidfdSendSignal] with a siginfo, as sigqueue(3)
+// makes it: SI_QUEUE, the caller, and value as si_int.
+func (g *Guard) PidfdQueueSignal(sig unix.Signal, value int32) error {
+	const siQueue = -1 // SI_QUEUE
+	RacePublish()
+	// The fields stand where those of a child do, si_int in the place of si_status.
+	queued := siginfoChild{pid: int32(unix.Getpid()), uid: uint32(unix.Getuid()), status: value}
+	p := unsafe.Pointer(&queued)
+	info := (*unix.Siginfo)(p)
+	info.Signo, info.Code = int32(sig), siQueue
+	r := laneCall4(g, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), p, nil)
+	if r == 0 {
+		return nil
+	}
+	return g.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), p)
+}
+
 // call goes on where the lane returned r: in the shared lane if that was not
 // ours.
 func (g *Guard) call(name string, r int, trap, op uintptr, p unsafe.Pointer) error {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/trace"
 )
 
 // A Guard owns one descriptor number and lets it be closed only when no call
@@ -50,8 +52,8 @@ type Guard struct {
 	word  atomic.Uint64
 	lane  atomic.Pointer[lane] // of the goroutine that is not counted, nil if none
 	rival rival                // who might get a lane
-	pins  atomic.Int32         // users that are pins: they may last, and a pause does not wait for them
-	mode  sync.Mutex           // held while raw, known or shared change, or the number is given up
+	pins  int64                // users that are pins: they may last, and a pause does not wait for them
+	mode  sync.Mutex           // held while raw, known, shared or pins change, or the number is given up
 }
 
 const (
@@ -85,7 +87,11 @@ func (g *Guard) Init(number int, nonblock bool) bool {
 			w |= raw
 		}
 	}
-	return g.own(w)
+	if !g.own(w) {
+		return false
+	}
+	trace.Tell(trace.Owned, number)
+	return true
 }
 
 // own makes w the word of a closed guard, whose users may just be finding that
@@ -179,6 +185,7 @@ func (g *Guard) Close() (bool, error) {
 			return false, nil
 		}
 		if g.word.CompareAndSwap(w, (w|closing)+user) {
+			trace.Tell(trace.Ending, number(w))
 			break
 		}
 	}
@@ -195,6 +202,7 @@ func (g *Guard) closeNumber(w uint64) error {
 	if users(w) > 0 || !g.word.CompareAndSwap(w, 0) {
 		return nil
 	}
+	trace.Tell(trace.Gone, number(w))
 	err := unix.Close(number(w))
 	if err == unix.EINTR {
 		// The number is free nevertheless, and may be somebody else's already.
@@ -210,6 +218,7 @@ func (g *Guard) Release() (int, error) {
 	if err != nil {
 		return -1, err
 	}
+	trace.Tell(trace.Gone, number(w))
 	return number(w), nil
 }
 
@@ -257,29 +266,32 @@ func (g *Guard) release() (uint64, error) {
 // Pin begins a use that may last: until Unpin the number is neither closed nor
 // reused.
 func (g *Guard) Pin() (int, error) {
+	// So that who holds mode can tell the pins from the other users.
+	g.mode.Lock()
+	defer g.mode.Unlock()
 	number, err := g.Enter()
 	if err != nil {
 		return -1, err
 	}
-	if g.pins.Add(1) > maxPins {
-		g.Unpin()
+	if g.pins == maxPins {
+		g.leave()
 		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number, maxPins)
 	}
+	g.pins++
 	return number, nil
 }
 
 // Unpin ends a use that Pin began. Without such a use it does nothing, so that
 // one Unpin too many cannot take away the protection of a call in flight.
 func (g *Guard) Unpin() {
-	for {
-		n := g.pins.Load()
-		if n <= 0 {
-			return
-		}
-		if g.pins.CompareAndSwap(n, n-1) {
-			g.leave()
-			return
-		}
+	g.mode.Lock()
+	pinned := g.pins > 0
+	if pinned {
+		g.pins--
+	}
+	g.mode.Unlock()
+	if pinned {
+		g.leave()
 	}
 }
 
@@ -334,10 +346,15 @@ func (g *Guard) classify() error {
 func (g *Guard) raise(number int) error {
 	bit := rawBit(number)
 	_, err := g.update(func(w uint64) uint64 {
-		if w&shared == 0 {
-			w |= bit
+		if w&(shared|raw) != 0 || bit == 0 {
+			return w | known
 		}
-		return w | known
+		// A call that began in blocking mode may last, and whoever takes raw away
+		// would wait for it. Then it stays open whether calls are raw.
+		if users(w) > 1+g.pins {
+			return w &^ known
+		}
+		return w | bit | known
 	})
 	return err
 }
@@ -375,7 +392,7 @@ func (g *Guard) dropRaw(marks uint64, change func(number int) error) error {
 		return err
 	}
 	defer g.leave()
-	for try := 0; gone != 0 && users(g.word.Load()) > 1+int64(g.pins.Load()); try++ {
+	for try := 0; gone != 0 && users(g.word.Load()) > 1+g.pins; try++ {
 		backoff(try)
 	}
 	if err := change(number(g.word.Load())); err != nil {

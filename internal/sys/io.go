@@ -30,52 +30,30 @@ func (d direction) String() string {
 	return "read"
 }
 
-// transfer reads or writes in the shared lane: one call of at most 1 GiB.
+// transfer reads or writes with the scheduler told: one call of at most 1 GiB.
 func (g *Guard) transfer(d direction, p []byte) (int, error) {
-	w, ok := g.enter()
-	if !ok {
-		return 0, ErrClosed
+	g.Raw() // finds out whether later calls can do without
+	number, err := g.Enter()
+	if err != nil {
+		return 0, err
 	}
-	if w&known == 0 {
-		g.leave()
-		if err := g.classify(); err != nil {
-			return 0, err
-		}
-		return g.transfer(d, p)
-	}
+	p = p[:min(len(p), maxIO)]
 	var n int
-	var errno unix.Errno
-	for {
-		if w&raw != 0 && len(p) <= SmallIO {
-			n, errno = rawIO(g, d, p)
-			g.compete()
-		} else {
-			n, errno = scheduledIO(number(w), d, p[:min(len(p), maxIO)])
-		}
-		if errno != unix.EINTR {
-			break
+	for err = unix.EINTR; err == unix.EINTR; {
+		switch {
+		case raceEnabled:
+			n, err = raceIO(number, d, p)
+		case d == writing:
+			n, err = unix.Write(number, p)
+		default:
+			n, err = unix.Read(number, p)
 		}
 	}
 	g.leave()
-	if errno != 0 {
-		return 0, Error(d.String(), errno)
+	if err != nil {
+		return 0, Error(d.String(), err)
 	}
 	return n, nil
-}
-
-// scheduledIO reads or writes with the scheduler told, so that it may block.
-func scheduledIO(number int, d direction, p []byte) (n int, errno unix.Errno) {
-	if raceEnabled {
-		return raceIO(number, d, p)
-	}
-	var err error
-	if d == writing {
-		n, err = unix.Write(number, p)
-	} else {
-		n, err = unix.Read(number, p)
-	}
-	errno, _ = err.(unix.Errno)
-	return n, errno
 }
 
 // Ready reports whether poll(2) sees any of events, an error or a hang-up on

@@ -2,8 +2,6 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
-
 // rawCalls: on Darwin libSystem is the only stable interface, and FreeBSD's
 // system call table is its libc's affair too, so every call goes through
 // golang.org/x/sys/unix and the scheduler.
@@ -16,9 +14,5 @@ func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }
 // Write makes one write(2) of at most 1 GiB, and may write less than p:
 // ErrWouldBlock where it would block.
 func (g *Guard) Write(p []byte) (int, error) { return g.transfer(writing, p) }
-
-func rawIO(g *Guard, d direction, p []byte) (int, unix.Errno) {
-	return scheduledIO(number(g.word.Load()), d, p)
-}
 
 func honoursNonblock(int) bool { return false }

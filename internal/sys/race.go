@@ -1,4 +1,4 @@
-//go:build race && (linux || darwin || freebsd)
+//go:build race && (linux || darwin)
 
 package sys
 
@@ -18,8 +18,7 @@ const raceEnabled = true
 
 // raceIO is a read or write that tells the race detector of the buffer, and of
 // what the other end of the descriptor published.
-func raceIO(number int, d direction, p []byte) (n int, errno unix.Errno) {
-	var err error
+func raceIO(number int, d direction, p []byte) (n int, err error) {
 	if d == writing {
 		RacePublish()
 		n, err = syscall.Write(number, p)
@@ -27,8 +26,7 @@ func raceIO(number int, d direction, p []byte) (n int, errno unix.Errno) {
 		// An empty readv(2) reads nothing, and acquires x/sys's variable.
 		_, _ = unix.Readv(number, nil)
 	}
-	errno, _ = err.(unix.Errno)
-	return n, errno
+	return n, err
 }
 
 // RacePublish tells the race detector that whoever reads from a descriptor
@@ -38,4 +36,13 @@ func RacePublish() {
 	// Both release before they find that there is no such descriptor.
 	_, _ = syscall.Write(-1, nil)
 	_, _ = unix.Write(-1, nil)
+}
+
+// RaceAcquire tells the race detector that the caller sees what was published
+// before. Calls other than read(2) that get something from a descriptor need it.
+// The file must be one of which an empty read(2) reads nothing and returns at
+// once, as all on disk and in memory are.
+func RaceAcquire(number int) {
+	_, _ = syscall.Read(number, nil)
+	_, _ = unix.Readv(number, nil)
 }

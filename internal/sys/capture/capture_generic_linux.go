@@ -18,6 +18,12 @@ func Redirect(syscall.Signal, int) (*Redirection, error) { return nil, Available
 // Undo is for the ports that have redirections.
 func (*Redirection) Undo() {}
 
+// Stolen is for the ports that have redirections.
+func (*Redirection) Stolen() bool { return false }
+
+// Lost is 0.
+func (*Redirection) Lost() uint64 { return 0 }
+
 // Lost is 0.
 func Lost(syscall.Signal) uint64 { return 0 }
 

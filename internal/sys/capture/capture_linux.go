@@ -35,21 +35,32 @@ var table [65]entry
 // handlerPC is the address of the assembly handler, set by the assembly.
 var handlerPC uintptr
 
+// changing is held while a redirection begins or ends, so that what the handlers
+// of one do is over, and counted, when the next begins.
+var changing sync.Mutex
+
 // A Redirection is a signal on its way to a keeper.
 type Redirection struct {
-	sig syscall.Signal
-	old action
+	sig    syscall.Signal
+	old    action
+	before uint64        // what the signal had lost when the redirection began
+	after  atomic.Uint64 // and when it ended; never is until then
 }
+
+const never = 1<<64 - 1
 
 // Redirect installs the handler that passes sig on to the thread tid of this
 // process, which must have sig blocked. It fails with EBUSY where sig is
 // redirected already.
 func Redirect(sig syscall.Signal, tid int) (*Redirection, error) {
+	changing.Lock()
+	defer changing.Unlock()
 	e := &table[sig]
 	if !e.keeper.CompareAndSwap(0, int32(tid)) {
 		return nil, sys.Misuse(unix.EBUSY, "signal %d (%v) is captured by another SignalFD of this process", int(sig), sig)
 	}
-	r := &Redirection{sig: sig}
+	r := &Redirection{sig: sig, before: e.lost.Load()}
+	r.after.Store(never)
 	ours := newAction()
 	if errno := rtSigaction(sig, &ours, &r.old); errno != 0 {
 		e.keeper.Store(0)
@@ -68,9 +79,9 @@ func Redirect(sig syscall.Signal, tid int) (*Redirection, error) {
 // before, and unblock the signal first, so that what was passed on to it reaches
 // the old handler.
 func (r *Redirection) Undo() {
-	var now action
-	// rt_sigaction(2) fails only on arguments that it did not fail on before.
-	if rtSigaction(r.sig, nil, &now); now.handler == handlerPC {
+	changing.Lock()
+	defer changing.Unlock()
+	if !r.replaced() {
 		rtSigaction(r.sig, &r.old, nil)
 	}
 	// Handlers that are still on their way find no keeper from here on, and give
@@ -83,6 +94,30 @@ func (r *Redirection) Undo() {
 	for deadline := time.Now().Add(100 * time.Millisecond); e.active.Load() != 0 && time.Now().Before(deadline); {
 		runtime.Gosched()
 	}
+	r.after.Store(e.lost.Load())
+}
+
+// Stolen reports whether somebody else has replaced our handler while the
+// redirection lasts.
+func (r *Redirection) Stolen() bool {
+	changing.Lock()
+	defer changing.Unlock()
+	return r.after.Load() == never && r.replaced()
+}
+
+func (r *Redirection) replaced() bool {
+	// rt_sigaction(2) fails only on arguments that it did not fail on before.
+	var now action
+	rtSigaction(r.sig, nil, &now)
+	return now.handler != handlerPC
+}
+
+// Lost is what the function of that name counted while the redirection lasted.
+func (r *Redirection) Lost() uint64 {
+	if after := r.after.Load(); after != never {
+		return after - r.before
+	}
+	return Lost(r.sig) - r.before
 }
 
 // Lost returns how many instances of sig could not be passed on since the

@@ -21,12 +21,11 @@ import (
 // Main runs the tests and fails if they leave a descriptor, a child process or
 // a goroutine behind. Call it from TestMain.
 func Main(m *testing.M) {
-	warmUp()
-	before := descriptors()
+	before := OpenDescriptors()
 	goroutines := runtime.NumGoroutine()
 	code := m.Run()
 	for _, left := range []string{
-		leftDescriptors(before),
+		before.Left(),
 		leftChild(),
 		leftGoroutines(goroutines),
 	} {
@@ -36,39 +35,6 @@ func Main(m *testing.M) {
 		}
 	}
 	os.Exit(code)
-}
-
-// warmUp makes what the runtime keeps for good once it is needed: the poller's
-// descriptors.
-func warmUp() {
-	r, w, err := os.Pipe()
-	if err == nil {
-		_, _ = r.Close(), w.Close()
-	}
-}
-
-// maxDescriptor bounds the numbers looked at; new ones are the lowest free.
-const maxDescriptor = 4096
-
-func descriptors() map[int]bool {
-	open := make(map[int]bool)
-	for n := range maxDescriptor {
-		if _, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err == nil {
-			open[n] = true
-		}
-	}
-	return open
-}
-
-func leftDescriptors(before map[int]bool) string {
-	var left []string
-	for n := range descriptors() {
-		if !before[n] {
-			what, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", n))
-			left = append(left, fmt.Sprintf("descriptor %d %s", n, what))
-		}
-	}
-	return strings.Join(left, ", ")
 }
 
 func leftChild() string {

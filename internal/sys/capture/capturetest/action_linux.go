@@ -8,14 +8,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// KeepAction saves what sig does, as rt_sigaction(2) gives it, and returns a
-// function that makes it do that again.
+// Action returns what sig does, as rt_sigaction(2) gives it: no struct sigaction
+// is larger.
+func Action(sig syscall.Signal) (action [64]byte, err error) {
+	err = sigaction(sig, nil, &action)
+	return action, err
+}
+
+// KeepAction saves what sig does, and returns a function that makes it do that
+// again.
 func KeepAction(sig syscall.Signal) (putBack func() error, err error) {
-	action := new([64]byte) // no struct sigaction is larger
-	if err := sigaction(sig, nil, action); err != nil {
+	action, err := Action(sig)
+	if err != nil {
 		return nil, err
 	}
-	return func() error { return sigaction(sig, action, nil) }, nil
+	return func() error { return sigaction(sig, &action, nil) }, nil
 }
 
 func sigaction(sig syscall.Signal, act, old *[64]byte) error {

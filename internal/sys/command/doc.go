@@ -1,0 +1,3 @@
+// Package command starts an [os/exec.Cmd] with more in its SysProcAttr than its
+// owner asked for.
+package command

@@ -1,0 +1,95 @@
+package systest
+
+import (
+	"encoding/binary"
+	"os"
+	"runtime"
+	"testing"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Refusal is a system call that the kernel does not make, but answers with
+// Errno: every Call, or the one whose argument Arg, counted from 1, is Value. An
+// Errno of 0 has it return 0.
+type Refusal struct {
+	Call  uintptr
+	Errno unix.Errno
+	Arg   int
+	Value uint32
+}
+
+// Fcntl is the call that fcntl(2) is in x/sys and the standard library: 32-bit
+// ports have two.
+var Fcntl = map[string]uintptr{"386": 221, "arm": 221}[runtime.GOARCH]
+
+func init() {
+	if Fcntl == 0 {
+		Fcntl = unix.SYS_FCNTL
+	}
+}
+
+// Refuse runs do while the kernel refuses what it calls, by a seccomp(2) filter
+// on a thread of its own: goroutines that do starts are not refused anything, and
+// nothing is when Refuse has returned.
+func Refuse(t testing.TB, do func(), refusals ...Refusal) {
+	t.Helper()
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("an emulator has no seccomp(2)")
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread ends with the goroutine, which does not unlock it. No other
+		// thread is started from one that is locked, and would inherit the filter.
+		runtime.LockOSThread()
+		if err := filter(refusals); err != nil {
+			t.Error("seccomp(2): ", err)
+			return
+		}
+		do()
+	}()
+	<-done
+	if t.Failed() {
+		t.FailNow()
+	}
+}
+
+// filter has the kernel refuse calls of this thread from now on.
+func filter(refusals []Refusal) error {
+	// The struct seccomp_data: the call's number, and arguments of 64 bits.
+	const number, arguments = 0, 16
+	load := func(at int) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(at)}
+	}
+	unless := func(value uint32, skip int) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jf: uint8(skip)}
+	}
+	result := func(value uint32) unix.SockFilter {
+		return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: value}
+	}
+	var program []unix.SockFilter
+	for _, r := range refusals {
+		answer := result(unix.SECCOMP_RET_ERRNO | uint32(r.Errno))
+		if r.Arg == 0 {
+			program = append(program, load(number), unless(uint32(r.Call), 1), answer)
+			continue
+		}
+		low := arguments + 8*(r.Arg-1)
+		if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+			low += 4
+		}
+		program = append(program, load(number), unless(uint32(r.Call), 3), load(low), unless(r.Value, 1), answer)
+	}
+	program = append(program, result(unix.SECCOMP_RET_ALLOW))
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	_, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, uintptr(unsafe.Pointer(&fprog)))
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
