@@ -3,6 +3,7 @@
 package fd_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -20,6 +21,17 @@ func TestNoAllocations(t *testing.T) {
 }
 
 func TestWaitAllocations(t *testing.T) {
+	testWaitAllocations(t, background)
+}
+
+// A loop under one context pays for it once.
+func TestCancellableWaitAllocations(t *testing.T) {
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	testWaitAllocations(t, ctx)
+}
+
+func testWaitAllocations(t *testing.T, ctx context.Context) {
 	r, w := pipe(t, true)
 	back, forth := pipe(t, true)
 	done := make(chan struct{})
@@ -27,7 +39,7 @@ func TestWaitAllocations(t *testing.T) {
 		defer close(done)
 		b := make([]byte, 1)
 		for {
-			if _, err := r.ReadContext(background, b); err != nil {
+			if _, err := r.ReadContext(ctx, b); err != nil {
 				return
 			}
 			_, _ = forth.Write(b)
@@ -36,7 +48,7 @@ func TestWaitAllocations(t *testing.T) {
 	b := make([]byte, 1)
 	assert.Zero(t, testing.AllocsPerRun(1000, func() {
 		_, _ = w.Write(b)
-		_, _ = back.ReadContext(background, b)
+		_, _ = back.ReadContext(ctx, b)
 	}))
 	require.NoError(t, r.Close())
 	<-done

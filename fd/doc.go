@@ -30,11 +30,42 @@
 // from then on, and so do those that may have come from outside: terminals, and
 // numbers without close-on-exec at their first use, as inherited ones are.
 //
+// Two ways out of and into the process nothing can see. To send a descriptor over
+// a Unix socket, send the number of a [FD.File], not that of the FD. One that was
+// received there with close-on-exec, as package net does, looks like one of this
+// program's own: use a [FD.Dup] of it, or a handle's FromFD.
+//
 // # Concurrency
 //
 // Every method may be called from any goroutine at any time, Close included. For
 // the race detector, what happens before a write to a descriptor happens before
 // the read that it makes possible.
+//
+// # Writing a handle of your own
+//
+// Whatever else the kernel gives a descriptor for can have a handle as those of
+// this library are. The example named Kit is one for inotify(7), in some fifty
+// lines:
+//
+//   - The type has an FD by value, so that a handle is one allocation, and zero is
+//     closed. Its constructor fills it by Take from [New], or from [NewNonblock]
+//     where it is known that calls do not block. From then on the number has an
+//     owner; close it yourself where something fails before.
+//   - A constructor that takes over what came from outside uses Adopt, which looks
+//     at what it is (Linux), and then SetNonblock.
+//   - Calls that read(2) and write(2) do are [FD.Read], [FD.Write], and with a
+//     context [FD.ReadContext] and [FD.WriteContext].
+//   - Any other call is made between [FD.Pin] and [FD.Unpin], or in the Control
+//     of [FD.SyscallConn]: then Close cannot free its number under it. One that may
+//     block has to go through the functions of golang.org/x/sys/unix or package
+//     syscall that tell the scheduler.
+//   - To wait for such a call, have it return [ErrWouldBlock] for EAGAIN, and give
+//     it to [WaitRead] or [WaitWrite].
+//   - A method FD that returns the address of the field gives users all the rest:
+//     Dup, File, flags, Pin, SyscallConn.
+//   - Tests call fdtest.Main of [code.hybscloud.com/iofd/fd/fdtest].
+//
+// Close then ends all of this: later calls get [ErrClosed], and waiters at once.
 //
 // # Platforms
 //

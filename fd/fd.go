@@ -176,6 +176,9 @@ func (f *FD) Write(p []byte) (int, error) {
 // in blocking mode is waited for too; but should another reader take the data
 // between the wait and the read, that read blocks past ctx.
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
+	if len(p) == 0 && ctx != nil {
+		return f.Read(p) // nothing to wait for
+	}
 	return WaitRead(ctx, f, func() (int, error) { return f.Read(p) })
 }
 
@@ -209,8 +212,9 @@ func (f *FD) Nonblock() (bool, error) {
 
 // SetCloexec sets or clears FD_CLOEXEC, see fcntl(2): whether the descriptor is
 // closed when this process, or a child that has inherited it, executes another
-// program. os/exec keeps it from its children either way, and gives them
-// descriptors by cmd.ExtraFiles: see [FD.File].
+// program. Without it, all programs that are started inherit the descriptor under
+// its number, those of os/exec too. To give it to one, and no other, there is
+// cmd.ExtraFiles: see [FD.File].
 func (f *FD) SetCloexec(cloexec bool) error {
 	flags := unix.FD_CLOEXEC
 	if !cloexec {
@@ -245,11 +249,14 @@ func (f *FD) Dup() (*FD, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := New(number)
-	if err := d.guard.Share(); err != nil {
-		return nil, err
-	}
-	return d, nil
+	return newShared(number), nil
+}
+
+// newShared is [New] for a number whose mode somebody else may change.
+func newShared(number int) *FD {
+	f := New(number)
+	_ = f.guard.Share() // nobody else has f who could close it
+	return f
 }
 
 // dup duplicates the number for a use that we do not see.

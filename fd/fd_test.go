@@ -19,6 +19,13 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
+// The interfaces under the names of this package.
+var (
+	_ fd.Handle     = (*fd.FD)(nil)
+	_ fd.PollCloser = fd.Handle(nil)
+	_ fd.PollFd     = fd.PollCloser(nil)
+)
+
 // pipe returns the two ends of a pipe, closed when the test ends.
 func pipe(t testing.TB, nonblock bool) (r, w *fd.FD) {
 	t.Helper()
@@ -70,6 +77,8 @@ var closedCalls = map[string]func(*fd.FD) error{
 	"File":         func(f *fd.FD) error { _, err := f.File("x"); return err },
 	"SyscallConn":  func(f *fd.FD) error { _, err := f.SyscallConn(); return err },
 	"Take":         func(f *fd.FD) error { return new(fd.FD).Take(f) },
+	"SameFile":     func(f *fd.FD) error { _, err := f.SameFile(nil); return err },
+	"same as self": func(f *fd.FD) error { _, err := f.SameFile(f); return err },
 }
 
 func TestClosed(t *testing.T) {

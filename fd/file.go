@@ -50,11 +50,7 @@ func FromFile(file *os.File) (*FD, error) {
 	if dupErr != nil {
 		return nil, os.NewSyscallError("fcntl", dupErr)
 	}
-	f := New(number)
-	if err := f.guard.Share(); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return newShared(number), nil
 }
 
 // SyscallConn returns a syscall.RawConn, through which a caller makes system

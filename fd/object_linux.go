@@ -13,9 +13,10 @@ import (
 // Adopt is [FD.Take] for a descriptor that came from outside and may be
 // anything: f takes it only if is agrees to the object that it refers to, named
 // as the links in /proc/self/fd do ("anon_inode:[eventfd]", "pipe:[4711]",
-// "/memfd:name (deleted)"), and makes it close-on-exec. Otherwise it fails with
-// EINVAL, naming the kind that was wanted, and src stays as it was, the
-// caller's. Handles make their FromFD of it.
+// "/memfd:name (deleted)"), and makes it close-on-exec. As others may have it, its
+// calls tell the scheduler. Otherwise it fails with EINVAL, naming the kind that
+// was wanted, and src stays as it was, the caller's. Handles make their FromFD of
+// it.
 func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	if src == nil {
 		return sys.Invalid("nil is no %s", kind)
@@ -23,6 +24,10 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	number, err := src.guard.Enter()
 	if err != nil {
 		return err
+	}
+	if is == nil {
+		src.guard.Leave()
+		return sys.Invalid("nothing tells what a %s is: nil", kind)
 	}
 	object, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
 	src.guard.Leave()
@@ -35,11 +40,14 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	if err := f.Take(src); err != nil {
 		return err
 	}
-	if err := f.SetCloexec(true); err != nil {
-		_ = src.Take(f)
-		return err
+	err = f.guard.Share() // whoever it came from may have it still
+	if err == nil {
+		err = f.SetCloexec(true)
 	}
-	return nil
+	if err != nil {
+		_ = src.Take(f)
+	}
+	return err
 }
 
 // Fdinfo returns a field of what the kernel tells about the descriptor, see

@@ -17,7 +17,7 @@ import (
 // A read that blocks must not hold the only P. If it did, nothing in the process
 // would run any more, so the test is a child with a deadline.
 func TestBlockingReadLetsOthersRun(t *testing.T) {
-	for _, test := range []string{"TestChildBlockingPipe", "TestChildModeTakenAway", "TestChildHandedOut"} {
+	for _, test := range []string{"TestChildBlockingPipe", "TestChildModeTakenAway", "TestChildHandedOut", "TestChildFromOutside"} {
 		out, err := systest.Child(t, test).CombinedOutput()
 		assert.NoError(t, err, "%s", out)
 	}
@@ -102,4 +102,75 @@ func TestChildHandedOut(t *testing.T) {
 	defer r.Unpin()
 	require.NoError(t, unix.SetNonblock(number, false))
 	readWhileOthersRun(t, r, w, 1)
+}
+
+// A read that blocks goes on when the mode changes, and holds up nobody who then
+// changes it once more.
+func TestModeBesideBlockedRead(t *testing.T) {
+	r, w := pipe(t, false)
+	got := make(chan error, 1)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		got <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, r.SetNonblock(true))
+	changed := make(chan error, 1)
+	go func() {
+		d, err := r.Dup()
+		if err == nil {
+			err = d.Close()
+		}
+		changed <- err
+	}()
+	select {
+	case err := <-changed:
+		assert.NoError(t, err)
+	case <-time.After(deadline):
+		t.Error("it waits for the read")
+	}
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	assert.NoError(t, <-got)
+}
+
+// Once no call from before is left, calls do without the scheduler again.
+func TestRawAfterBlockedRead(t *testing.T) {
+	r, w := pipe(t, false)
+	got := make(chan error, 1)
+	go func() {
+		_, err := r.Read(make([]byte, 1))
+		got <- err
+	}()
+	time.Sleep(5 * time.Millisecond)
+	require.NoError(t, r.SetNonblock(true))
+	assert.False(t, r.Guard().Raw())
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, <-got)
+	assert.True(t, r.Guard().Raw())
+}
+
+// So may whoever sent a descriptor, which has come with close-on-exec and so looks
+// like one of our own.
+func TestChildFromOutside(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	for name, own := range map[string]func(received *fd.FD) (*fd.FD, error){
+		"Dup": (*fd.FD).Dup,
+		"Adopt": func(received *fd.FD) (*fd.FD, error) {
+			f := new(fd.FD)
+			return f, f.Adopt(received, "pipe", anything)
+		},
+	} {
+		r, w := pipe(t, true)
+		f, err := own(r)
+		require.NoError(t, err, name)
+		_, err = f.Read(make([]byte, 1))
+		require.Equal(t, fd.ErrWouldBlock, err, name)
+		require.NoError(t, unix.SetNonblock(f.Fd(), false))
+		readWhileOthersRun(t, f, w, 1)
+		require.NoError(t, f.Close())
+	}
 }

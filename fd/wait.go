@@ -124,8 +124,8 @@ type waiting struct{ read, write side }
 // that the leader left is missed.
 //
 // Deadlines of the poller belong to the side, not to a goroutine: a context that
-// ends sets one that has passed, and its leader clears it before it passes the
-// place on.
+// ends sets one that has passed. It is cleared before anybody waits under another
+// context.
 type side struct {
 	dir *direction
 
@@ -142,8 +142,10 @@ type side struct {
 	// The leader's.
 	asked       bool
 	ready       func(uintptr) bool
+	ended       <-chan struct{} // the Done of the last context
 	interrupt   func()
 	interrupted chan struct{}
+	stop        func() bool // while a context is heeded; changed under mu
 
 	// For ReadUint64Context.
 	waited   atomic.Bool // the last one had to wait
@@ -197,15 +199,24 @@ func (f *FD) wake() {
 func (s *side) close() {
 	s.mu.Lock()
 	s.closed = true
-	file, queue := s.file, s.queue
+	file, queue, stop, led := s.file, s.queue, s.stop, s.led
 	s.queue = nil
 	s.mu.Unlock()
 	for _, w := range queue {
 		w.turn <- struct{}{}
 	}
-	if file != nil {
-		// Wakes the leader. What it closes is our own duplicate.
+	// What is closed here is our own duplicate. It wakes the leader, and waits for
+	// it, which may just be in a read(2) that blocks.
+	switch {
+	case file == nil:
+	case led:
+		go file.Close()
+	default:
 		_ = file.Close()
+	}
+	// A context may be anybody's code, which may hold the locks of who calls Close.
+	if stop != nil {
+		go stop()
 	}
 }
 
@@ -281,11 +292,10 @@ func (s *side) open(f *FD) error {
 		return err
 	}
 	defer f.guard.Leave()
-	watched, events, err := watch(number, s.dir.events)
+	file, events, err := watch(number, s.dir.events)
 	if err != nil {
 		return err
 	}
-	file := os.NewFile(uintptr(watched), "iofd wait")
 	conn, err := file.SyscallConn()
 	if err != nil {
 		_ = file.Close()
@@ -313,6 +323,23 @@ func (s *side) open(f *FD) error {
 	return nil
 }
 
+const watchName = "iofd wait"
+
+// duplicate returns a duplicate of number that the runtime's poller watches, or
+// nil if it does not take it: in blocking mode, above all.
+func duplicate(number int) (*os.File, error) {
+	dup, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("fcntl", err)
+	}
+	file := os.NewFile(uintptr(dup), watchName)
+	if file.SetDeadline(time.Time{}) != nil { // only what the poller watches has one
+		_ = file.Close()
+		return nil, nil
+	}
+	return file, nil
+}
+
 // park returns nil when the descriptor may be ready.
 func (s *side) park(ctx context.Context) error {
 	s.asked = false
@@ -321,20 +348,61 @@ func (s *side) park(ctx context.Context) error {
 
 // interruptible waits on the poller until done says that it is enough, ctx ends
 // or s is closed.
+//
+// Who waits under the same context as the last one goes on heeding it after the
+// wait, as will be again: a loop pays once.
 func (s *side) interruptible(ctx context.Context, done func(uintptr) bool) error {
-	if ctx.Done() == nil {
-		return s.parkError(s.wait(done))
+	again := s.ended == ctx.Done()
+	if !again {
+		s.ignore()
+		s.ended = ctx.Done()
 	}
-	stop := context.AfterFunc(ctx, s.interrupt)
+	if err := s.heed(ctx); err != nil {
+		return err
+	}
 	err := s.wait(done)
-	if !stop() {
-		<-s.interrupted
-		_ = s.file.SetDeadline(time.Time{})
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			return ctx.Err()
-		}
+	if !again {
+		s.ignore()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return ctx.Err()
 	}
 	return s.parkError(err)
+}
+
+// heed has the end of ctx interrupt the leader's wait.
+func (s *side) heed(ctx context.Context) error {
+	if ctx.Done() == nil || s.stop != nil {
+		return nil
+	}
+	stop := context.AfterFunc(ctx, s.interrupt)
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		s.stop = stop
+	}
+	s.mu.Unlock()
+	if closed {
+		stop()
+		return ErrClosed
+	}
+	return nil
+}
+
+// ignore ends heed, and leaves no deadline behind.
+func (s *side) ignore() {
+	if s.stop == nil {
+		return
+	}
+	interrupted := !s.stop()
+	s.mu.Lock()
+	s.stop = nil
+	closed := s.closed // then it may be close that has stopped it
+	s.mu.Unlock()
+	if interrupted && !closed {
+		<-s.interrupted
+		_ = s.file.SetDeadline(time.Time{})
+	}
 }
 
 func (s *side) parkError(err error) error {

@@ -272,3 +272,83 @@ func TestCancelStorm(t *testing.T) {
 	}
 	assert.Equal(t, sent.Load(), got.Load())
 }
+
+// A loop under one context, which then ends while nobody waits.
+func TestWaitUnderOneContext(t *testing.T) {
+	r, w := pipe(t, true)
+	send := func() {
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	wake := func(ctx context.Context) {
+		got := make(chan error, 1)
+		go func() { got <- readByte(ctx, r) }()
+		time.Sleep(200 * time.Microsecond)
+		send()
+		require.NoError(t, <-got)
+	}
+	for round := range 50 {
+		ctx, cancel := context.WithCancel(background)
+		for range 3 {
+			wake(ctx)
+		}
+		cancel()
+		if round%2 == 0 {
+			time.Sleep(100 * time.Microsecond) // for what the context does as it ends
+		}
+		switch round % 5 {
+		case 0:
+			assert.Equal(t, context.Canceled, readByte(ctx, r))
+		case 1:
+			send()
+			assert.NoError(t, readByte(ctx, r), "what is there is read")
+		case 2:
+			wake(background)
+		case 3:
+			other, cancel := context.WithTimeout(background, deadline)
+			wake(other)
+			cancel()
+			wake(background)
+		case 4:
+			short, cancel := context.WithTimeout(background, tick)
+			assert.Equal(t, context.DeadlineExceeded, readByte(short, r))
+			cancel()
+			assert.Equal(t, context.Canceled, readByte(ctx, r))
+			wake(background)
+		}
+	}
+}
+
+// A descriptor is closed under who waits under a context that can end, in its
+// first wait or later, and ends just then or not.
+func TestCloseUnderOneContext(t *testing.T) {
+	for round := range 200 {
+		r, w := pipe(t, true)
+		ctx, cancel := context.WithCancel(background)
+		got := make(chan error)
+		go func() {
+			for {
+				err := readByte(ctx, r)
+				got <- err
+				if err != nil {
+					return
+				}
+			}
+		}()
+		time.Sleep(100 * time.Microsecond)
+		for range round % 3 {
+			_, err := w.Write([]byte("x"))
+			require.NoError(t, err)
+			require.NoError(t, <-got)
+			time.Sleep(100 * time.Microsecond)
+		}
+		if round%2 == 0 {
+			go cancel()
+		}
+		require.NoError(t, r.Close())
+		if err := <-got; round%2 != 0 || err != context.Canceled {
+			assert.Equal(t, fd.ErrClosed, err)
+		}
+		cancel()
+	}
+}

@@ -3,6 +3,7 @@ package iface_test
 import (
 	"io"
 	"os"
+	"time"
 
 	"code.hybscloud.com/iofd/iface"
 )
@@ -24,4 +25,21 @@ var (
 	_ iface.PollCloser = iface.Signaler(nil)
 	_ iface.PollCloser = iface.Timer(nil)
 	_ iface.PollFd     = iface.PollCloser(nil)
+)
+
+// A counter and a timer that are not there: all that the interfaces ask for.
+type counter struct{ file }
+
+func (counter) Signal(uint64) error   { return nil }
+func (counter) Wait() (uint64, error) { return 0, nil }
+
+type timer struct{ iface.PollCloser }
+
+func (timer) Arm(initial, interval time.Duration) error { return nil }
+func (timer) Disarm() error                             { return nil }
+func (timer) Read() (uint64, error)                     { return 0, nil }
+
+var (
+	_ iface.Signaler = counter{}
+	_ iface.Timer    = timer{}
 )

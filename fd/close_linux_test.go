@@ -1,0 +1,105 @@
+package fd_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// closes fails the test if f's Close waits for what it should not.
+func closes(t *testing.T, f *fd.FD) {
+	t.Helper()
+	closed := make(chan error, 1)
+	go func() { closed <- f.Close() }()
+	select {
+	case err := <-closed:
+		assert.NoError(t, err)
+	case <-time.After(deadline):
+		t.Error("Close hangs")
+	}
+}
+
+// Close does not wait for a call that blocks, not even for one that waited: here
+// somebody else takes each byte between the wait and the read.
+func TestCloseBesideStolenRead(t *testing.T) {
+	r, w := pipe(t, false)
+	send := func() {
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+	}
+	steal := func() {
+		_, err := unix.Read(r.Fd(), make([]byte, 1))
+		assert.NoError(t, err)
+	}
+	reading, got := make(chan struct{}), make(chan error, 1)
+	go func() {
+		first := true
+		_, err := fd.WaitRead(background, r, func() (int, error) {
+			steal()
+			if first {
+				first = false
+				return 0, fd.ErrWouldBlock
+			}
+			close(reading)
+			return r.Read(make([]byte, 1))
+		})
+		got <- err
+	}()
+	for range 2 {
+		time.Sleep(5 * time.Millisecond)
+		send()
+	}
+	<-reading
+	time.Sleep(5 * time.Millisecond)
+	closes(t, r)
+	send()
+	assert.NoError(t, <-got)
+}
+
+// A request is a context of somebody's own, whose methods take a lock.
+type request struct {
+	context.Context
+	mu   sync.Mutex
+	done chan struct{}
+	err  error
+}
+
+func (q *request) Done() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.done
+}
+
+func (q *request) Err() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.err
+}
+
+// Close asks nothing of the contexts that were waited under.
+func TestCloseUnderLockOfContext(t *testing.T) {
+	for _, waits := range []int{1, 2, 3} {
+		r, w := pipe(t, true)
+		q := &request{Context: background, done: make(chan struct{})}
+		for range waits {
+			got := make(chan error, 1)
+			go func() { got <- readByte(q, r) }()
+			time.Sleep(2 * time.Millisecond)
+			_, err := w.Write([]byte("x"))
+			require.NoError(t, err)
+			require.NoError(t, <-got)
+		}
+		q.mu.Lock()
+		q.err = context.Canceled
+		close(q.done)
+		closes(t, r)
+		q.mu.Unlock()
+	}
+}

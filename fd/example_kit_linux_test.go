@@ -1,0 +1,143 @@
+package fd_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// Inotify is a handle of an inotify(7) instance, which tells what happens to
+// files. It is what somebody else's package would export: an FD by value, a way
+// in, calls of its own, and the FD for the rest.
+type Inotify struct{ fd fd.FD }
+
+func NewInotify() (*Inotify, error) {
+	number, err := unix.InotifyInit1(unix.IN_NONBLOCK | unix.IN_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("inotify_init1", err)
+	}
+	in := new(Inotify)
+	// Its reads return at once in non-blocking mode, and nobody else has it.
+	return in, in.fd.Take(fd.NewNonblock(number))
+}
+
+// InotifyFromFD takes over what was inherited or received, and is nothing else.
+func InotifyFromFD(f *fd.FD) (*Inotify, error) {
+	in := new(Inotify)
+	is := func(object string) bool { return object == "anon_inode:inotify" }
+	if err := in.fd.Adopt(f, "inotify instance", is); err != nil {
+		return nil, err // and f is the caller's
+	}
+	if err := in.fd.SetNonblock(true); err != nil {
+		_ = f.Take(&in.fd)
+		return nil, err
+	}
+	return in, nil
+}
+
+func (in *Inotify) Close() error { return in.fd.Close() }
+func (in *Inotify) Fd() int      { return in.fd.Fd() }
+func (in *Inotify) FD() *fd.FD   { return &in.fd }
+
+// Watch is inotify_add_watch(2). The pin keeps the number, whatever others do,
+// for a call that FD does not have.
+func (in *Inotify) Watch(path string, mask uint32) (int, error) {
+	number, err := in.fd.Pin()
+	if err != nil {
+		return -1, err
+	}
+	defer in.fd.Unpin()
+	watch, err := unix.InotifyAddWatch(number, path, mask)
+	return watch, os.NewSyscallError("inotify_add_watch", err)
+}
+
+// Pending is how many bytes of events there are: FIONREAD of ioctl(2), which x/sys
+// calls TIOCINQ, through the syscall.RawConn that other packages ask for.
+func (in *Inotify) Pending() (n int, err error) {
+	conn, err := in.fd.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	var ioctl error
+	err = conn.Control(func(number uintptr) { n, ioctl = unix.IoctlGetInt(int(number), unix.TIOCINQ) })
+	if err == nil {
+		err = os.NewSyscallError("ioctl", ioctl)
+	}
+	return n, err
+}
+
+type Event struct {
+	Watch int
+	Mask  uint32
+	Name  string
+}
+
+// Events waits until something happens, ctx ends or the instance is closed.
+func (in *Inotify) Events(ctx context.Context) ([]Event, error) {
+	buf := make([]byte, 4096)
+	n, err := in.fd.ReadContext(ctx, buf)
+	if err != nil {
+		return nil, err
+	}
+	var events []Event
+	for b := buf[:n]; len(b) >= unix.SizeofInotifyEvent; {
+		u32 := binary.NativeEndian.Uint32
+		end := unix.SizeofInotifyEvent + u32(b[12:])
+		name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:end], []byte{0})
+		events = append(events, Event{int(int32(u32(b))), u32(b[4:]), string(name)})
+		b = b[end:]
+	}
+	return events, nil
+}
+
+var _ fd.PollCloser = (*Inotify)(nil)
+
+// A handle of your own: see Inotify in the source of this example.
+func Example_kit() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	in, err := NewInotify()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer in.Close()
+	if _, err := in.Watch(dir, unix.IN_CREATE); err != nil {
+		log.Fatal(err)
+	}
+
+	go func() {
+		_ = os.WriteFile(filepath.Join(dir, "hello"), nil, 0o600)
+	}()
+	events, err := in.Events(context.Background())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(events[0].Name, events[0].Mask == unix.IN_CREATE)
+
+	n, err := in.Pending()
+	fmt.Println(n, err)
+
+	again, err := InotifyFromFD(in.FD())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(in.Fd(), again.Close())
+	_, err = again.Events(context.Background())
+	fmt.Println(err)
+	// Output:
+	// hello true
+	// 0 <nil>
+	// -1 <nil>
+	// iofd: the descriptor is closed
+}

@@ -1,0 +1,5 @@
+//go:build !race
+
+package fd_test
+
+const raceEnabled = false

@@ -1,0 +1,364 @@
+package fd_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+var anything = func(string) bool { return true }
+
+func init() {
+	for name, call := range map[string]func(*fd.FD) error{
+		"Adopt":             func(f *fd.FD) error { return new(fd.FD).Adopt(f, "thing", anything) },
+		"Adopt by nothing":  func(f *fd.FD) error { return new(fd.FD).Adopt(f, "thing", nil) },
+		"Fdinfo":            func(f *fd.FD) error { _, err := f.Fdinfo("pos"); return err },
+		"ReadUint64Context": func(f *fd.FD) error { _, err := f.ReadUint64Context(background); return err },
+		"number, no context": func(f *fd.FD) error {
+			_, err := f.ReadUint64Context(noContext)
+			return err
+		},
+	} {
+		closedCalls[name] = call
+	}
+}
+
+// open returns an FD of what is there, closed when the test ends.
+func open(t testing.TB, path string, flags int) *fd.FD {
+	t.Helper()
+	number, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
+	return owned(t, number, err)
+}
+
+func owned(t testing.TB, number int, err error) *fd.FD {
+	t.Helper()
+	require.NoError(t, err)
+	f := fd.New(number)
+	t.Cleanup(func() { _ = f.Close() })
+	return f
+}
+
+// What nobody should pass is refused before anything is done, and changes
+// nothing.
+func TestRefused(t *testing.T) {
+	r, w := pipe(t, true)
+	number := r.Fd()
+	for what, err := range map[string]error{
+		"Take nil":           new(fd.FD).Take(nil),
+		"Adopt nil":          new(fd.FD).Adopt(nil, "thing", anything),
+		"Adopt by nothing":   new(fd.FD).Adopt(r, "thing", nil),
+		"Adopt another kind": new(fd.FD).Adopt(r, "eventfd", func(object string) bool { return object == "anon_inode:[eventfd]" }),
+		"SameFile nil":       second(r.SameFile(nil)),
+		"Read, no context":   second(r.ReadContext(noContext, make([]byte, 1))),
+		"none, no context":   second(r.ReadContext(noContext, nil)),
+		"Write, no context":  second(w.WriteContext(noContext, []byte("x"))),
+		"number, no context": second(r.ReadUint64Context(noContext)),
+		"wait, no context":   second(fd.WaitRead(noContext, r, func() (int, error) { return 0, nil })),
+		"wait for nothing":   second(fd.WaitWrite[int](background, w, nil)),
+		"FromFile nil":       second(fd.FromFile(nil)),
+	} {
+		assert.ErrorIs(t, err, unix.EINVAL, what)
+		assert.ErrorContains(t, err, "iofd: ", what)
+	}
+	assert.Equal(t, number, r.Fd())
+	_, err := r.Read(make([]byte, 1))
+	assert.Equal(t, fd.ErrWouldBlock, err, "nothing was written")
+
+	assert.ErrorIs(t, r.Take(r), unix.EBUSY)
+	assert.ErrorIs(t, r.Adopt(r, "thing", anything), unix.EBUSY)
+	assert.ErrorIs(t, r.Adopt(w, "thing", anything), unix.EBUSY)
+	_, err = r.Fdinfo("nonsense")
+	assert.ErrorIs(t, err, errors.ErrUnsupported)
+	position, err := r.Fdinfo("pos")
+	require.NoError(t, err)
+	assert.Equal(t, "0", position)
+
+	conn, err := r.SyscallConn()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	assert.Equal(t, fd.ErrClosed, conn.Control(nil), "closed before anything else")
+}
+
+func second[T any](_ T, err error) error { return err }
+
+// An empty buffer reads and writes nothing, at once, on whatever it is.
+func TestEmptyBuffers(t *testing.T) {
+	for _, nonblock := range []bool{true, false} {
+		r, w := pipe(t, nonblock)
+		for _, p := range [][]byte{nil, {}} {
+			for what, call := range map[string]func([]byte) (int, error){
+				"Read":         r.Read,
+				"Write":        w.Write,
+				"ReadContext":  func(p []byte) (int, error) { return r.ReadContext(background, p) },
+				"WriteContext": func(p []byte) (int, error) { return w.WriteContext(background, p) },
+			} {
+				n, err := call(p)
+				assert.NoError(t, err, what)
+				assert.Zero(t, n, what)
+			}
+		}
+	}
+}
+
+// Numbers that are no descriptors have the kernel's error, and no consequences.
+func TestStrangeNumbers(t *testing.T) {
+	for _, number := range []int{1 << 20, 1<<31 - 1} {
+		f := fd.New(number)
+		assert.True(t, f.Valid())
+		assert.EqualValues(t, number, f.Raw())
+		for name, call := range closedCalls {
+			switch err := call(f); name {
+			case "Release", "Pin", "SyscallConn", "Take", "Read nothing", "same as self":
+				// These ask nobody. Release and Take leave f closed: give it back.
+				assert.NoError(t, err, name)
+				f = fd.New(number)
+			case "nil context", "number, no context", "SameFile", "Adopt by nothing":
+				assert.ErrorIs(t, err, unix.EINVAL, name)
+			case "Adopt", "Fdinfo":
+				assert.ErrorIs(t, err, fs.ErrNotExist, name)
+			default:
+				assert.ErrorIs(t, err, unix.EBADF, name)
+				var call *os.SyscallError
+				assert.ErrorAs(t, err, &call, name)
+			}
+		}
+		assert.ErrorIs(t, f.Close(), unix.EBADF)
+		assert.False(t, f.Valid(), "closed all the same")
+		assert.NoError(t, f.Close())
+	}
+}
+
+// Kinds that cannot do it say so.
+func TestWrongKinds(t *testing.T) {
+	r, w := pipe(t, true)
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	counter := owned(t, number, err)
+	number, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	epoll := owned(t, number, err)
+	directory := open(t, "/", unix.O_RDONLY)
+	path := open(t, "/", unix.O_PATH)
+	full := open(t, "/dev/full", unix.O_WRONLY)
+	for _, c := range []struct {
+		what string
+		call func(*fd.FD) error
+		f    *fd.FD
+		want unix.Errno
+	}{
+		{"read of an end for writing", closedCalls["Read"], w, unix.EBADF},
+		{"write of an end for reading", closedCalls["Write"], r, unix.EBADF},
+		{"read of a directory", closedCalls["Read"], directory, unix.EISDIR},
+		{"wait to read a directory", closedCalls["ReadContext"], directory, unix.EISDIR},
+		{"write of a directory", closedCalls["Write"], directory, unix.EBADF},
+		{"read of a path", closedCalls["Read"], path, unix.EBADF},
+		{"mode of a path", closedCalls["SetNonblock"], path, unix.EBADF},
+		{"read of an epoll", closedCalls["Read"], epoll, unix.EINVAL},
+		{"write of an epoll", closedCalls["Write"], epoll, unix.EINVAL},
+		{"seven bytes of a counter", func(f *fd.FD) error { return second(f.Read(make([]byte, 7))) }, counter, unix.EINVAL},
+		{"nothing of a counter", closedCalls["Write none"], counter, unix.EINVAL},
+		{"write of a full device", closedCalls["Write"], full, unix.ENOSPC},
+	} {
+		err := c.call(c.f)
+		assert.ErrorIs(t, err, c.want, c.what)
+		assert.NotErrorIs(t, err, fd.ErrWouldBlock, c.what)
+	}
+}
+
+// More than one call may take is written in several. The memory is never touched,
+// and so not there.
+func TestHugeWrite(t *testing.T) {
+	if raceEnabled {
+		t.Skip("the race detector touches it")
+	}
+	huge, err := unix.Mmap(-1, 0, 1<<30+5, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
+	require.NoError(t, err)
+	defer func() { assert.NoError(t, unix.Munmap(huge)) }()
+	null := open(t, "/dev/null", unix.O_WRONLY)
+	for _, write := range []func([]byte) (int, error){
+		null.Write,
+		func(p []byte) (int, error) { return null.WriteContext(background, p) },
+	} {
+		n, err := write(huge)
+		require.NoError(t, err)
+		assert.Equal(t, len(huge), n)
+	}
+}
+
+// A write(2) that writes nothing does not go on for ever.
+func TestNothingWritten(t *testing.T) {
+	_, w := pipe(t, true)
+	systest.Refuse(t, func() {
+		n, err := w.Write([]byte("x"))
+		assert.Equal(t, io.ErrShortWrite, err)
+		assert.Zero(t, n)
+	}, systest.Refusal{Call: unix.SYS_WRITE, Errno: 0, Arg: 1, Value: uint32(w.Fd())})
+}
+
+// Where there are no numbers left, whatever needs one fails, and works again when
+// there are.
+func TestNoNumbersLeft(t *testing.T) {
+	r, _ := pipe(t, true)
+	blocking, _ := pipe(t, false)
+	file, err := os.Open("/")
+	require.NoError(t, err)
+	defer file.Close()
+	calls := map[string]func() error{
+		"Dup":         func() error { return closing(r.Dup()) },
+		"File":        func() error { return closing(r.File("")) },
+		"FromFile":    func() error { return closing(fd.FromFile(file)) },
+		"ReadContext": func() error { return readSoon(r) },
+		"in blocking": func() error { return readSoon(blocking) },
+	}
+	before := systest.OpenDescriptors()
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
+	got := make(map[string]error)
+	for what, call := range calls {
+		got[what] = call()
+	}
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
+	for what, err := range got {
+		assert.ErrorIs(t, err, unix.EMFILE, what)
+	}
+	assert.Empty(t, before.Left())
+	for what, call := range calls {
+		if err := call(); err != context.DeadlineExceeded {
+			assert.NoError(t, err, what)
+		}
+	}
+}
+
+func closing[T io.Closer](c T, err error) error {
+	if err != nil {
+		return err
+	}
+	return c.Close()
+}
+
+func readSoon(f *fd.FD) error {
+	soon, cancel := context.WithTimeout(background, time.Millisecond)
+	defer cancel()
+	return readByte(soon, f)
+}
+
+// Whatever the kernel refuses on the way into a wait is said by name; the next
+// wait has no harm from it, and nothing is left.
+func TestWaitRefused(t *testing.T) {
+	type refuse func(f *fd.FD) systest.Refusal
+	for what, c := range map[string]struct {
+		nonblock bool
+		refuse   refuse
+		call     string
+	}{
+		"mode": {true, func(f *fd.FD) systest.Refusal {
+			return systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_GETFL}
+		}, "fcntl"},
+		"duplicate": {true, func(f *fd.FD) systest.Refusal {
+			return systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_DUPFD_CLOEXEC}
+		}, "fcntl"},
+		"instance": {false, func(f *fd.FD) systest.Refusal {
+			return systest.Refusal{Call: unix.SYS_EPOLL_CREATE1, Errno: unix.EPERM}
+		}, "epoll_create1"},
+		"member": {false, func(f *fd.FD) systest.Refusal {
+			return systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.EPERM, Arg: 3, Value: uint32(f.Fd())}
+		}, "epoll_ctl"},
+		"its mode": {false, func(f *fd.FD) systest.Refusal {
+			return systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_SETFL}
+		}, "fcntl"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			r, w := pipe(t, c.nonblock)
+			// A read first, so that its mode is known.
+			_, err := w.Write([]byte("x"))
+			require.NoError(t, err)
+			_, err = r.Read(make([]byte, 1))
+			require.NoError(t, err)
+			before := systest.OpenDescriptors()
+			systest.Refuse(t, func() {
+				err := readByte(background, r)
+				assert.ErrorIs(t, err, unix.EPERM)
+				var call *os.SyscallError
+				if assert.ErrorAs(t, err, &call) {
+					assert.Equal(t, c.call, call.Syscall)
+				}
+			}, c.refuse(r))
+			assert.Empty(t, before.Left())
+			assert.Equal(t, context.DeadlineExceeded, readSoon(r))
+		})
+	}
+}
+
+// What the runtime's poller does not take is an error, not a wait for ever.
+func TestPollerRefuses(t *testing.T) {
+	r, _ := pipe(t, true)
+	systest.Refuse(t, func() { assert.Error(t, readByte(background, r)) },
+		systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.EPERM})
+}
+
+// Calls that change a flag leave it, and who owns what, where the kernel refuses.
+func TestFlagsRefused(t *testing.T) {
+	r, w := pipe(t, true)
+	number, err := unix.FcntlInt(uintptr(r.Fd()), unix.F_DUPFD, 0) // as if inherited
+	f := owned(t, number, err)
+	systest.Refuse(t, func() {
+		var to fd.FD
+		assert.ErrorIs(t, to.Adopt(f, "thing", anything), unix.EPERM)
+		assert.False(t, to.Valid())
+		assert.Equal(t, number, f.Fd(), "still the caller's")
+		assert.ErrorIs(t, w.SetCloexec(false), unix.EPERM)
+	}, systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_SETFD})
+	systest.Refuse(t, func() {
+		assert.ErrorIs(t, second(w.Cloexec()), unix.EPERM)
+		assert.ErrorIs(t, w.SetCloexec(true), unix.EPERM)
+	}, systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_GETFD})
+	cloexec, err := w.Cloexec()
+	require.NoError(t, err)
+	assert.True(t, cloexec)
+
+	var to fd.FD
+	require.NoError(t, to.Adopt(f, "thing", anything))
+	assert.Equal(t, number, to.Fd())
+	cloexec, err = to.Cloexec()
+	require.NoError(t, err)
+	assert.True(t, cloexec)
+	require.NoError(t, to.Close())
+}
+
+// On a kernel without F_DUPFD_QUERY kcmp(2) answers; without that, nobody does.
+func TestSameFileFallsBack(t *testing.T) {
+	r, w := pipe(t, true)
+	d, err := r.Dup()
+	require.NoError(t, err)
+	defer d.Close()
+	noQuery := systest.Refusal{Call: systest.Fcntl, Errno: unix.EINVAL, Arg: 2, Value: unix.F_DUPFD_QUERY}
+	systest.Refuse(t, func() {
+		same, err := r.SameFile(d)
+		if errors.Is(err, errors.ErrUnsupported) {
+			return // this kernel was built without
+		}
+		assert.NoError(t, err)
+		assert.True(t, same)
+		same, err = r.SameFile(w)
+		assert.NoError(t, err)
+		assert.False(t, same)
+	}, noQuery)
+	systest.Refuse(t, func() {
+		_, err := r.SameFile(d)
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+		assert.ErrorContains(t, err, "kcmp")
+		same, err := r.SameFile(r)
+		assert.NoError(t, err)
+		assert.True(t, same, "that is plain")
+	}, noQuery, systest.Refusal{Call: unix.SYS_KCMP, Errno: unix.ENOSYS})
+}

@@ -1,0 +1,28 @@
+package fd
+
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// sameFile reports whether two open descriptors share an open file description.
+func sameFile(a, b int) (bool, error) {
+	same, err := unix.FcntlInt(uintptr(a), unix.F_DUPFD_QUERY, b)
+	if err == unix.EINVAL { // no such command
+		return kcmpFile(a, b)
+	}
+	return same == 1, os.NewSyscallError("fcntl", err)
+}
+
+// kcmpFile is sameFile by kcmp(2), which a kernel may lack whatever its version.
+// A process may always compare what is its own, unless seccomp(2) forbids it.
+func kcmpFile(a, b int) (bool, error) {
+	const file = 0 // KCMP_FILE, which x/sys does not have
+	self := uintptr(os.Getpid())
+	order, _, errno := unix.Syscall6(unix.SYS_KCMP, self, self, file, uintptr(a), uintptr(b), 0)
+	if errno != 0 {
+		return false, os.NewSyscallError("kcmp", errno)
+	}
+	return order == 0, nil
+}

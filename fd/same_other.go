@@ -1,0 +1,13 @@
+//go:build darwin || freebsd
+
+package fd
+
+import (
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+func sameFile(a, b int) (bool, error) {
+	return false, sys.Misuse(unix.ENOTSUP, "nothing tells whether descriptors %d and %d share an open file description", a, b)
+}
