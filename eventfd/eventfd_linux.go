@@ -142,10 +142,16 @@ func (e *EventFD) Wait() (uint64, error) { return e.fd.Guard().ReadUint64() }
 
 // SignalContext is [EventFD.Signal], but where that would block it parks the
 // goroutine until there is room, ctx ends (its error) or e is closed
-// ([fd.ErrClosed]). Those who wait are served in the order in which they came, so
-// one that adds much holds up those behind it that add little.
+// ([fd.ErrClosed]). It tries first, so where there is room n is added even when ctx
+// has ended. A nil ctx is refused with EINVAL. Those who wait are served in the
+// order in which they came, so one that adds much holds up those behind it that
+// add little.
 func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
-	if n == 0 || n > MaxValue {
+	switch {
+	case ctx == nil && e.Valid():
+		return sys.Invalid("context is nil")
+	case n == 0 || n > MaxValue:
+		// Nothing to wait for, be the counter full.
 		return e.refuse(n)
 	}
 	_, err := fd.WaitWrite(ctx, &e.fd, func() (struct{}, error) { return struct{}{}, e.Signal(n) })
@@ -154,7 +160,9 @@ func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
 
 // WaitContext is [EventFD.Wait], but where that would block it parks the
 // goroutine until there is something to take, ctx ends (its error) or e is
-// closed ([fd.ErrClosed]). With context.Background it allocates nothing.
+// closed ([fd.ErrClosed]). It tries first, so what is there is taken even when ctx
+// has ended. A nil ctx is refused with EINVAL. With context.Background it
+// allocates nothing.
 func (e *EventFD) WaitContext(ctx context.Context) (uint64, error) {
 	return e.fd.ReadUint64Context(ctx)
 }
@@ -178,7 +186,8 @@ func (e *EventFD) Read(p []byte) (int, error) {
 }
 
 // Write adds the 8 bytes of p, a number in the machine's byte order, to the
-// counter as [EventFD.Signal] does. Any other length is refused with EINVAL.
+// counter as [EventFD.Signal] does. Any other length is refused with EINVAL, and
+// nothing added.
 func (e *EventFD) Write(p []byte) (int, error) {
 	if !e.Valid() {
 		return 0, fd.ErrClosed
@@ -193,8 +202,9 @@ func (e *EventFD) Write(p []byte) (int, error) {
 }
 
 // Value returns the counter's value and takes nothing, see eventfd-count in
-// proc_pid_fdinfo(5). By the time it returns the value may have changed. Without
-// /proc it fails with the *fs.PathError of package os.
+// proc_pid_fdinfo(5). By the time it returns the value may have changed. It opens
+// a file, so it is for looking, not for the beat of a program: without /proc, or
+// a descriptor to spare, it fails with the *fs.PathError of package os.
 func (e *EventFD) Value() (uint64, error) {
 	return e.fdinfo("eventfd-count", 16)
 }
@@ -258,8 +268,9 @@ func (e *EventFD) FD() *fd.FD { return &e.fd }
 // Close does nothing and returns nil.
 func (e *EventFD) Close() error { return e.fd.Close() }
 
-// Dup returns another EventFD for the same counter, see dup(2). Both must be
-// closed. Calls of both tell the scheduler from now on, as [fd.FD.Dup] explains.
+// Dup returns another EventFD for the same counter, close-on-exec, see dup(2). Both
+// must be closed. It fails with EMFILE when there are too many descriptors. Calls
+// of both tell the scheduler from now on, as [fd.FD.Dup] explains.
 func (e *EventFD) Dup() (*EventFD, error) {
 	f, err := e.fd.Dup()
 	if err != nil {
@@ -267,9 +278,7 @@ func (e *EventFD) Dup() (*EventFD, error) {
 	}
 	d := new(EventFD)
 	d.semaphore.Store(e.semaphore.Load())
-	if err := d.fd.Take(f); err != nil {
-		return nil, err
-	}
+	_ = d.fd.Take(f) // nobody else has d or f
 	return d, nil
 }
 

@@ -4,6 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log"
+	"os"
+	"os/exec"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
@@ -43,4 +47,85 @@ func ExampleNewSemaphore() {
 	// 1 false
 	// 1 false
 	// 0 true
+}
+
+// An event loop only wants to be woken: a counter that is full has woken it
+// already.
+func ExampleEventFD_Notify() {
+	e, err := eventfd.New(eventfd.MaxValue)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	fmt.Println(e.Signal(1) == fd.ErrWouldBlock, e.Notify())
+	// Output: true <nil>
+}
+
+// An event loop of one's own keeps the number in the kernel: the pin keeps it
+// from being closed there.
+func ExampleEventFD_FD() {
+	e, err := eventfd.New(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	number, err := e.FD().Pin()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.FD().Unpin()
+
+	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer unix.Close(epoll)
+	interest := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(number)}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, number, &interest); err != nil {
+		log.Fatal(err)
+	}
+
+	if err := e.Notify(); err != nil {
+		log.Fatal(err)
+	}
+	events := make([]unix.EpollEvent, 1)
+	n, err := unix.EpollWait(epoll, events, 0)
+	fmt.Println(n, err, events[0].Fd == int32(number))
+	// Output: 1 <nil> true
+}
+
+// A parent hands the counter to a child that it starts, as its descriptor 3.
+func ExampleEventFD_File() {
+	ready, err := eventfd.New(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ready.Close()
+	file, err := ready.File("ready")
+	if err != nil {
+		log.Fatal(err)
+	}
+	cmd := exec.Command("./server")
+	cmd.ExtraFiles = []*os.File{file}
+	err = cmd.Start()
+	file.Close()
+	if err != nil {
+		log.Fatal(err)
+	}
+	if _, err := ready.WaitContext(context.Background()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println("the server is ready")
+}
+
+// The child, in its turn, takes the counter that its parent handed it.
+func ExampleFromFD() {
+	ready, err := eventfd.FromFD(fd.New(3))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer ready.Close()
+	if err := ready.Notify(); err != nil {
+		log.Fatal(err)
+	}
 }
