@@ -14,8 +14,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// ErrClockChanged says that the wall clock was set while a timer armed with
-// [CancelOnSet] ran. errors.Is(ErrClockChanged, unix.ECANCELED) holds.
+// ErrClockChanged says that the wall clock was set after a timer was armed with
+// [CancelOnSet]. errors.Is(ErrClockChanged, unix.ECANCELED) holds.
 var ErrClockChanged error = clockChanged{}
 
 type clockChanged struct{}
@@ -52,11 +52,11 @@ func New(clock Clock) (*TimerFD, error) {
 	return t, nil
 }
 
-// FromFD makes a TimerFD of a descriptor that was inherited or received. On
-// success the TimerFD owns it and f is closed; on failure f stays the caller's.
-// A descriptor of another kind is refused with EINVAL; while f is in use it is
-// EBUSY. /proc is needed to tell the kind, and the clock, see
-// clockid in proc_pid_fdinfo(5), since Linux 3.17.
+// FromFD makes a TimerFD of a descriptor that was inherited or received, armed as
+// it is. On success the TimerFD owns it and f is closed; on failure f stays the
+// caller's. A descriptor of another kind is refused with EINVAL; while f is in
+// use it is EBUSY. /proc is needed to tell the kind, and a descriptor to spare to
+// tell the clock, see clockid in proc_pid_fdinfo(5), since Linux 3.17.
 //
 // The descriptor is made close-on-exec, and put into non-blocking mode, which
 // all who share its open file description see.
@@ -86,8 +86,9 @@ func isTimerFD(object string) bool { return object == "anon_inode:[timerfd]" }
 // clears expirations not yet read.
 //
 // An initial of 0 expires at once, as time.NewTimer(0) does; the system call
-// would disarm the timer. Negative durations are refused with EINVAL. The
-// kernel's unit is the nanosecond.
+// would disarm the timer. Negative durations are refused with EINVAL, and leave
+// the timer as it was. Durations are kept to the nanosecond, up to the longest
+// that there is. An inherited alarm timer takes CAP_WAKE_ALARM here too.
 func (t *TimerFD) Arm(initial, interval time.Duration) error {
 	if initial < 0 || interval < 0 {
 		return t.refuse(initial, interval)
@@ -97,16 +98,20 @@ func (t *TimerFD) Arm(initial, interval time.Duration) error {
 
 // ArmAt starts the timer like [TimerFD.Arm], for a moment instead of a delay. A
 // moment that has passed, the zero Time and the Unix epoch included, expires at
-// once; one that is farther off than the kernel counts, near 292 years from the
-// epoch of the clock, waits for the end of that.
+// once, and where there is an interval counts an expiration for each that has
+// passed since, or since the clock began. One that is farther off than the kernel
+// counts, near 292 years from the clock's beginning, waits for the end of that.
 //
-// On the wall clocks the timer follows the clock when it is set. On the others
-// deadline is converted when ArmAt is called: by its monotonic reading where it
-// has one, as those from time.Now do, else by how far the wall clock is from it
-// now.
+// The wall clocks began at the Unix epoch, and the timer follows them when they
+// are set. The others began when the machine started, and deadline is converted
+// when ArmAt is called: by its monotonic reading where it has one, as those from
+// time.Now do, else by how far the wall clock is from it now.
 //
-// A negative interval is refused with EINVAL, and so is [CancelOnSet] on a clock
-// that cannot be set.
+// A negative interval is refused with EINVAL, and so are an unknown option and
+// [CancelOnSet] on a clock that cannot be set; the timer stays as it was. With
+// CancelOnSet, ArmAt itself returns [ErrClockChanged] where the clock was set
+// since the timer was last armed so, and no Read has told. The timer is armed all
+// the same.
 func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOption) error {
 	if !t.Valid() {
 		return fd.ErrClosed
@@ -128,41 +133,52 @@ func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOp
 	if err != nil {
 		return sys.Error("clock_gettime", err)
 	}
-	return t.settime(flags, at, interval)
+	return changed(t.settime(flags, at, interval))
 }
 
 // AtOption is an option of [TimerFD.ArmAt].
 type AtOption int
 
-// CancelOnSet ends the wait when the wall clock is set: Read, and a ReadContext
-// that waits, return [ErrClockChanged] once, and the timer runs on. Only for the
-// wall clocks, [Realtime] and [RealtimeAlarm]; see TFD_TIMER_CANCEL_ON_SET in
-// timerfd_create(2), since Linux 3.0.
+// CancelOnSet ends the wait when the wall clock is set, by a jump, not by being
+// slewed: Read, and a ReadContext that waits, return [ErrClockChanged] once.
+// Expirations that nobody has read are gone then. A timer that had not expired
+// runs on; one that had, and was to go on by its interval, stands still. So work
+// out the deadline anew, and arm the timer for that.
+//
+// Only for the wall clocks, [Realtime] and [RealtimeAlarm]; see
+// TFD_TIMER_CANCEL_ON_SET in timerfd_create(2), since Linux 3.0.
 const CancelOnSet AtOption = 1
 
-// at converts a moment to what the clock will show then, or to the clock's
-// first nanosecond if that is later.
+// epoch is where the wall clocks begin.
+var epoch = time.Unix(0, 0)
+
+// at converts a moment to what the clock will show then, or to its beginning if
+// that is later.
 func (c Clock) at(moment time.Time) (sys.Timespec, error) {
-	ts := sys.Timespec{Sec: moment.Unix(), Nsec: int64(moment.Nanosecond())}
-	if !c.wall() {
-		now := time.Now()
-		shown, err := c.now()
-		if err != nil {
-			return sys.Timespec{}, err
+	if c.wall() {
+		// Not by the sign of Unix: a Time past the range of its type lies before all
+		// others, as it does on the other clocks.
+		if moment.Before(epoch) {
+			return sys.Timespec{}, nil
 		}
-		// Sub uses the monotonic readings where both have one, and saturates.
-		ahead := moment.Sub(now)
-		ts = timespec(ahead)
-		ts.Sec += int64(shown.Sec)
-		ts.Nsec += int64(shown.Nsec)
-		if ts.Nsec >= 1e9 {
-			ts.Sec, ts.Nsec = ts.Sec+1, ts.Nsec-1e9
-		} else if ts.Nsec < 0 {
-			ts.Sec, ts.Nsec = ts.Sec-1, ts.Nsec+1e9
-		}
+		return sys.Timespec{Sec: moment.Unix(), Nsec: int64(moment.Nanosecond())}, nil
+	}
+	now := time.Now()
+	shown, err := c.now()
+	if err != nil {
+		return sys.Timespec{}, err
+	}
+	// Sub uses the monotonic readings where both have one, and saturates.
+	ts := timespec(moment.Sub(now))
+	ts.Sec += int64(shown.Sec)
+	ts.Nsec += int64(shown.Nsec)
+	if ts.Nsec >= 1e9 {
+		ts.Sec, ts.Nsec = ts.Sec+1, ts.Nsec-1e9
+	} else if ts.Nsec < 0 {
+		ts.Sec, ts.Nsec = ts.Sec-1, ts.Nsec+1e9
 	}
 	if ts.Sec < 0 {
-		ts = sys.Timespec{}
+		return sys.Timespec{}, nil
 	}
 	return ts, nil
 }
@@ -204,28 +220,34 @@ func (t *TimerFD) Disarm() error {
 // counted, never lost. After [CancelOnSet], [ErrClockChanged] says that the
 // clock was set.
 func (t *TimerFD) Read() (expirations uint64, err error) {
-	return read(t.fd.Guard().ReadUint64())
+	expirations, err = t.fd.Guard().ReadUint64()
+	return expirations, changed(err)
 }
 
-// read takes what was read, and the kernel's word for a clock that was set.
-func read(expirations uint64, err error) (uint64, error) {
+// changed takes the kernel's word for a clock that was set.
+func changed(err error) error {
 	if errors.Is(err, unix.ECANCELED) {
-		err = ErrClockChanged
+		return ErrClockChanged
 	}
-	return expirations, err
+	return err
 }
 
 // ReadContext is [TimerFD.Read], but where that would block it parks the
 // goroutine until the timer expires, ctx ends (its error) or t is closed
-// ([fd.ErrClosed]). With context.Background it allocates nothing.
+// ([fd.ErrClosed]). It tries first, so what has expired is read even when ctx has
+// ended. A nil ctx is refused with EINVAL. Any number of goroutines may wait, and
+// the timer may be armed anew meanwhile; each expiration is read by one of them.
+// With context.Background it allocates nothing.
 func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err error) {
-	return read(t.fd.ReadUint64Context(ctx))
+	expirations, err = t.fd.ReadUint64Context(ctx)
+	return expirations, changed(err)
 }
 
-// Remaining returns the time until the timer next expires, 0 if it is not armed
-// (or expired, and has no interval), and its interval, 0 if it has none, see
-// timerfd_gettime(2). Times over the 292 years of a time.Duration are cut to
-// that.
+// Remaining returns the time until the timer next expires and its interval, see
+// timerfd_gettime(2). It takes no expirations. The time is 0 if the timer is not
+// armed, has expired with no interval to go on by, or is due at this very
+// moment; the interval is 0 if it has none. A date beyond what the kernel counts
+// gives the time until the end of that.
 func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error) {
 	var spec sys.Itimerspec
 	if err := t.fd.Guard().TimerfdGettime(&spec); err != nil {
@@ -263,17 +285,16 @@ func (t *TimerFD) FD() *fd.FD { return &t.fd }
 // does nothing and returns nil.
 func (t *TimerFD) Close() error { return t.fd.Close() }
 
-// Dup returns another TimerFD for the same timer, see dup(2). Both must be
-// closed. Calls of both tell the scheduler from now on, as [fd.FD.Dup] explains.
+// Dup returns another TimerFD for the same timer, close-on-exec, see dup(2). Both
+// must be closed. It fails with EMFILE when there are too many descriptors. Calls
+// of both tell the scheduler from now on, as [fd.FD.Dup] explains.
 func (t *TimerFD) Dup() (*TimerFD, error) {
 	f, err := t.fd.Dup()
 	if err != nil {
 		return nil, err
 	}
 	d := &TimerFD{clock: t.clock}
-	if err := d.fd.Take(f); err != nil {
-		return nil, err
-	}
+	_ = d.fd.Take(f) // nobody else has d or f
 	return d, nil
 }
 

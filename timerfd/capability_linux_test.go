@@ -1,0 +1,108 @@
+package timerfd_test
+
+import (
+	"io/fs"
+	"runtime"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+// capabilities are those of the calling thread, in two words of 32 bits.
+func capabilities(t testing.TB) (header unix.CapUserHeader, data [2]unix.CapUserData) {
+	header.Version = unix.LINUX_CAPABILITY_VERSION_3
+	require.NoError(t, unix.Capget(&header, &data[0]))
+	return header, data
+}
+
+// capable reports whether the process has a capability.
+func capable(t testing.TB, capability int) bool {
+	_, data := capabilities(t)
+	return data[capability/32].Effective&(1<<(capability%32)) != 0
+}
+
+// without runs a function that lacks a capability.
+func without(t testing.TB, capability int, run func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	header, before := capabilities(t)
+	after := before
+	after[capability/32].Effective &^= 1 << (capability % 32)
+	require.NoError(t, unix.Capset(&header, &after[0]))
+	defer func() { require.NoError(t, unix.Capset(&header, &before[0])) }()
+	run()
+}
+
+// An alarm clock takes the capability to make a timer, and to arm one that was
+// inherited.
+func TestAlarmClocksTakeCapability(t *testing.T) {
+	for _, clock := range []timerfd.Clock{timerfd.RealtimeAlarm, timerfd.BoottimeAlarm} {
+		if capable(t, unix.CAP_WAKE_ALARM) {
+			tm := timer(t, clock)
+			require.NoError(t, tm.Arm(far, 0))
+			without(t, unix.CAP_WAKE_ALARM, func() {
+				assert.ErrorIs(t, tm.Arm(1, 0), fs.ErrPermission)
+				assert.ErrorIs(t, tm.ArmAt(time.Now(), 0), fs.ErrPermission)
+				assert.ErrorIs(t, tm.Disarm(), fs.ErrPermission)
+			})
+			remaining, _, err := tm.Remaining()
+			require.NoError(t, err)
+			assert.Greater(t, remaining, far-time.Minute, "armed as it was")
+		}
+		without(t, unix.CAP_WAKE_ALARM, func() {
+			_, err := timerfd.New(clock)
+			assert.ErrorIs(t, err, fs.ErrPermission)
+			assert.ErrorContains(t, err, "timerfd_create")
+		})
+	}
+}
+
+// Another user may read an alarm that he inherited, and not arm it.
+func TestAlarmOfAnotherUser(t *testing.T) {
+	if !capable(t, unix.CAP_WAKE_ALARM) || !capable(t, unix.CAP_SETUID) {
+		t.Log("neither a timer nor a user to give it to: TestAlarmClocksTakeCapability did what can be done")
+		return
+	}
+	tm := timer(t, timerfd.BoottimeAlarm)
+	require.NoError(t, tm.Arm(0, 0))
+	f, err := tm.File("alarm")
+	require.NoError(t, err)
+	defer f.Close()
+	cmd := systest.Child(t, "TestChildWithoutPrivilege")
+	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	assert.Contains(t, string(out), "PASS: TestChildWithoutPrivilege")
+	notYet(t, tm)
+}
+
+func TestChildWithoutPrivilege(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	// Not by SysProcAttr.Credential: the test binary lies in a directory of root's,
+	// where nobody cannot execute it.
+	require.NoError(t, unix.Setresuid(65534, 65534, 65534))
+	tm, err := timerfd.FromFD(fd.New(3))
+	require.NoError(t, err)
+	assert.Equal(t, timerfd.BoottimeAlarm, tm.Clock())
+	assert.Equal(t, uint64(1), expires(t, tm))
+	assert.ErrorIs(t, tm.Arm(1, 0), fs.ErrPermission)
+	require.NoError(t, tm.Close())
+	for _, clock := range clocks {
+		tm, err := timerfd.New(clock)
+		if alarm(clock) {
+			assert.ErrorIs(t, err, fs.ErrPermission)
+			continue
+		}
+		require.NoError(t, err)
+		require.NoError(t, tm.Close())
+	}
+}

@@ -1,0 +1,260 @@
+package timerfd_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+// stepClock sets the wall clock a microsecond ahead and back again, which says
+// to all who look that it was set. Without the privilege it skips the test.
+func stepClock(t *testing.T) {
+	t.Helper()
+	for _, step := range []time.Duration{time.Microsecond, -time.Microsecond} {
+		tx := unix.Timex{Modes: unix.ADJ_SETOFFSET, Time: unix.NsecToTimeval(int64(step))}
+		_, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &tx)
+		if err == unix.EPERM {
+			t.Skip("setting the clock takes CAP_SYS_TIME, and a sandbox that allows it")
+		}
+		require.NoError(t, err)
+	}
+}
+
+// onWallClocks runs a test on the clocks that can be set.
+func onWallClocks(t *testing.T, test func(t *testing.T, tm *timerfd.TimerFD)) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		if wall(clock) {
+			test(t, timer(t, clock))
+		}
+	})
+}
+
+func TestErrClockChanged(t *testing.T) {
+	assert.ErrorIs(t, timerfd.ErrClockChanged, unix.ECANCELED)
+	assert.EqualError(t, timerfd.ErrClockChanged, "iofd: timerfd: the clock was set")
+}
+
+// Who armed with CancelOnSet is told once, be it that he waits or asks.
+func TestCancelOnSet(t *testing.T) {
+	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
+		require.NoError(t, tm.ArmAt(time.Now().Add(far), time.Hour, timerfd.CancelOnSet))
+		notYet(t, tm)
+		stepClock(t)
+		_, err := tm.Read()
+		assert.Equal(t, timerfd.ErrClockChanged, err)
+		notYet(t, tm)
+
+		waiter := make(chan error, 1)
+		go func() { _, err := tm.ReadContext(background); waiter <- err }()
+		time.Sleep(5 * time.Millisecond)
+		stepClock(t)
+		assert.Equal(t, timerfd.ErrClockChanged, <-waiter)
+		notYet(t, tm)
+
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.InDelta(t, far, remaining, float64(time.Minute), "it runs on")
+		assert.Equal(t, time.Hour, interval)
+	})
+}
+
+// What had expired is not counted, and does not go on by its interval.
+func TestCancelOnSetExpired(t *testing.T) {
+	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
+		require.NoError(t, tm.ArmAt(time.Now(), time.Millisecond, timerfd.CancelOnSet))
+		time.Sleep(5 * time.Millisecond)
+		stepClock(t)
+		_, err := tm.Read()
+		assert.Equal(t, timerfd.ErrClockChanged, err)
+		time.Sleep(5 * time.Millisecond)
+		notYet(t, tm)
+		remaining, interval, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.Zero(t, remaining)
+		assert.Equal(t, time.Millisecond, interval)
+
+		require.NoError(t, tm.ArmAt(time.Now(), 0, timerfd.CancelOnSet))
+		assert.Equal(t, uint64(1), expires(t, tm), "armed again")
+	})
+}
+
+// A change that no Read has told of is told by the next ArmAt that asks for it,
+// which arms all the same.
+func TestCancelOnSetBetween(t *testing.T) {
+	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
+		arm := func(opts ...timerfd.AtOption) error {
+			return tm.ArmAt(time.Now().Add(far), 0, opts...)
+		}
+		require.NoError(t, arm(timerfd.CancelOnSet))
+		stepClock(t)
+		assert.Equal(t, timerfd.ErrClockChanged, arm(timerfd.CancelOnSet))
+		remaining, _, err := tm.Remaining()
+		require.NoError(t, err)
+		assert.InDelta(t, far, remaining, float64(time.Minute))
+		notYet(t, tm)
+		require.NoError(t, arm(timerfd.CancelOnSet))
+
+		// Arming for something else keeps the news for the next that asks.
+		stepClock(t)
+		require.NoError(t, arm())
+		notYet(t, tm)
+		require.NoError(t, tm.Arm(far, 0))
+		require.NoError(t, tm.Disarm())
+		notYet(t, tm)
+		assert.Equal(t, timerfd.ErrClockChanged, arm(timerfd.CancelOnSet, timerfd.CancelOnSet))
+		require.NoError(t, arm(timerfd.CancelOnSet))
+	})
+}
+
+// Who did not ask is not told.
+func TestClockSet(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		require.NoError(t, tm.ArmAt(time.Now().Add(far), 0))
+		stepClock(t)
+		notYet(t, tm)
+		require.NoError(t, tm.Arm(far, 0))
+		stepClock(t)
+		notYet(t, tm)
+	})
+}
+
+// shown is what a clock shows.
+func shown(t testing.TB, clock timerfd.Clock) unix.Timespec {
+	t.Helper()
+	if wall(clock) {
+		clock = timerfd.Realtime // shows what its alarm does, also without hardware for that
+	}
+	ts, err := timerfd.Now(clock)
+	require.NoError(t, err)
+	return ts
+}
+
+// between checks what ArmAt makes of a moment on a steady clock: the clocks are
+// read before and after, and it lies between what it would have been then.
+func between(t testing.TB, clock timerfd.Clock, moment time.Time) {
+	t.Helper()
+	shownFirst, first := shown(t, clock), time.Now()
+	at, err := timerfd.At(clock, moment)
+	require.NoError(t, err)
+	last, shownLast := time.Now(), shown(t, clock)
+	assert.False(t, less(at, sum(shownFirst, moment.Sub(last))), "%v: %v is too early", moment, at)
+	assert.False(t, less(sum(shownLast, moment.Sub(first)), at), "%v: %v is too late", moment, at)
+}
+
+// sum is the time of a clock d later, its beginning if that is later.
+func sum(shown unix.Timespec, d time.Duration) sys.Timespec {
+	sec, nsec := int64(d/time.Second)+int64(shown.Sec), int64(d%time.Second)+int64(shown.Nsec)
+	sec += (nsec+1e9)/1e9 - 1
+	nsec = (nsec + 1e9) % 1e9
+	if sec < 0 {
+		return sys.Timespec{}
+	}
+	return sys.Timespec{Sec: sec, Nsec: nsec}
+}
+
+func less(a, b sys.Timespec) bool { return a.Sec < b.Sec || a.Sec == b.Sec && a.Nsec < b.Nsec }
+
+func TestAtSteadyClocks(t *testing.T) {
+	for _, clock := range []timerfd.Clock{timerfd.Monotonic, timerfd.Boottime, timerfd.BoottimeAlarm} {
+		for _, d := range []time.Duration{
+			math.MinInt64, -far, -time.Second, -990 * time.Millisecond, -1, 0, 1, time.Second - 1, time.Second, far, math.MaxInt64,
+		} {
+			moment := time.Now().Add(d)
+			between(t, clock, moment)
+			between(t, clock, moment.Round(0))
+		}
+		between(t, clock, time.Time{})
+		between(t, clock, time.Unix(0, 0))
+		between(t, clock, time.Unix(math.MinInt64, 0))
+		between(t, clock, time.Unix(math.MaxInt64, 0))
+	}
+}
+
+func TestAtWallClocks(t *testing.T) {
+	const last = math.MaxInt64 - 62135596800 // time.Time counts from the year 1
+	for moment, want := range map[time.Time]sys.Timespec{
+		{}:                                {},
+		time.Unix(0, 0):                   {},
+		time.Unix(0, 1):                   {Nsec: 1},
+		time.Unix(0, -1):                  {},
+		time.Unix(-1, 999999999):          {},
+		time.Unix(math.MinInt64, 0):       {},
+		time.Unix(1, 999999999):           {Sec: 1, Nsec: 999999999},
+		time.Unix(1<<31, 5):               {Sec: 1 << 31, Nsec: 5},
+		time.Unix(1<<32, 0).UTC():         {Sec: 1 << 32},
+		time.Unix(0, math.MaxInt64):       {Sec: 9223372036, Nsec: 854775807},
+		time.Unix(last, 999999999):        {Sec: last, Nsec: 999999999},
+		time.Unix(last+1, 0):              {}, // past the type: before all others
+		time.Unix(math.MaxInt64, 0):       {},
+		time.Unix(math.MaxInt64, 1).UTC(): {},
+	} {
+		for _, clock := range []timerfd.Clock{timerfd.Realtime, timerfd.RealtimeAlarm} {
+			at, err := timerfd.At(clock, moment)
+			require.NoError(t, err)
+			assert.Equal(t, want, at, moment)
+		}
+	}
+}
+
+func TestDurations(t *testing.T) {
+	for d, ts := range map[time.Duration]sys.Timespec{
+		0:                          {},
+		1:                          {Nsec: 1},
+		-1:                         {Nsec: -1},
+		time.Second - 1:            {Nsec: 999999999},
+		time.Second:                {Sec: 1},
+		time.Second + 1:            {Sec: 1, Nsec: 1},
+		9223372036*time.Second - 1: {Sec: 9223372035, Nsec: 999999999},
+		math.MaxInt64:              {Sec: 9223372036, Nsec: 854775807},
+	} {
+		assert.Equal(t, ts, timerfd.Timespec(d))
+		assert.Equal(t, d, timerfd.Duration(ts))
+	}
+	for _, ts := range []sys.Timespec{{Sec: 9223372036, Nsec: 854775808}, {Sec: 9223372037}, {Sec: math.MaxInt64, Nsec: 999999999}} {
+		assert.Equal(t, time.Duration(math.MaxInt64), timerfd.Duration(ts))
+	}
+}
+
+func TestClockString(t *testing.T) {
+	for clock, want := range map[timerfd.Clock]string{
+		timerfd.Realtime:      "Realtime",
+		timerfd.Monotonic:     "Monotonic",
+		timerfd.Boottime:      "Boottime",
+		timerfd.RealtimeAlarm: "RealtimeAlarm",
+		timerfd.BoottimeAlarm: "BoottimeAlarm",
+		-1:                    "Clock(-1)",
+		2:                     "Clock(2)",
+	} {
+		assert.Equal(t, want, clock.String())
+	}
+}
+
+// Every interval that has passed since a moment is counted, and one that is past
+// the clock's beginning counts from there.
+func TestExpirationsSinceLongAgo(t *testing.T) {
+	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
+		tm := timer(t, clock)
+		require.NoError(t, tm.ArmAt(time.Now().Add(-10*time.Hour), far))
+		assert.Equal(t, uint64(1), expires(t, tm))
+
+		before := shown(t, clock)
+		require.NoError(t, tm.ArmAt(time.Unix(0, 0), time.Second))
+		n := expires(t, tm)
+		after := shown(t, clock)
+		assert.GreaterOrEqual(t, n, uint64(before.Sec))
+		assert.LessOrEqual(t, n, uint64(after.Sec)+1)
+		_, err := tm.Read()
+		if err != nil { // unless the next second has begun
+			assert.Equal(t, fd.ErrWouldBlock, err)
+		}
+	})
+}
