@@ -1,11 +1,13 @@
 package memfd_test
 
 import (
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"log"
+	"net"
 	"os"
 	"os/exec"
 
@@ -93,7 +95,150 @@ func ExampleMemFD_Seal() {
 	fmt.Println(m.Truncate(0))
 	// Output:
 	// <nil>
-	// ftruncate: operation not permitted
+	// iofd: memfd: Truncate: the file is sealed against it (shrink): ftruncate: operation not permitted
+}
+
+func ExampleMemFD_PunchHole() {
+	m, err := memfd.New("ring")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := m.Write([]byte("done, open")); err != nil {
+		log.Fatal(err)
+	}
+
+	// What has been dealt with need not take memory.
+	if err := m.PunchHole(0, 6); err != nil {
+		log.Fatal(err)
+	}
+	text := make([]byte, 10)
+	if _, err := m.ReadAt(text, 0); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q\n", text)
+	// Output: "\x00\x00\x00\x00\x00\x00open"
+}
+
+func ExampleMemFD_Immutable() {
+	m, err := memfd.New("table", memfd.AllowSealing)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	for _, seals := range []memfd.Seal{memfd.SealShrink | memfd.SealGrow, memfd.SealFutureWrite, memfd.SealWrite} {
+		if err := m.Seal(seals); err != nil {
+			log.Fatal(err)
+		}
+		immutable, err := m.Immutable()
+		fmt.Println(seals, immutable, err)
+	}
+	// Output:
+	// shrink|grow false <nil>
+	// future_write false <nil>
+	// write true <nil>
+}
+
+// A key in memory that only this process sees, or in plain memory
+// where the kernel has no secret memory.
+func ExampleNewSecret() {
+	m, err := memfd.NewSecret()
+	if errors.Is(err, errors.ErrUnsupported) {
+		m, err = memfd.New("key")
+	}
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Truncate(32); err != nil {
+		log.Fatal(err)
+	}
+	key, err := m.Map(0, 32, memfd.ReadWrite)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer key.Close()
+	if _, err := rand.Read(key.Bytes()); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(len(key.Bytes()), "bytes")
+	// Output: 32 bytes
+}
+
+func ExampleMemFD_ReopenReadOnly() {
+	m, err := memfd.New("log")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	reader, err := m.ReopenReadOnly()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer reader.Close()
+
+	fmt.Fprint(m, "written on")
+	text, err := io.ReadAll(reader)
+	fmt.Printf("%s, %v\n", text, err)
+	_, err = reader.Write([]byte("x"))
+	fmt.Println(err)
+	// Output:
+	// written on, <nil>
+	// write: bad file descriptor
+}
+
+// A server hands out a file that its client need not copy before it parses it,
+// although it does not trust the server.
+func ExampleReceiveFrom() {
+	dir, err := os.MkdirTemp("", "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	address := &net.UnixAddr{Name: dir + "/socket", Net: "unix"}
+	listener, err := net.ListenUnix("unix", address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer listener.Close()
+	served := make(chan error)
+	go func() {
+		served <- func() error {
+			conn, err := listener.AcceptUnix()
+			if err != nil {
+				return err
+			}
+			defer conn.Close()
+			m, err := memfd.NewSealed("answer", []byte("forty-two"))
+			if err != nil {
+				return err
+			}
+			defer m.Close()
+			return m.SendTo(conn)
+		}()
+	}()
+
+	conn, err := net.DialUnix("unix", nil, address)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer conn.Close()
+	m, err := memfd.ReceiveFrom(conn, memfd.SealWrite|memfd.SealShrink|memfd.SealGrow)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	size, err := m.Size()
+	if err != nil || size > 1<<20 {
+		log.Fatal("too large, or ", err)
+	}
+	text, err := m.Map(0, int(size), memfd.ReadOnly)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer text.Close()
+	fmt.Printf("%s: %s, %v\n", m.Name(), text.Bytes(), <-served)
+	// Output: answer: forty-two, <nil>
 }
 
 // A child gets the file as descriptor 3, where a Go program would take it by

@@ -13,3 +13,6 @@ func KnowsExec() bool { return knowsExec() }
 
 // NameOf is what FromFD makes of a link in /proc/self/fd.
 var NameOf = nameOf
+
+// Receive is what ReceiveFrom does before it looks at the descriptor.
+var Receive = receive

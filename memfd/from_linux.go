@@ -29,11 +29,6 @@ func FromFD(f *fd.FD) (*MemFD, error) {
 	if err := m.fd.Adopt(f, "memfd", is); err != nil {
 		return nil, err
 	}
-	// An FD made by fd.NewNonblock would have calls bypass the scheduler, but this
-	// one may wait for memory to be swapped in.
-	if err := m.fd.Guard().Share(); err != nil {
-		return nil, err
-	}
 	return m, nil
 }
 
@@ -58,11 +53,9 @@ func examine(f *fd.FD) (page int64, ok bool) {
 	if _, err := getSeals(number); err != nil {
 		return 0, false
 	}
-	var st unix.Statfs_t
-	err = retry("fstatfs", func() error { return unix.Fstatfs(number, &st) })
-	// The field has a sign on some ports.
-	if err == nil && uint32(st.Type) == unix.HUGETLBFS_MAGIC {
-		return int64(st.Bsize), true
+	kind, block, err := fileSystem(number)
+	if kind == unix.HUGETLBFS_MAGIC {
+		return block, err == nil
 	}
 	return int64(os.Getpagesize()), err == nil
 }

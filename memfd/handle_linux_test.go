@@ -41,6 +41,10 @@ func TestClosed(t *testing.T) {
 			"Seal":         func() error { return m.Seal(math.MaxUint32) },
 			"Seals":        func() error { _, err := m.Seals(); return err },
 			"Map":          func() error { _, err := m.Map(-1, -1, -1); return err },
+			"Immutable":    func() error { _, err := m.Immutable(); return err },
+			"PunchHole":    func() error { return m.PunchHole(-1, -1) },
+			"Reopen":       func() error { _, err := m.ReopenReadOnly(); return err },
+			"SendTo":       func() error { return m.SendTo(nil) },
 			"Dup":          func() error { _, err := m.Dup(); return err },
 			"File":         func() error { _, err := m.File("x"); return err },
 			"FromFD":       func() error { _, err := memfd.FromFD(m.FD()); return err },
@@ -116,7 +120,7 @@ func TestFromFDSeal(t *testing.T) {
 			require.NoError(t, err)
 		} else {
 			require.ErrorIs(t, err, unix.EPERM)
-			require.ErrorContains(t, err, "sealed against further seals")
+			require.ErrorContains(t, err, "the file is sealed against it (seal)")
 		}
 		require.NoError(t, received.Close())
 	}
@@ -225,7 +229,8 @@ func TestChild(t *testing.T) {
 		files = append(files, file)
 	}
 	require.Equal(t, ""+
-		"sealed, seal|shrink|grow|write: immutable, pwrite64: operation not permitted\n"+
+		"sealed, seal|shrink|grow|write: immutable, "+
+		"iofd: memfd: WriteAt: the file is sealed against it (write): pwrite64: operation not permitted\n"+
 		"test, grow: parent, <nil>\n",
 		startChild(t, files...))
 	assert.Equal(t, "childt", content(t, open))

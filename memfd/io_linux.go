@@ -22,7 +22,8 @@ func (m *MemFD) Read(p []byte) (int, error) {
 	}
 	m.turn.Lock()
 	defer m.turn.Unlock()
-	return m.fd.Read(p)
+	n, err := m.fd.Read(p)
+	return n, m.explainNow("Read", 0, err)
 }
 
 // Write writes p at the file offset and moves it, see write(2). The file grows as
@@ -38,7 +39,8 @@ func (m *MemFD) Write(p []byte) (int, error) {
 	}
 	m.turn.Lock()
 	defer m.turn.Unlock()
-	return m.fd.Write(p)
+	n, err := m.fd.Write(p)
+	return n, m.explainNow("Write", writeSeals|SealGrow, err)
 }
 
 // ReadAt reads len(p) bytes at offset off, see pread(2), and leaves the file offset
@@ -60,11 +62,13 @@ func (m *MemFD) ReadAt(p []byte, off int64) (n int, err error) {
 			})
 			switch {
 			case err != nil:
-				return err
+				return m.explain(number, "ReadAt", 0, err)
 			case got == 0:
 				return io.EOF
 			}
 			n += got
+			// Of those who write through package syscall; x/sys tells its own.
+			sys.RaceAcquire(number)
 		}
 		return nil
 	})
@@ -92,7 +96,7 @@ func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 			})
 			switch {
 			case err != nil:
-				return err
+				return m.explain(number, "WriteAt", writeSeals|SealGrow, err)
 			case put == 0:
 				return io.ErrShortWrite
 			}
@@ -131,7 +135,7 @@ func (m *MemFD) Seek(offset int64, whence int) (position int64, err error) {
 		if errors.Is(err, unix.EINVAL) {
 			err = sys.Invalid("memfd: Seek: %d bytes from %s are no offset of a file", offset, origins[whence])
 		}
-		return err
+		return m.explain(number, "Seek", 0, err)
 	})
 	if err != nil {
 		return 0, err

@@ -199,6 +199,67 @@ func TestTruncate(t *testing.T) {
 	assert.Equal(t, "0123\x00\x00", content(t, m))
 }
 
+func TestPunchHole(t *testing.T) {
+	page := os.Getpagesize()
+	long := strings.Repeat("0123456789abcdef", 3*page/16)
+	blocks := func(m *memfd.MemFD) int64 {
+		var st unix.Stat_t
+		require.NoError(t, unix.Fstat(m.Fd(), &st))
+		return int64(st.Blocks) * 512
+	}
+	for _, tt := range []struct {
+		name   string
+		off, n int
+		freed  int // pages
+	}{
+		{"a byte", 5, 1, 0},
+		{"within a page", 10, page - 20, 0},
+		{"a page", page, page, 1},
+		{"over the edges", page - 10, page + 20, 1},
+		{"all", 0, 3 * page, 3},
+		{"over the end", 2 * page, 2 * page, 1},
+		{"beyond the end", 4 * page, page, 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			m := createWith(t, long)
+			mapping := mapFile(t, m, 0, len(long), memfd.ReadOnly)
+			before := blocks(m)
+			require.NoError(t, m.PunchHole(int64(tt.off), int64(tt.n)))
+			assert.EqualValues(t, tt.freed*page, before-blocks(m)) // and not after a look through the mapping
+			want := []byte(long)
+			from, to := min(tt.off, len(want)), min(tt.off+tt.n, len(want))
+			clear(want[from:to])
+			assert.True(t, bytes.Equal(want, []byte(content(t, m))))
+			assert.True(t, bytes.Equal(want, mapping.Bytes()))
+			assert.Zero(t, offset(t, m))
+		})
+	}
+}
+
+func TestPunchHoleRefused(t *testing.T) {
+	m := createWith(t, "0123456789")
+	for _, tt := range []struct {
+		off, n int64
+		want   string
+	}{
+		{-1, 1, "offset -1 is negative"},
+		{math.MinInt64, math.MaxInt64, "is negative"},
+		{0, 0, "length 0 is not positive"},
+		{0, -1, "length -1 is not positive"},
+		{5, math.MinInt64, "is not positive"},
+		{1, math.MaxInt64, "9223372036854775807 bytes from offset 1 end past the largest offset"},
+		{math.MaxInt64, 1, "end past the largest offset"},
+	} {
+		err := m.PunchHole(tt.off, tt.n)
+		require.ErrorIs(t, err, unix.EINVAL, "%+v", tt)
+		require.ErrorContains(t, err, tt.want)
+		require.Equal(t, "0123456789", content(t, m))
+	}
+	require.NoError(t, m.PunchHole(math.MaxInt64-1, 1))
+	require.NoError(t, m.PunchHole(0, math.MaxInt64))
+	require.Equal(t, strings.Repeat("\x00", 10), content(t, m))
+}
+
 func TestReadFrom(t *testing.T) {
 	long := strings.Repeat("0123456789", 10000)
 	broken := errors.New("broken")

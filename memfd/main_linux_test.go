@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -40,6 +41,31 @@ func startChild(t *testing.T, files ...*os.File) string {
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
 	return string(out)
+}
+
+// becomeNobody takes every privilege from this process, which must be a child made
+// for it.
+func becomeNobody(t *testing.T) {
+	t.Helper()
+	const nobody = 65534
+	require.NoError(t, syscall.Setgroups(nil))
+	require.NoError(t, syscall.Setgid(nobody))
+	require.NoError(t, syscall.Setuid(nobody))
+}
+
+// runChild runs the test again as a child of root, with the given files from
+// descriptor 3 on, in namespaces of its own as unshare says, and fails with it.
+func runChild(t *testing.T, unshare uintptr, files ...*os.File) {
+	t.Helper()
+	if os.Geteuid() != 0 || os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("takes root, and no emulator")
+	}
+	cmd := systest.Child(t, t.Name())
+	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unshare}
+	cmd.ExtraFiles = files
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, string(out))
+	require.Contains(t, string(out), "--- PASS: "+t.Name())
 }
 
 // create makes a file that is closed at the end of the test.

@@ -75,7 +75,11 @@ func (m *MemFD) Map(off int64, n int, prot Prot) (mapping *Mapping, err error) {
 		page := int(m.page)
 		memory, err := mmap(number, off, (n+page-1)&^(page-1), prot)
 		if err != nil {
-			return err
+			var forbid Seal
+			if prot == ReadWrite {
+				forbid = writeSeals
+			}
+			return m.explain(number, "Map", forbid, err)
 		}
 		mapping = &Mapping{n: n}
 		mapping.memory.Store(&memory)

@@ -3,6 +3,7 @@ package memfd
 import (
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"sync"
 
@@ -79,13 +80,48 @@ func fileSize(number int) (int64, error) {
 //
 // A negative size is refused with EINVAL. [SealShrink] and [SealGrow] make it
 // fail with EPERM, a size over the kernel's limit with EFBIG, and one that is no
-// multiple of the page size of a [HugeTLB] file with EINVAL.
+// multiple of the page size of a [HugeTLB] file with EINVAL, as does a descriptor
+// not open for writing.
 func (m *MemFD) Truncate(size int64) error {
 	return m.use(func(number int) error {
 		if size < 0 {
 			return sys.Invalid("memfd: Truncate: size %d is negative", size)
 		}
-		return retry("ftruncate", func() error { return unix.Ftruncate(number, size) })
+		err := retry("ftruncate", func() error { return unix.Ftruncate(number, size) })
+		if err == nil {
+			return nil
+		}
+		forbid := SealGrow
+		if now, _ := fileSize(number); size < now {
+			forbid = SealShrink
+		}
+		return m.explain(number, "Truncate", forbid, err)
+	})
+}
+
+// PunchHole gives the memory of n bytes from offset off back to the kernel, see
+// FALLOC_FL_PUNCH_HOLE in fallocate(2), Linux 3.5: they read as zeros, through
+// mappings too. The size stays as it is. Whole pages are freed, until they are
+// written again or looked at through a shared mapping; what the range has of others
+// is set to zeros. Beyond the end of the file there is nothing to do.
+//
+// A negative off, an n below 1, and a range that ends past the largest int64 are
+// refused with EINVAL. [SealWrite] and [SealFutureWrite] make it fail with EPERM,
+// a descriptor not open for writing with EBADF, and secret memory with
+// EOPNOTSUPP.
+func (m *MemFD) PunchHole(off, n int64) error {
+	return m.use(func(number int) error {
+		switch {
+		case off < 0:
+			return sys.Invalid("memfd: PunchHole: offset %d is negative", off)
+		case n <= 0:
+			return sys.Invalid("memfd: PunchHole: length %d is not positive", n)
+		case off > math.MaxInt64-n:
+			return sys.Invalid("memfd: PunchHole: %d bytes from offset %d end past the largest offset", n, off)
+		}
+		const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
+		err := retry("fallocate", func() error { return unix.Fallocate(number, mode, off, n) })
+		return m.explain(number, "PunchHole", writeSeals, err)
 	})
 }
 

@@ -42,7 +42,11 @@ func New(name string, opts ...Option) (*MemFD, error) {
 	if err != nil {
 		return nil, err
 	}
-	m := &MemFD{name: name, sealable: c.flag&AllowSealing != 0, page: c.page, turn: new(sync.Mutex)}
+	return own(number, &MemFD{name: name, sealable: c.flag&AllowSealing != 0, page: c.page, turn: new(sync.Mutex)})
+}
+
+// own makes m the owner of a number.
+func own(number int, m *MemFD) (*MemFD, error) {
 	if err := m.fd.Take(fd.New(number)); err != nil {
 		return nil, err
 	}

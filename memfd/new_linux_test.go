@@ -1,7 +1,6 @@
 package memfd_test
 
 import (
-	"errors"
 	"math"
 	"os"
 	"os/exec"
@@ -81,49 +80,6 @@ func TestHugeTLBSizes(t *testing.T) {
 	require.Error(t, err, "no machine has such pages")
 	var call *os.SyscallError
 	require.ErrorAs(t, err, &call, "the kernel was asked")
-}
-
-// Whether there are huge pages is up to the machine; what happens without them
-// is not.
-func TestHugeTLB(t *testing.T) {
-	const page = 2 << 20
-	m, err := memfd.New("huge", memfd.AllowSealing, memfd.HugeTLB(page))
-	if err != nil {
-		var call *os.SyscallError
-		require.ErrorAs(t, err, &call)
-		require.True(t, errors.Is(err, unix.ENODEV) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS), "%v", err)
-		return
-	}
-	defer m.Close()
-	_, err = m.Write([]byte("x"))
-	require.ErrorIs(t, err, unix.EINVAL)
-	require.ErrorIs(t, m.Truncate(page+1), unix.EINVAL)
-	require.NoError(t, m.Truncate(2*page))
-
-	_, err = m.Map(4096, 10, memfd.ReadWrite)
-	require.ErrorIs(t, err, unix.EINVAL)
-	require.ErrorContains(t, err, "page size of 2097152")
-
-	mapping, err := m.Map(page, 10, memfd.ReadWrite)
-	if errors.Is(err, unix.ENOMEM) || os.Getenv("MATRIX_EMU") != "" && errors.Is(err, unix.EINVAL) {
-		return // the pool is empty, or the emulator picks an address for small pages
-	}
-	require.NoError(t, err)
-	copy(mapping.Bytes(), "0123456789")
-	p := make([]byte, 10)
-	_, err = m.ReadAt(p, page)
-	require.NoError(t, err)
-	assert.Equal(t, "0123456789", string(p))
-	require.NoError(t, mapping.Close(), "munmap wants whole huge pages")
-
-	d, err := m.FD().Dup()
-	require.NoError(t, err)
-	received, err := memfd.FromFD(d)
-	require.NoError(t, err)
-	defer received.Close()
-	mapping, err = received.Map(page, 10, memfd.ReadOnly)
-	require.NoError(t, err)
-	require.NoError(t, mapping.Close())
 }
 
 func TestNewSealed(t *testing.T) {

@@ -3,7 +3,6 @@ package memfd
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -89,20 +88,39 @@ func (m *MemFD) Seal(seals Seal) error {
 		if err == nil {
 			return nil
 		}
-		return fmt.Errorf("iofd: memfd: Seal(%v): %w", seals, explain(number, err))
+		op := fmt.Sprintf("Seal(%v)", seals)
+		if errors.Is(err, unix.EINVAL) && !isSecret(number) {
+			return fmt.Errorf("iofd: memfd: %s: this kernel does not know them all: %w: %w", op, errors.ErrUnsupported, err)
+		}
+		return m.explain(number, op, SealSeal, err)
 	})
 }
 
 // Seals returns the seals that the file has, see F_GET_SEALS in fcntl(2): what the
 // kernel says. A file made without [AllowSealing] has [SealSeal], or [SealExec] on
 // a kernel that has that: see [New]. Bits may be set that this package has no
-// name for.
+// name for. Secret memory has none, and gives EINVAL.
 func (m *MemFD) Seals() (seals Seal, err error) {
 	err = m.use(func(number int) error {
 		seals, err = getSeals(number)
-		return err
+		return m.explain(number, "Seals", 0, err)
 	})
 	return seals, err
+}
+
+// Immutable reports whether nothing in the file can change any more, by whatever
+// way, its creator's included: it has [SealWrite], [SealShrink] and [SealGrow].
+// Seals cannot be taken off, so a reader needs to ask only once, before its first
+// look: from then on it may map the file, parse it in place, and rely on two looks
+// seeing the same.
+//
+// [SealFutureWrite] does not do for SealWrite, as it leaves a mapping that
+// somebody made before writable; SealWrite is not to be had while there is one.
+// [SealSeal] is not needed. It fails as [MemFD.Seals] does.
+func (m *MemFD) Immutable() (bool, error) {
+	const needed = SealWrite | SealShrink | SealGrow
+	seals, err := m.Seals()
+	return seals&needed == needed, err
 }
 
 func getSeals(number int) (seals Seal, err error) {
@@ -115,43 +133,4 @@ func getSeals(number int) (seals Seal, err error) {
 		return 0, err
 	}
 	return seals, nil
-}
-
-// explain adds to the kernel's refusal of seals what stands in their way.
-func explain(number int, refusal error) error {
-	switch {
-	case errors.Is(refusal, unix.EINVAL):
-		return fmt.Errorf("this kernel does not know them all: %w: %w", errors.ErrUnsupported, refusal)
-	case errors.Is(refusal, unix.EBUSY):
-		return fmt.Errorf("%s: %w", obstacle(number), refusal)
-	case errors.Is(refusal, unix.EPERM):
-		if seals, err := getSeals(number); err == nil && seals&SealSeal != 0 {
-			return fmt.Errorf("the file is sealed against further seals (%v): %w", seals, refusal)
-		}
-		return fmt.Errorf("the descriptor is not open for writing: %w", refusal)
-	}
-	return refusal
-}
-
-// obstacle says what keeps the file from being sealed against writes: a shared
-// mapping of our own, or else what we cannot see.
-func obstacle(number int) string {
-	var st unix.Stat_t
-	maps, err := os.ReadFile("/proc/self/maps")
-	if err == nil {
-		err = unix.Fstat(number, &st)
-	}
-	if err != nil {
-		return "the file is mapped, or a transfer holds its pages"
-	}
-	for line := range strings.Lines(string(maps)) {
-		// address perms offset dev inode path
-		fields := strings.Fields(line)
-		if len(fields) < 6 || !strings.HasPrefix(fields[5], "/memfd:") ||
-			fields[4] != fmt.Sprint(st.Ino) || !strings.HasSuffix(fields[1], "s") {
-			continue
-		}
-		return fmt.Sprintf("the file is mapped at %s, %s", fields[0], fields[1])
-	}
-	return "another process has the file mapped, or a transfer holds its pages"
 }

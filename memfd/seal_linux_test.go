@@ -1,6 +1,9 @@
 package memfd_test
 
 import (
+	"bufio"
+	"errors"
+	"io"
 	"os"
 	"testing"
 
@@ -68,6 +71,7 @@ func TestSeals(t *testing.T) {
 		{"shrink", memfd.SealShrink, func(m *memfd.MemFD) error { return m.Truncate(int64(page)) }},
 		{"grow", memfd.SealGrow, func(m *memfd.MemFD) error { return m.Truncate(3 * int64(page)) }},
 		{"keep size", 0, func(m *memfd.MemFD) error { return m.Truncate(2 * int64(page)) }},
+		{"punch a hole", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error { return m.PunchHole(0, 1) }},
 		{"map read-only", 0, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadOnly) }},
 		{"map read-write", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadWrite) }},
 		{"map copy-on-write", 0, func(m *memfd.MemFD) error { return mapped(m, memfd.CopyOnWrite) }},
@@ -98,6 +102,9 @@ func TestSeals(t *testing.T) {
 				require.ErrorIs(t, err, unix.EPERM)
 				var call *os.SyscallError
 				require.ErrorAs(t, err, &call)
+				if op.name != "make executable" { // which is not ours
+					assert.ErrorContains(t, err, "the file is sealed against it ("+seal.String()+")")
+				}
 			})
 		}
 	}
@@ -131,7 +138,7 @@ func TestSealRefused(t *testing.T) {
 		require.NoError(t, m.Seal(memfd.SealSeal|memfd.SealGrow))
 		err := m.Seal(memfd.SealWrite)
 		require.ErrorIs(t, err, unix.EPERM)
-		require.ErrorContains(t, err, "sealed against further seals (seal|grow")
+		require.ErrorContains(t, err, "Seal(write): the file is sealed against it (seal)")
 	})
 	t.Run("mapped", func(t *testing.T) {
 		m := create(t, memfd.AllowSealing)
@@ -178,6 +185,76 @@ func TestSealRefused(t *testing.T) {
 	})
 }
 
+// Of a mapping that is not ours the error says that.
+func TestSealMappedElsewhere(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		m, err := memfd.FromFD(fd.New(3))
+		require.NoError(t, err)
+		defer m.Close()
+		mapFile(t, m, 0, 10, memfd.ReadWrite)
+		os.Stdout.WriteString("mapped\n")
+		_, _ = io.ReadAll(os.Stdin)
+		return
+	}
+	m := createWith(t, "0123456789", memfd.AllowSealing)
+	file, err := m.File("")
+	require.NoError(t, err)
+	defer file.Close()
+	cmd := systest.Child(t, t.Name())
+	cmd.ExtraFiles = []*os.File{file}
+	in, err := cmd.StdinPipe()
+	require.NoError(t, err)
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewScanner(out)
+	for lines.Scan() && lines.Text() != "mapped" {
+	}
+	err = m.Seal(memfd.SealWrite)
+	require.ErrorIs(t, err, unix.EBUSY)
+	require.ErrorContains(t, err, "another process has the file mapped")
+	require.NoError(t, in.Close())
+	for lines.Scan() {
+	}
+	require.NoError(t, cmd.Wait())
+	require.NoError(t, m.Seal(memfd.SealWrite))
+}
+
+// Nothing changes any more only where content and size are sealed, against all.
+func TestImmutable(t *testing.T) {
+	for _, tt := range []struct {
+		seals memfd.Seal
+		want  bool
+	}{
+		{0, false},
+		{memfd.SealWrite, false},
+		{memfd.SealWrite | memfd.SealShrink, false},
+		{memfd.SealWrite | memfd.SealGrow, false},
+		{memfd.SealShrink | memfd.SealGrow | memfd.SealSeal, false},
+		{memfd.SealFutureWrite | memfd.SealShrink | memfd.SealGrow | memfd.SealSeal, false},
+		{memfd.SealWrite | memfd.SealShrink | memfd.SealGrow, true},
+		{memfd.SealWrite | memfd.SealShrink | memfd.SealGrow | memfd.SealFutureWrite | memfd.SealSeal, true},
+	} {
+		m := create(t, memfd.AllowSealing)
+		require.NoError(t, m.Seal(tt.seals))
+		immutable, err := m.Immutable()
+		require.NoError(t, err)
+		assert.Equal(t, tt.want, immutable, "%v", tt.seals)
+	}
+}
+
+// Why SealFutureWrite does not do: a mapping made before still writes.
+func TestFutureWriteChanges(t *testing.T) {
+	m := createWith(t, "0123456789", memfd.AllowSealing)
+	mapping := mapFile(t, m, 0, 10, memfd.ReadWrite)
+	require.NoError(t, m.Seal(memfd.SealFutureWrite|memfd.SealShrink|memfd.SealGrow|memfd.SealSeal))
+	immutable, err := m.Immutable()
+	require.NoError(t, err)
+	assert.False(t, immutable)
+	copy(mapping.Bytes(), "changed")
+	assert.Equal(t, "changed789", content(t, m))
+}
+
 func TestSealAgain(t *testing.T) {
 	m := create(t, memfd.AllowSealing)
 	require.NoError(t, m.Seal(memfd.SealGrow))
@@ -186,6 +263,22 @@ func TestSealAgain(t *testing.T) {
 	seals, err := m.Seals()
 	require.NoError(t, err)
 	assert.Equal(t, memfd.SealGrow|memfd.SealShrink, seals&^memfd.SealExec)
+}
+
+// SealExec on an executable file is refused as SealWrite is.
+func TestSealExecMapped(t *testing.T) {
+	m := createWith(t, "0123456789", memfd.AllowSealing, memfd.Executable)
+	mapping := mapFile(t, m, 0, 10, memfd.ReadWrite)
+	err := m.Seal(memfd.SealExec)
+	if errors.Is(err, errors.ErrUnsupported) {
+		systest.SkipUnsupported(t, err, 6, 3)
+	}
+	require.ErrorIs(t, err, unix.EBUSY)
+	require.NoError(t, mapping.Close())
+	require.NoError(t, m.Seal(memfd.SealExec))
+	immutable, err := m.Immutable()
+	require.NoError(t, err)
+	assert.True(t, immutable)
 }
 
 func TestSealExecImplies(t *testing.T) {
