@@ -4,10 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/pidfd"
 )
@@ -53,4 +57,135 @@ func ExamplePidFD_SendSignal() {
 	// <nil>
 	// signal: terminated <nil>
 	// true
+}
+
+// Supervising a service that is not a child.
+func ExamplePidFD_Info() {
+	watch := func(ctx context.Context, pid int) error {
+		p, err := pidfd.Open(pid)
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		info, err := p.Info()
+		if err != nil {
+			return err
+		}
+		if info.Creds != nil {
+			fmt.Printf("%d, child of %d, runs as user %d\n", info.PID, info.PPID, info.Creds.EUID)
+		}
+		if err := p.Exited(ctx); err != nil {
+			return err
+		}
+		if err := p.Reaped(ctx); err != nil {
+			return err // its parent has not asked yet, or an old kernel
+		}
+		switch info, err = p.Info(); {
+		case errors.Is(err, os.ErrProcessDone):
+			fmt.Println("it has ended") // on an old kernel
+		case err == nil && info.Exit != nil:
+			fmt.Println(info.Exit) // "exit status 1"
+		}
+		return nil
+	}
+	_ = watch(context.Background(), 4711)
+}
+
+// A service for root alone. Whether a client is root is what it was when it
+// connected: what it is now, as Info has it, it may have become by a set-user-ID
+// program. The PidFD is there to tell when the client has ended.
+func ExampleFromPeer() {
+	serve := func(ctx context.Context, conn *net.UnixConn) error {
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			return err
+		}
+		var who *unix.Ucred
+		var credErr error
+		if err := raw.Control(func(socket uintptr) {
+			who, credErr = unix.GetsockoptUcred(int(socket), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		}); err != nil {
+			return err
+		}
+		if credErr != nil {
+			return credErr
+		}
+		if who.Uid != 0 {
+			return unix.EPERM
+		}
+		client, err := pidfd.FromPeer(raw)
+		if err != nil {
+			return err
+		}
+		defer client.Close()
+		return client.Exited(ctx)
+	}
+	_ = serve
+}
+
+func ExampleOpenThread() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	thread, err := pidfd.OpenThread(unix.Gettid())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer thread.Close()
+	_ = thread.SendSignal(syscall.SIGURG) // to this thread, whichever others there are
+}
+
+func ExamplePidFD_SendSignalTo() {
+	cmd := exec.Command("sh", "-c", "sleep 100 | sleep 100")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // the shell leads
+	p, err := pidfd.Start(cmd)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	if err := p.SendSignalTo(syscall.SIGTERM, pidfd.ProcessGroup); err != nil {
+		_ = p.SendSignal(syscall.SIGTERM)
+	}
+	_ = cmd.Wait()
+}
+
+func ExamplePidFD_Queue() {
+	p, err := pidfd.Open(4711)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	const sigReload = syscall.Signal(40) // SIGRTMIN+6
+	if err := p.Queue(sigReload, 3); err != nil {
+		fmt.Println(err)
+	}
+}
+
+func ExamplePidFD_ID() {
+	seen := make(map[uint64]bool)
+	first := func(p *pidfd.PidFD) (bool, error) {
+		id, err := p.ID() // which, unlike a PID, is nobody else's later
+		if err != nil {
+			return false, err
+		}
+		defer func() { seen[id] = true }()
+		return !seen[id], nil
+	}
+	_ = first
+}
+
+// Entering the network namespace of a container, by any of its processes.
+func ExamplePidFD_Namespace() {
+	enter := func(p *pidfd.PidFD) error {
+		ns, err := p.Namespace(pidfd.NetNamespace)
+		if err != nil {
+			return err
+		}
+		defer ns.Close()
+		runtime.LockOSThread() // for good: this thread is not like the others any more
+		return unix.Setns(ns.Fd(), unix.CLONE_NEWNET)
+	}
+	_ = enter
 }

@@ -3,6 +3,7 @@ package pidfd_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -23,10 +24,15 @@ import (
 const roleVar = "PIDFD_TEST_ROLE"
 
 var roles = map[string]func(){
-	"ignorer": ignorer,
-	"writer":  writer,
-	"tracee":  tracee,
-	"tracer":  tracer,
+	"ignorer":  ignorer,
+	"outsider": outsider,
+	"parent":   parent,
+	"receiver": receiver,
+	"secluded": secluded,
+	"stranger": stranger,
+	"tracee":   tracee,
+	"tracer":   tracer,
+	"writer":   writer,
 }
 
 func TestMain(m *testing.M) {
@@ -48,6 +54,15 @@ type actor struct {
 	cmd     *exec.Cmd
 	line    string
 	dismiss func() error
+	out     *bufio.Reader
+}
+
+// next returns another line that the actor says.
+func (a *actor) next(t *testing.T) string {
+	t.Helper()
+	line, err := a.out.ReadString('\n')
+	require.NoError(t, err)
+	return strings.TrimSpace(line)
 }
 
 func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) *actor {
@@ -65,9 +80,17 @@ func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) 
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
 	})
-	line, err := bufio.NewReader(stdout).ReadString('\n')
-	require.NoError(t, err)
-	return &actor{cmd, strings.TrimSpace(line), stdin.Close}
+	a := &actor{cmd: cmd, dismiss: stdin.Close, out: bufio.NewReader(stdout)}
+	a.line = a.next(t)
+	return a
+}
+
+// startInto starts an actor by Start.
+func startInto(p **pidfd.PidFD) func(*exec.Cmd) error {
+	return func(cmd *exec.Cmd) (err error) {
+		*p, err = pidfd.Start(cmd)
+		return err
+	}
 }
 
 // ready says line and returns when the actor is dismissed.
@@ -109,6 +132,14 @@ func start(t *testing.T, script string) (*pidfd.PidFD, *exec.Cmd) {
 	return p, cmd
 }
 
+// notEmulated skips the test where an emulator stands in for the kernel.
+func notEmulated(t *testing.T, flaw string) {
+	t.Helper()
+	if os.Getenv("MATRIX_EMU") != "" {
+		systest.SkipUnsupported(t, fmt.Errorf("the emulator %s: %w", flaw, errors.ErrUnsupported), 5, 10)
+	}
+}
+
 // soon is a context for what must happen before long.
 func soon(t *testing.T) context.Context {
 	t.Helper()
@@ -117,10 +148,34 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
+// soonOver is a context for what must not happen.
+func soonOver() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), 20*time.Millisecond)
+}
+
 // wait is WaitContext for what must end before long.
 func wait(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	t.Helper()
 	status, err := p.WaitContext(soon(t))
 	require.NoError(t, err)
 	return status
+}
+
+// ended is nil where err says that the process has ended.
+func ended(err error) error {
+	if errors.Is(err, os.ErrProcessDone) && errors.Is(err, unix.ESRCH) {
+		return nil
+	}
+	if err == nil {
+		return errors.New("it has not ended")
+	}
+	return err
+}
+
+// closed closes what a call has returned, and returns the error.
+func closed(c interface{ Close() error }, err error) error {
+	if err == nil {
+		err = c.Close()
+	}
+	return err
 }

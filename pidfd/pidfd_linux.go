@@ -3,7 +3,6 @@ package pidfd
 import (
 	"math"
 	"os"
-	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -33,20 +32,36 @@ var _ fd.PollCloser = (*PidFD)(nil)
 // and ESRCH in the error; one that has ended and waits to be reaped still
 // exists. The ID of a thread other than its process's first fails with EINVAL,
 // from Linux 6.16 with ENOENT. A pid below 1 is refused with EINVAL.
-func Open(pid int) (*PidFD, error) { return open(pid, reaps) }
+func Open(pid int) (*PidFD, error) { return open(pid, 0, reaps) }
+
+// OpenThread returns a PidFD for the single thread tid, as gettid(2) numbers
+// them, see PIDFD_THREAD in pidfd_open(2) (Linux 6.9); otherwise it is [Open]. On
+// an older kernel errors.Is finds errors.ErrUnsupported in the error.
+//
+// What the PidFD then does it does to the thread: [PidFD.Exited] and
+// [PidFD.Alive] look at its end, [PidFD.SendSignal] and [PidFD.Queue] send to it
+// alone, [PidFD.PID] is tid. [PidFD.Wait] fails with ECHILD, as there is no
+// waiting for threads; only for the first thread of a child it gives the status
+// of the process, and reaps nothing. A goroutine stays on its thread by
+// runtime.LockOSThread.
+func OpenThread(tid int) (*PidFD, error) { return open(tid, unix.PIDFD_THREAD, peeks) }
 
 // Self returns a PidFD for the calling process, see [Open]: for handing to
 // another process, which may then wait for the end of this one.
-func Self() (*PidFD, error) { return open(os.Getpid(), reaps) }
+func Self() (*PidFD, error) { return open(os.Getpid(), 0, reaps) }
 
-func open(pid int, r reaping) (*PidFD, error) {
+func open(pid, flags int, r reaping) (*PidFD, error) {
 	// The kernel would cut a larger number to 32 bits, and so to another process.
 	if pid < 1 || pid > math.MaxInt32 {
-		return nil, sys.Invalid("pidfd: process ID %d is not between 1 and %d", pid, math.MaxInt32)
+		return nil, sys.Invalid("pidfd: ID %d is not between 1 and %d", pid, math.MaxInt32)
 	}
-	number, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
-	if err != nil {
-		return nil, processError(os.NewSyscallError("pidfd_open", err))
+	number, errno := unix.PidfdOpen(pid, flags|unix.PIDFD_NONBLOCK)
+	if errno != nil {
+		err := os.NewSyscallError("pidfd_open", errno)
+		if errno == unix.EINVAL && flags != 0 {
+			return nil, unsupported(err)
+		}
+		return nil, processError(err)
 	}
 	return newPidFD(number, pid, r), nil
 }
@@ -65,7 +80,7 @@ func OpenEnded() (*PidFD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return open(ended.PID, reaps)
+	return open(ended.PID, 0, reaps)
 }
 
 // newPidFD makes a PidFD of a number that is nobody's yet.
@@ -92,18 +107,12 @@ func FromFD(f *fd.FD) (*PidFD, error) {
 	if err := p.fd.Adopt(f, "pidfd", isPidFD); err != nil {
 		return nil, err
 	}
-	pid, err := p.fd.Fdinfo("Pid")
-	if err == nil {
-		p.pid, err = strconv.Atoi(pid)
-	}
-	if err == nil {
-		// Whatever f was told of its mode: see newPidFD.
-		err = p.fd.Guard().Share()
-	}
+	pids, err := p.nsPIDs()
 	if err != nil {
 		_ = f.Take(&p.fd)
 		return nil, err
 	}
+	p.pid = pids[0]
 	return p, nil
 }
 

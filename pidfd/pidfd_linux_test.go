@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
+	"os/exec"
 	"strconv"
 	"testing"
 
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -36,20 +39,6 @@ func TestSelf(t *testing.T) {
 	assert.True(t, nonblock)
 	_, err = p.Wait()
 	assert.ErrorIs(t, err, unix.ECHILD)
-}
-
-func TestOpenRefuses(t *testing.T) {
-	pids := []int{0, -1, -os.Getpid()}
-	if strconv.IntSize == 64 {
-		one := 1
-		pids = append(pids, one<<32+os.Getpid()) // cut to 32 bits, it would be this process
-	}
-	for _, pid := range pids {
-		p, err := pidfd.Open(pid)
-		assert.Nil(t, p)
-		assert.ErrorIs(t, err, unix.EINVAL)
-		assert.ErrorContains(t, err, fmt.Sprint("process ID ", pid))
-	}
 }
 
 func TestOpenOfReapedProcess(t *testing.T) {
@@ -80,6 +69,16 @@ func TestOpenOfThread(t *testing.T) {
 		return
 	}
 	t.Fatal("a Go program has more than one thread")
+}
+
+func TestOpenThreadOfChild(t *testing.T) {
+	child, cmd := start(t, "exit 3")
+	p, err := pidfd.OpenThread(child.PID())
+	systest.SkipUnsupported(t, err, 6, 9)
+	defer p.Close()
+	assert.Equal(t, 3, wait(t, p).Code)
+	var exit *exec.ExitError
+	assert.ErrorAs(t, cmd.Wait(), &exit, "it has not been reaped")
 }
 
 func TestDup(t *testing.T) {
@@ -126,6 +125,16 @@ func TestClosed(t *testing.T) {
 			for call, err := range map[string]error{
 				"SendSignal":         p.SendSignal(0),
 				"SendSignal(99)":     p.SendSignal(99),
+				"SendSignalTo":       p.SendSignalTo(0, pidfd.Thread),
+				"SendSignalTo(99)":   p.SendSignalTo(99, 99),
+				"Queue":              p.Queue(0, 0),
+				"Queue(99)":          p.Queue(99, math.MinInt),
+				"ID":                 second(p.ID()),
+				"Info":               second(p.Info()),
+				"Namespace":          second(p.Namespace(pidfd.NetNamespace)),
+				"Namespace(0)":       second(p.Namespace(0)),
+				"Reaped":             p.Reaped(ctx),
+				"Reaped(nil)":        p.Reaped(noContext),
 				"Alive":              second(p.Alive()),
 				"Wait":               second(p.Wait()),
 				"WaitContext":        second(p.WaitContext(ctx)),

@@ -1,39 +1,14 @@
 package pidfd
 
 import (
-	"errors"
-	"fmt"
 	"math"
 	"os"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
 )
-
-// SendSignal sends sig to the process, see pidfd_send_signal(2) (Linux 5.1).
-// Signal 0 sends nothing, but gives the same errors.
-//
-// Once the process has been reaped, errors.Is finds os.ErrProcessDone and ESRCH
-// in the error. One that has ended and not been reaped yet takes signals without
-// effect and without error: [PidFD.Alive] tells it from one that runs. Without the
-// permission that kill(2) asks for it fails with EPERM. A process out of sight
-// of the caller's PID namespace, and a sig that is not between 0 and 64, give
-// EINVAL. It allocates nothing.
-func (p *PidFD) SendSignal(sig syscall.Signal) error {
-	if !p.Valid() {
-		return fd.ErrClosed
-	}
-	if sig < 0 || sig > maxSignal {
-		return sys.Invalid("pidfd: signal %d is not between 0 and %d", int(sig), maxSignal)
-	}
-	return processError(p.fd.Guard().PidfdSendSignal(sig))
-}
-
-// maxSignal is SIGRTMAX, but on MIPS, which has 127 signals.
-const maxSignal = 64
 
 // GetFD returns a duplicate of descriptor target of the process, see
 // pidfd_getfd(2) (Linux 5.6), close-on-exec. It shares the open file description
@@ -63,12 +38,4 @@ func (p *PidFD) GetFD(target int) (*fd.FD, error) {
 		return nil, err
 	}
 	return f, nil
-}
-
-// processError adds os.ErrProcessDone to an err that says so by ESRCH.
-func processError(err error) error {
-	if errors.Is(err, unix.ESRCH) {
-		return fmt.Errorf("%w: %w", os.ErrProcessDone, err)
-	}
-	return err
 }

@@ -1,11 +1,8 @@
 package pidfd_test
 
 import (
-	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -15,53 +12,6 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
-
-func TestSendSignal(t *testing.T) {
-	p := open(t, "exec sleep 100")
-	require.NoError(t, p.SendSignal(0))
-	require.NoError(t, p.SendSignal(unix.SIGTERM))
-	require.NoError(t, p.Exited(soon(t)))
-	assert.NoError(t, p.SendSignal(0), "it has not been reaped")
-	assert.NoError(t, p.SendSignal(unix.SIGKILL), "it has not been reaped")
-
-	assert.Equal(t, unix.SIGTERM, wait(t, p).Signal)
-	for _, sig := range []syscall.Signal{0, unix.SIGKILL} {
-		err := p.SendSignal(sig)
-		assert.ErrorIs(t, err, os.ErrProcessDone)
-		assert.ErrorIs(t, err, unix.ESRCH)
-		var call *os.SyscallError
-		require.ErrorAs(t, err, &call)
-		assert.Equal(t, "pidfd_send_signal", call.Syscall)
-	}
-}
-
-func TestSendSignalRefuses(t *testing.T) {
-	p := open(t, "exec sleep 100")
-	signals := []int{-1, 65, 1 << 20}
-	if strconv.IntSize == 64 {
-		one := 1
-		signals = append(signals, one<<32+int(unix.SIGKILL)) // cut to 32 bits, it would kill
-	}
-	for _, sig := range signals {
-		err := p.SendSignal(syscall.Signal(sig))
-		assert.ErrorIs(t, err, unix.EINVAL)
-		assert.ErrorContains(t, err, fmt.Sprint("signal ", sig))
-	}
-	alive, err := p.Alive()
-	assert.NoError(t, err)
-	assert.True(t, alive)
-}
-
-func TestSendSignalDoesNotAllocate(t *testing.T) {
-	p, err := pidfd.Self()
-	require.NoError(t, err)
-	defer p.Close()
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if err := p.SendSignal(0); err != nil {
-			t.Error(err)
-		}
-	}))
-}
 
 // writer has a pipe with a greeting in it, and says its number.
 func writer() {
@@ -75,10 +25,7 @@ func writer() {
 
 func TestGetFD(t *testing.T) {
 	var p *pidfd.PidFD
-	child := act(t, func(cmd *exec.Cmd) (err error) {
-		p, err = pidfd.Start(cmd)
-		return err
-	}, "writer")
+	child := act(t, startInto(&p), "writer")
 	defer p.Close()
 	target, err := strconv.Atoi(child.line)
 	require.NoError(t, err)

@@ -2,7 +2,6 @@ package pidfd
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"syscall"
@@ -10,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys"
+	"code.hybscloud.com/iofd/internal/sys/command"
 )
 
 // Start starts cmd and returns a PidFD for its process, which the kernel made
@@ -34,7 +34,7 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 		return nil, err
 	}
 	if number < 0 {
-		return open(cmd.Process.Pid, peeks)
+		return open(cmd.Process.Pid, 0, peeks)
 	}
 	return newPidFD(number, cmd.Process.Pid, peeks), nil
 }
@@ -42,40 +42,14 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 // startWithPidfd starts cmd and returns the pidfd that it asked for, which is -1
 // where there is none.
 func startWithPidfd(cmd *exec.Cmd) (int, error) {
-	callers := cmd.SysProcAttr
-	defer func() { cmd.SysProcAttr = callers }()
-
 	number := -1
-	var attr syscall.SysProcAttr
-	if callers != nil {
-		attr = *callers
-	}
-	attr.PidFD = &number
-	cmd.SysProcAttr = &attr
-	if err := cmd.Start(); err != nil {
-		if callers == nil {
-			err = directoryError(cmd.Dir, err)
-		}
+	if err := command.Start(cmd, func(attr *syscall.SysProcAttr) { attr.PidFD = &number }); err != nil {
 		return -1, err
 	}
-	if callers != nil && callers.PidFD != nil {
+	if callers := cmd.SysProcAttr; callers != nil && callers.PidFD != nil {
 		*callers.PidFD = duplicate(number)
 	}
 	return number, nil
-}
-
-// directoryError returns err, the failure to start a command in dir. Without a
-// SysProcAttr, os.StartProcess would have looked at dir beforehand, and named it
-// where it is at fault, rather than the program.
-func directoryError(dir string, err error) error {
-	var start, stat *os.PathError
-	if dir != "" && errors.As(err, &start) {
-		if _, err := os.Stat(dir); errors.As(err, &stat) {
-			stat.Op = "chdir"
-			return stat
-		}
-	}
-	return err
 }
 
 // duplicate returns a duplicate of number, or -1.
@@ -124,5 +98,5 @@ func noHandle(p *os.Process, err error) error {
 	if probe := p.Signal(syscall.Signal(0)); probe != nil && !errors.Is(probe, unix.EPERM) {
 		return probe
 	}
-	return fmt.Errorf("%w: %w", err, errors.ErrUnsupported)
+	return unsupported(err)
 }

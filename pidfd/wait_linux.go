@@ -41,6 +41,39 @@ func (p *PidFD) Exited(ctx context.Context) error {
 	return err
 }
 
+// Reaped is [PidFD.Exited], but parks the goroutine until the process has also
+// been reaped, which is when [PidFD.Info] may know how it ended (Linux 6.9). For
+// a process whose parent does not reap it, that is when the parent ends and
+// whoever inherits the process does. It reaps nothing itself. On an older kernel
+// errors.Is finds errors.ErrUnsupported in the error.
+func (p *PidFD) Reaped(ctx context.Context) error {
+	if ctx != nil {
+		if err := p.reaped(); !errors.Is(err, fd.ErrWouldBlock) {
+			return err
+		}
+	}
+	// POLLHUP counts as writable, which else no pidfd is. Those who wait to read do
+	// not have to wait for this one, and may be who reaps.
+	_, err := fd.WaitWrite(ctx, &p.fd, func() (struct{}, error) { return struct{}{}, p.reaped() })
+	return err
+}
+
+// reaped returns ErrWouldBlock while there is something left of the process.
+func (p *PidFD) reaped() error {
+	number, err := p.fd.Guard().Enter()
+	if err != nil {
+		return err
+	}
+	defer p.fd.Guard().Leave()
+	if err := onPidfs(number); err != nil {
+		return err // without pidfs there is no POLLHUP
+	}
+	if !sys.Ready(number, 0) { // POLLHUP comes unasked
+		return fd.ErrWouldBlock
+	}
+	return nil
+}
+
 // Wait returns how the process, which must be a child of the caller's, has
 // ended, see waitid(2) with P_PIDFD (Linux 5.4): [fd.ErrWouldBlock] while it
 // runs. It does not block.

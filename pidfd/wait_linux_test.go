@@ -50,7 +50,7 @@ func TestWaitOfRunningChild(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := p.Wait()
 			assert.Equal(t, fd.ErrWouldBlock, err)
-			ctx, cancel := context.WithTimeout(context.Background(), 20*time.Millisecond)
+			ctx, cancel := soonOver()
 			defer cancel()
 			_, err = p.WaitContext(ctx)
 			assert.ErrorIs(t, err, context.DeadlineExceeded)
@@ -187,8 +187,46 @@ func TestManyWaiters(t *testing.T) {
 	wg.Wait()
 }
 
+// Who waits for the reaping must not stand in the way of who reaps.
+func TestReapedBesideOthers(t *testing.T) {
+	p := open(t, "exec sleep 100")
+	ctx, cancel := soonOver()
+	defer cancel()
+	err := p.Reaped(ctx)
+	if err != context.DeadlineExceeded {
+		systest.SkipUnsupported(t, err, 6, 9)
+	}
+	var wg sync.WaitGroup
+	for range 5 {
+		wg.Go(func() { assert.NoError(t, p.Reaped(soon(t))) })
+	}
+	time.Sleep(10 * time.Millisecond)
+	for range 5 {
+		wg.Go(func() { assert.NoError(t, p.Exited(soon(t))) })
+		wg.Go(func() { assert.Equal(t, unix.SIGTERM, wait(t, p).Signal) })
+	}
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, p.SendSignal(unix.SIGTERM))
+	wg.Wait()
+}
+
+func TestCloseWakesReaped(t *testing.T) {
+	p := open(t, "exec sleep 100")
+	done := make(chan error)
+	go func() { done <- p.Reaped(soon(t)) }()
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, p.Close())
+	if err := <-done; !errors.Is(err, fd.ErrClosed) {
+		systest.SkipUnsupported(t, err, 6, 9)
+	}
+}
+
 func TestStress(t *testing.T) {
-	const workers, rounds = 16, 20
+	const workers = 16
+	rounds := 20
+	if testing.Short() {
+		rounds = 4 // QEMU's user emulation sometimes hangs in a fork of many threads
+	}
 	var wg sync.WaitGroup
 	for range workers {
 		wg.Go(func() {
@@ -257,10 +295,7 @@ func tracer() {
 
 func TestWaitOfTracedChild(t *testing.T) {
 	var p *pidfd.PidFD
-	child := act(t, func(cmd *exec.Cmd) (err error) {
-		p, err = pidfd.Start(cmd)
-		return err
-	}, "tracee")
+	child := act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1") // a signal would stop it, and the tracer lets it
 	defer p.Close()
 	other := act(t, (*exec.Cmd).Start, "tracer", traceeVar+"="+strconv.Itoa(p.PID()))
 	errno, err := strconv.Atoi(other.line)

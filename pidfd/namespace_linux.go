@@ -1,0 +1,80 @@
+package pidfd
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// NamespaceKind is a kind of namespace, see namespaces(7).
+type NamespaceKind uint
+
+const (
+	CgroupNamespace NamespaceKind = unix.PIDFD_GET_CGROUP_NAMESPACE
+	IPCNamespace    NamespaceKind = unix.PIDFD_GET_IPC_NAMESPACE
+	MountNamespace  NamespaceKind = unix.PIDFD_GET_MNT_NAMESPACE
+	NetNamespace    NamespaceKind = unix.PIDFD_GET_NET_NAMESPACE
+	PIDNamespace    NamespaceKind = unix.PIDFD_GET_PID_NAMESPACE
+	TimeNamespace   NamespaceKind = unix.PIDFD_GET_TIME_NAMESPACE
+	UserNamespace   NamespaceKind = unix.PIDFD_GET_USER_NAMESPACE
+	UTSNamespace    NamespaceKind = unix.PIDFD_GET_UTS_NAMESPACE
+
+	// Those that the process's next children will be in.
+	PIDForChildrenNamespace  NamespaceKind = unix.PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE
+	TimeForChildrenNamespace NamespaceKind = unix.PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE
+)
+
+var namespaces = map[NamespaceKind]string{
+	CgroupNamespace:          "cgroup",
+	IPCNamespace:             "ipc",
+	MountNamespace:           "mnt",
+	NetNamespace:             "net",
+	PIDNamespace:             "pid",
+	TimeNamespace:            "time",
+	UserNamespace:            "user",
+	UTSNamespace:             "uts",
+	PIDForChildrenNamespace:  "pid_for_children",
+	TimeForChildrenNamespace: "time_for_children",
+}
+
+// String returns the name that the kind has in /proc/PID/ns: "mnt".
+func (k NamespaceKind) String() string {
+	if name, ok := namespaces[k]; ok {
+		return name
+	}
+	return fmt.Sprintf("namespace %#x", uint(k))
+}
+
+// Namespace returns a descriptor, close-on-exec, of the process's namespace of
+// that kind, for setns(2) and ioctl_nsfs(2): see PIDFD_GET_MNT_NAMESPACE in
+// ioctl_pidfd(2) (Linux 6.11). It keeps the namespace in being, when the process
+// has ended too.
+//
+// It takes the right to look at the process by ptrace(2) (PTRACE_MODE_READ), and
+// fails with EACCES without. When the process has ended, reaped or not, errors.Is
+// finds os.ErrProcessDone and ESRCH in the error. On an older kernel, and on one
+// built without such namespaces, it finds errors.ErrUnsupported. A kind that is
+// none is refused with EINVAL.
+func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error) {
+	number, err := p.fd.Guard().Enter()
+	if err != nil {
+		return nil, err
+	}
+	defer p.fd.Guard().Leave()
+	if _, ok := namespaces[kind]; !ok {
+		return nil, sys.Invalid("pidfd: %v is no kind of namespace", kind)
+	}
+	got, errno := unix.IoctlRetInt(number, uint(kind))
+	err = os.NewSyscallError("ioctl", errno)
+	switch errno {
+	case nil:
+		return fd.New(got), nil
+	case unix.ENOTTY:
+		return nil, unsupported(err)
+	}
+	return nil, processError(err)
+}
