@@ -240,6 +240,34 @@ func TestCloseLosesNothing(t *testing.T) {
 	t.Logf("%v in %d captures", ways, rounds)
 }
 
+// The old handler that the end of a capture puts back is no thief.
+func TestStolenMeanwhile(t *testing.T) {
+	s := newFD(t, unix.SIGUSR1, unix.SIGUSR2)
+	var wg sync.WaitGroup
+	done := make(chan struct{})
+	for range 2 {
+		wg.Go(func() {
+			for {
+				select {
+				case <-done:
+					return
+				default:
+					if !assert.Empty(t, s.Stolen()) {
+						return
+					}
+				}
+			}
+		})
+	}
+	for range long(2000, 300) {
+		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1)))
+		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)))
+	}
+	require.NoError(t, s.Close())
+	close(done)
+	wg.Wait()
+}
+
 // Somebody who saved our handler puts it back when the capture has ended. It
 // must neither pass signals on nor give them back for ever.
 func TestHandlerPutBack(t *testing.T) {

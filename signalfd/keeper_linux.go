@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -38,16 +39,14 @@ type keeper struct {
 	stop   chan struct{}
 	ended  chan struct{} // closed when nothing is captured any more
 
-	// The goroutine's own.
+	// The goroutine's own, but for lost and stolen, which look at what is captured.
 	tid       int
-	was       Set // the thread's mask at the beginning
+	was       Set        // the thread's mask at the beginning
+	capturing sync.Mutex // held while the two below change
 	redirects [maxSignal + 1]*capture.Redirection
-	buf       [maxRecords * recordSize]byte
+	lostUntil uint64 // by redirections that have ended
+	buf       records
 }
-
-// maxRecords is how many signals are read at once: they fill PIPE_BUF, 4096
-// bytes, so a pipe that polls as writable takes them whole.
-const maxRecords = 4096 / recordSize
 
 // startKeeper captures set. It returns the read end of the pipe.
 func startKeeper(set Set) (*keeper, int, error) {
@@ -117,6 +116,30 @@ func (k *keeper) setMask(_ *fd.FD, set Set) error {
 	case <-k.ended:
 		return fd.ErrClosed
 	}
+}
+
+func (k *keeper) lost() uint64 {
+	k.capturing.Lock()
+	defer k.capturing.Unlock()
+	n := k.lostUntil
+	for _, r := range k.redirects {
+		if r != nil {
+			n += r.Lost()
+		}
+	}
+	return n
+}
+
+func (k *keeper) stolen() Set {
+	k.capturing.Lock()
+	defer k.capturing.Unlock()
+	var set Set
+	for sig, r := range k.redirects {
+		if r != nil && r.Stolen() {
+			set.Add(syscall.Signal(sig))
+		}
+	}
+	return set
 }
 
 func (k *keeper) join() bool {
@@ -214,7 +237,9 @@ func (k *keeper) redirect(added Set) error {
 			k.release(done)
 			return err
 		}
+		k.capturing.Lock()
 		k.redirects[sig] = r
+		k.capturing.Unlock()
 		done.Add(sig)
 	}
 	return nil
@@ -223,8 +248,12 @@ func (k *keeper) redirect(added Set) error {
 // release puts the old handlers back.
 func (k *keeper) release(removed Set) {
 	for sig := range removed.all() {
-		k.redirects[sig].Undo()
+		r := k.redirects[sig]
+		r.Undo()
+		k.capturing.Lock()
+		k.lostUntil += r.Lost()
 		k.redirects[sig] = nil
+		k.capturing.Unlock()
 	}
 }
 
@@ -287,8 +316,8 @@ func (k *keeper) deliver() bool {
 	case err != nil:
 		return false
 	}
-	for off := 0; off < n; off += recordSize {
-		(*record)(k.buf[off:]).restore()
+	for i := range n / recordSize {
+		k.buf.at(i).restore()
 	}
 	_, err = k.pipe.Write(k.buf[:n])
 	return err == nil

@@ -3,6 +3,7 @@ package signalfd_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -57,6 +59,30 @@ func roles() map[string]func() error {
 		"direct": readDirect,
 		"mixed":  readMixed,
 		"stolen": getHandlerBack,
+
+		"block":       blockAll,
+		"burst":       readBurst,
+		"kept":        tellKept,
+		"environment": showEnvironment,
+		"later":       blockLater,
+		"notsticky":   blockNotified,
+		"more":        blockMore,
+		"pending":     keepPending,
+		"blockable":   tellBlockable,
+
+		"forbidden new": newForbidden,
+
+		"lost":         loseSome,
+		"thief":        steal,
+		"noqueue":      readUnqueued,
+		"unprivileged": startPrivileged,
+
+		"starter":      startMany,
+		"notpermitted": startNotPermitted,
+		"forbidden":    startForbidden,
+		"hammered":     startHammered,
+		"reaped":       startReaped,
+		"children":     startAndRead,
 	}
 }
 
@@ -70,7 +96,8 @@ func self(t testing.TB, role string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline())
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	// The race detector has a process wait for a second at its end.
+	cmd.Env = append(os.Environ(), roleVar+"="+role, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	return cmd
 }
@@ -147,7 +174,7 @@ func sendOnDemand() error {
 		for i := range count {
 			var err error
 			if how == "queue" {
-				err = capturetest.Queue(pid, syscall.Signal(sig), uintptr(first+i))
+				err = queue(pid, syscall.Signal(sig), uintptr(first+i))
 			} else {
 				err = unix.Kill(pid, syscall.Signal(sig))
 			}
@@ -158,6 +185,17 @@ func sendOnDemand() error {
 		fmt.Println("sent")
 	}
 	return in.Err()
+}
+
+// queue is sigqueue(3), again where the receiver's queue is full.
+func queue(pid int, sig syscall.Signal, value uintptr) error {
+	for {
+		err := capturetest.Queue(pid, sig, value)
+		if !errors.Is(err, unix.EAGAIN) {
+			return err
+		}
+		time.Sleep(100 * time.Microsecond)
+	}
 }
 
 func waitForInput() error {
@@ -223,6 +261,41 @@ func next(t testing.TB, s *signalfd.SignalFD) signalfd.Info {
 	info, err := s.ReadContext(ctx)
 	require.NoError(t, err)
 	return info
+}
+
+// output runs cmd to its end.
+func output(t *testing.T, cmd *exec.Cmd) string {
+	t.Helper()
+	out, err := cmd.Output()
+	require.NoError(t, err, string(out))
+	return string(out)
+}
+
+// blockHere blocks sigs on this thread, which the caller has locked, as Block
+// would have on all.
+func blockHere(t *testing.T, sigs ...syscall.Signal) {
+	t.Helper()
+	var set, old unix.Sigset_t
+	fill(&set, sigs...)
+	runtime.LockOSThread()
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, &old))
+	t.Cleanup(func() {
+		require.NoError(t, unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil))
+		runtime.UnlockOSThread()
+	})
+}
+
+// unchanged returns a function that fails the test if what sig does has changed
+// since.
+func unchanged(t testing.TB, sig syscall.Signal) func() {
+	t.Helper()
+	before, err := capturetest.Action(sig)
+	require.NoError(t, err)
+	return func() {
+		after, err := capturetest.Action(sig)
+		assert.NoError(t, err)
+		assert.Equal(t, before, after, "the handler of %v", sig)
+	}
 }
 
 // statusSet returns a line of /proc/PID/status as a set.

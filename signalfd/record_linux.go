@@ -13,6 +13,15 @@ type record [recordSize]byte
 
 const recordSize = 128
 
+// records are as many as are read at once. They fill PIPE_BUF, 4096 bytes, so a
+// pipe that polls as writable takes them whole, and that many are read without
+// telling the scheduler.
+type records [maxRecords * recordSize]byte
+
+const maxRecords = 4096 / recordSize
+
+func (rs *records) at(i int) *record { return (*record)(rs[i*recordSize:]) }
+
 // Where the fields of a record begin.
 const (
 	offSigno    = 0

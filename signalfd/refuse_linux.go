@@ -35,6 +35,19 @@ var reserved = map[string]string{
 	"33":        "the C library and the Go runtime change user IDs in all threads by it",
 }
 
+// unblocked are the signals that the Go runtime takes out of the mask of each of
+// its threads, and does not reserve.
+var unblocked = map[string]string{
+	"SIGHUP":  ends,
+	"SIGINT":  ends,
+	"SIGQUIT": ends,
+	"SIGTERM": ends,
+	"SIGCHLD": "the Go runtime needs it in every thread",
+	"34":      "a C library changes user IDs in all threads by it",
+}
+
+const ends = "the Go runtime ends the program by it"
+
 const fault = "it says that the running thread's instruction failed"
 
 // refuseImpossible refuses a set that holds signals that can never be read.
@@ -50,12 +63,21 @@ func refuseReserved(set Set) error {
 }
 
 func refuse(set Set, reasons map[string]string) error {
-	for sig := range set.all() {
-		if reason, ok := reasons[signalName(sig)]; ok {
-			return sys.Invalid("signalfd: signal %d (%v) cannot be read: %s", int(sig), sig, reason)
-		}
+	for sig := range among(set, reasons).all() {
+		return sys.Invalid("signalfd: signal %d (%v) cannot be read: %s", int(sig), sig, reasons[signalName(sig)])
 	}
 	return nil
+}
+
+// among returns the signals of set that have a reason.
+func among(set Set, reasons map[string]string) Set {
+	var found Set
+	for sig := range set.all() {
+		if _, ok := reasons[signalName(sig)]; ok {
+			found.Add(sig)
+		}
+	}
+	return found
 }
 
 // signalName returns "SIGTERM", or the number of a signal without a name.

@@ -140,17 +140,60 @@ func isSignalfd(object string) bool { return object == "anon_inode:[signalfd]" }
 func (s *SignalFD) Read() (Info, error) {
 	var r record
 	n, err := s.fd.Read(r[:])
-	if err == io.EOF {
-		// The capture has ended: this comes between the two steps of Close.
-		err = fd.ErrClosed
-	}
-	if err != nil {
-		return Info{}, err
-	}
-	if n != recordSize {
-		return Info{}, fmt.Errorf("iofd: signalfd: read(2) returned %d bytes, not %d: %w", n, recordSize, io.ErrUnexpectedEOF)
+	if err != nil || n != recordSize {
+		return Info{}, readError(n, err)
 	}
 	return r.info(), nil
+}
+
+// readError returns why a read of n bytes gave no whole records.
+func readError(n int, err error) error {
+	switch err {
+	case nil:
+		return fmt.Errorf("iofd: signalfd: read(2) returned %d bytes, which are not records of %d: %w", n, recordSize, io.ErrUnexpectedEOF)
+	case io.EOF:
+		// The capture has ended: this comes between the two steps of Close.
+		return fd.ErrClosed
+	}
+	return err
+}
+
+// ReadBatch takes as many signals as there are and infos has room for, in one
+// read(2) for each 32 of them, and returns how many: below len(infos) where no
+// more were there. Like [SignalFD.Read] it neither blocks nor allocates, gives
+// [fd.ErrWouldBlock] where there is no signal, and gives them in the same order.
+// What infos holds after the signals is left as it was.
+//
+// Where signals were taken before the kernel's error, they are returned without
+// it, and the next call meets it again. An empty infos takes nothing, and is no
+// error unless s is closed.
+//
+// To wait for a batch, give it to [fd.WaitRead].
+func (s *SignalFD) ReadBatch(infos []Info) (int, error) {
+	if !s.Valid() {
+		return 0, fd.ErrClosed
+	}
+	var buf records
+	taken := 0
+	for taken < len(infos) {
+		room := min(len(infos)-taken, maxRecords)
+		n, err := s.fd.Read(buf[:room*recordSize])
+		if err != nil && taken > 0 {
+			break
+		}
+		if err != nil || n%recordSize != 0 {
+			return taken, readError(n, err)
+		}
+		got := n / recordSize
+		for i := range got {
+			infos[taken+i] = buf.at(i).info()
+		}
+		taken += got
+		if got < room {
+			break
+		}
+	}
+	return taken, nil
 }
 
 // ReadContext is [SignalFD.Read], but where there is no signal it parks the
@@ -188,6 +231,35 @@ func (s *SignalFD) Mask() Set {
 		return 0
 	}
 	return s.source.mask()
+}
+
+// Lost returns how many captured signals were dropped since s was made, because
+// the kernel's queue had no room for them: RLIMIT_SIGPENDING of getrlimit(2),
+// which counts what is pending for all processes of the user. That may be while
+// nobody reads, and the pipe, mostly of 512 records, is full. It is one count for
+// s and its duplicates, which stays after Close.
+//
+// Not counted is what a capture never saw: a real-time signal that found no room
+// when it was sent, of which sigqueue(3) tells the sender by EAGAIN, and kill(2)
+// does not; and standard signals that became one while pending. It is always 0
+// where s reads the kernel's signalfd.
+func (s *SignalFD) Lost() uint64 {
+	if s.source == nil {
+		return 0
+	}
+	return s.source.lost()
+}
+
+// Stolen returns those signals that s captures no more because somebody has
+// replaced their handler: signal.Ignore, say, or a C library. It asks
+// rt_sigaction(2) for each. To have them back, take them out by
+// [SignalFD.SetMask] and add them again. It is empty once s is closed, and where
+// s reads the kernel's signalfd.
+func (s *SignalFD) Stolen() Set {
+	if !s.Valid() {
+		return 0
+	}
+	return s.source.stolen()
 }
 
 // Close closes the descriptor and wakes every waiter with [fd.ErrClosed]. A

@@ -18,6 +18,11 @@ type source interface {
 	// setMask changes them. f is the descriptor of one of the SignalFDs.
 	setMask(f *fd.FD, set Set) error
 
+	// lost returns how many signals could not be given, and stolen those that
+	// cannot be any more, as somebody else handles them now.
+	lost() uint64
+	stolen() Set
+
 	// join adds a SignalFD to those that read from the source. It reports false
 	// where the last has left.
 	join() bool
@@ -67,6 +72,13 @@ func (k *kernelSource) setMask(f *fd.FD, set Set) error {
 	k.set.Store(uint64(set))
 	return nil
 }
+
+// The kernel's signalfd loses nothing that the sender was not told of, and needs
+// no handler.
+
+func (k *kernelSource) lost() uint64 { return 0 }
+
+func (k *kernelSource) stolen() Set { return 0 }
 
 func (k *kernelSource) join() bool { return true }
 

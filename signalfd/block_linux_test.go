@@ -1,0 +1,552 @@
+package signalfd_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// markerName is the variable that Block uses.
+const markerName = "IOFD_SIGNALFD_BLOCKED"
+
+// blockable are the signals that Block takes.
+var blockable = signalfd.NewSet(
+	unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGALRM, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU,
+	unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM, unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
+) | (1<<64 - 1<<34) // and 35 to 64
+
+// startsVar names a file to which every start of the program adds a byte. One that
+// starts itself for ever is ended.
+const startsVar = "SIGNALFD_TEST_STARTS"
+
+const maxStarts = 20
+
+func init() {
+	if name := os.Getenv(startsVar); name != "" {
+		f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			panic(err)
+		}
+		_, _ = f.WriteString("x")
+		starts, err := f.Stat()
+		if err != nil || starts.Size() > maxStarts {
+			os.Exit(98)
+		}
+		_ = f.Close()
+	}
+}
+
+// needExec skips where a program cannot start itself: an emulator runs one, and
+// the kernel cannot run another of its kind.
+func needExec(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("the kernel does not run programs for", runtime.GOARCH)
+	}
+}
+
+// countStarts has cmd count how often its program is started.
+func countStarts(t *testing.T, cmd *exec.Cmd) (count func() int) {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "starts")
+	cmd.Env = append(cmd.Env, startsVar+"="+name)
+	return func() int {
+		starts, err := os.ReadFile(name)
+		require.NoError(t, err)
+		return len(starts)
+	}
+}
+
+func TestBlock(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "block")
+	starts := countStarts(t, cmd)
+	p := start(t, cmd)
+	require.Equal(t, "ready", p.line())
+	assert.Equal(t, 2, starts())
+	from := startSender(t)
+	for range long(20, 2) {
+		for _, sig := range blockable.Signals() {
+			require.NoError(t, from.kill(p.pid(), sig))
+			require.Equal(t, signalfd.Info{Signal: sig, PID: from.pid(), UID: os.Getuid()}.String(), p.line())
+			require.NoError(t, from.send("queue", p.pid(), sig, int(sig), 1))
+			require.Equal(t, signalfd.Info{Signal: sig, Code: signalfd.CodeQueue, PID: from.pid(), UID: os.Getuid(), Int: int(sig)}.String(), p.line())
+		}
+	}
+	require.NoError(t, p.in.Close())
+	require.NoError(t, p.cmd.Wait())
+}
+
+func blockAll() error {
+	if err := signalfd.Block(blockable); err != nil {
+		return err
+	}
+	for _, again := range []signalfd.Set{blockable, 0, signalfd.NewSet(unix.SIGUSR1)} {
+		if err := signalfd.Block(again); err != nil {
+			return fmt.Errorf("again: %w", err)
+		}
+	}
+	s, err := newDirect(blockable)
+	if err != nil {
+		return err
+	}
+	return printSignals(s)
+}
+
+// newDirect is New, where that must give the kernel's signalfd.
+func newDirect(set signalfd.Set) (*signalfd.SignalFD, error) {
+	s, err := signalfd.New(set)
+	if err != nil {
+		return nil, err
+	}
+	object, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", s.Fd()))
+	if err == nil && object != "anon_inode:[signalfd]" {
+		err = fmt.Errorf("it is %s", object)
+	}
+	return s, err
+}
+
+// Real-time signals come in the order in which they were sent, by batches too.
+func TestBlockBurst(t *testing.T) {
+	needExec(t)
+	const first = syscall.Signal(40)
+	count := long(10000, 1000)
+	cmd := self(t, "burst")
+	cmd.Env = append(cmd.Env, fmt.Sprint("COUNT=", 3*count))
+	p := start(t, cmd)
+	require.Equal(t, "ready", p.line())
+	from := startSender(t)
+	for sig := first; sig < first+3; sig++ {
+		require.NoError(t, from.send("queue", p.pid(), sig, 0, count))
+	}
+	assert.Equal(t, fmt.Sprintf("%d in order", 3*count), p.line())
+	require.NoError(t, p.in.Close())
+	require.NoError(t, p.cmd.Wait())
+}
+
+func readBurst() error {
+	set := signalfd.NewSet(40, 41, 42)
+	if err := signalfd.Block(set); err != nil {
+		return err
+	}
+	s, err := newDirect(set)
+	if err != nil {
+		return err
+	}
+	count, err := strconv.Atoi(os.Getenv("COUNT"))
+	if err != nil {
+		return err
+	}
+	fmt.Println("ready")
+	next := make(map[syscall.Signal]int)
+	infos := make([]signalfd.Info, 100)
+	for got := 0; got < count; {
+		n, err := fd.WaitRead(context.Background(), s.FD(), func() (int, error) { return s.ReadBatch(infos) })
+		if err != nil {
+			return err
+		}
+		for _, info := range infos[:n] {
+			if info.Int != next[info.Signal] {
+				return fmt.Errorf("%v after %d", info, next[info.Signal]-1)
+			}
+			next[info.Signal]++
+		}
+		got += n
+	}
+	fmt.Printf("%d in order\n", count)
+	if lost, stolen := s.Lost(), s.Stolen(); lost != 0 || stolen != 0 {
+		return fmt.Errorf("lost %d, stolen %v", lost, stolen)
+	}
+	if err := waitForInput(); err != nil {
+		return err
+	}
+	return s.Close()
+}
+
+// What a process is stays, and what it was told.
+func TestBlockKeeps(t *testing.T) {
+	needExec(t)
+	plain := self(t, "kept")
+	dir := t.TempDir()
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -c 5; umask 027; exec nice -n 7 "$@"`, "sh"}, plain.Args...)...)
+	cmd.Args = append(cmd.Args, "an argument", "", "-x\nlast")
+	cmd.Env = append(plain.Env, "KEPT=a value", markerName+"=1:ffffffffffffffff")
+	cmd.Dir = dir
+	read, write, err := os.Pipe()
+	require.NoError(t, err)
+	defer read.Close()
+	cmd.ExtraFiles = []*os.File{write}
+	starts := countStarts(t, cmd)
+	p := start(t, cmd)
+	require.NoError(t, write.Close())
+	said := func() string {
+		line, err := strconv.Unquote(p.line())
+		require.NoError(t, err)
+		return line
+	}
+	args := append(slices.Clone(plain.Args), "an argument", "", "-x\nlast")
+	assert.Equal(t, strings.Join(args, "\x00"), said())
+	wd, err := filepath.EvalSymlinks(dir)
+	require.NoError(t, err)
+	assert.Equal(t, wd, said())
+	assert.Equal(t, fmt.Sprintf("pid %d of %d, nice 7, umask 27, core 5", p.pid(), os.Getpid()), said())
+	assert.Equal(t, "a value", said())
+	require.Equal(t, "ready", p.line())
+	assert.Equal(t, 2, starts())
+	got, err := bufio.NewReader(read).ReadString('\n')
+	require.NoError(t, err)
+	assert.Equal(t, "inherited\n", got)
+	require.NoError(t, p.in.Close())
+	require.NoError(t, p.cmd.Wait())
+}
+
+func tellKept() error {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		return err
+	}
+	if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
+		return err
+	}
+	wd, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	nice, err := unix.Getpriority(unix.PRIO_PROCESS, 0)
+	if err != nil {
+		return err
+	}
+	var core unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &core); err != nil {
+		return err
+	}
+	umask := unix.Umask(0)
+	fmt.Printf("%q\n%q\n", strings.Join(os.Args, "\x00"), wd)
+	fmt.Printf("%q\n", fmt.Sprintf("pid %d of %d, nice %d, umask %o, core %d", os.Getpid(), os.Getppid(), 20-nice, umask, core.Cur/512))
+	fmt.Printf("%q\n", os.Getenv("KEPT"))
+	inherited := os.NewFile(3, "inherited")
+	if _, err := inherited.WriteString("inherited\n"); err != nil {
+		return err
+	}
+	return waitForInput()
+}
+
+// Nothing of the way back to oneself is seen afterwards: not here, nor in a child.
+func TestBlockEnvironment(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "environment")
+	cmd.Env = append(cmd.Env, markerName+"=rubbish")
+	assert.Equal(t, "clean\n", output(t, cmd))
+}
+
+func showEnvironment() error {
+	for range 2 {
+		if os.Getenv("BLOCKED") == "" {
+			// In a program that never comes to Block, too.
+			os.Setenv("BLOCKED", "yes")
+		} else if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
+			return err
+		}
+		ours := strings.Join(os.Environ(), "\x00")
+		theirs, err := exec.Command("cat", "/proc/self/environ").Output()
+		if err != nil {
+			return err
+		}
+		for _, environ := range []string{ours, string(theirs)} {
+			if strings.Contains(environ, markerName) {
+				return errors.New(environ)
+			}
+			if !strings.Contains(environ, roleVar) {
+				return fmt.Errorf("no environment: %q", environ)
+			}
+		}
+	}
+	fmt.Println("clean")
+	return nil
+}
+
+// The program runs on where its file has been deleted or replaced meanwhile.
+func TestBlockWithoutFile(t *testing.T) {
+	needExec(t)
+	for how, spoil := range map[string]func(string) error{
+		"deleted": os.Remove,
+		"replaced": func(name string) error {
+			return errors.Join(os.Remove(name), os.WriteFile(name, []byte("#!/bin/false\n"), 0o700))
+		},
+		"renamed": func(name string) error { return os.Rename(name, name+" of old") },
+	} {
+		t.Run(how, func(t *testing.T) {
+			name := copySelf(t)
+			cmd := self(t, "later")
+			cmd.Path, cmd.Args[0] = name, "argument zero"
+			starts := countStarts(t, cmd)
+			p := start(t, cmd)
+			require.Equal(t, "ready", p.line())
+			require.NoError(t, spoil(name))
+			require.NoError(t, p.in.Close())
+			for p.line() == "ready" {
+			}
+			require.NoError(t, p.cmd.Wait())
+			assert.Equal(t, 2, starts())
+		})
+	}
+}
+
+// What execve refuses leaves the program as it was.
+func TestBlockNotExecutable(t *testing.T) {
+	needExec(t)
+	name := copySelf(t)
+	cmd := self(t, "later")
+	cmd.Path = name
+	starts := countStarts(t, cmd)
+	p := start(t, cmd)
+	require.Equal(t, "ready", p.line())
+	require.NoError(t, os.Chmod(name, 0o600))
+	require.NoError(t, p.in.Close())
+	assert.Equal(t, fmt.Sprintf("refused: execve %s: permission denied, blocked {}", name), p.line())
+	require.NoError(t, p.cmd.Wait())
+	assert.Equal(t, 1, starts())
+}
+
+// blockLater waits before it blocks.
+func blockLater() error {
+	if err := waitForInput(); err != nil {
+		return err
+	}
+	err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1))
+	var path *fs.PathError
+	if errors.As(err, &path) && errors.Is(err, fs.ErrPermission) {
+		blocked, _, err := childStatus()
+		fmt.Printf("refused: %v, blocked %v\n", path, blocked)
+		return err
+	}
+	if err != nil {
+		return err
+	}
+	if os.Args[0] != "argument zero" {
+		return fmt.Errorf("called %q", os.Args[0])
+	}
+	fmt.Println("blocked")
+	return nil
+}
+
+func copySelf(t *testing.T) string {
+	t.Helper()
+	to := filepath.Join(t.TempDir(), "program")
+	from, err := os.Executable()
+	require.NoError(t, err)
+	require.NoError(t, exec.Command("cp", from, to).Run())
+	return to
+}
+
+// In the process itself: what cannot be passed on is refused, and nothing is
+// blocked then.
+func TestBlockArguments(t *testing.T) {
+	args := os.Args
+	defer func() { os.Args = args }()
+	os.Args = append(slices.Clone(args), "a\x00b")
+	err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1))
+	var path *fs.PathError
+	require.ErrorAs(t, err, &path)
+	assert.Equal(t, "execve", path.Op)
+	require.ErrorIs(t, err, unix.EINVAL)
+	blocked, _, err := childStatus()
+	require.NoError(t, err)
+	assert.Empty(t, blocked)
+}
+
+// A signal that somebody unblocks in the new program too is no reason to try for
+// ever.
+func TestBlockNotSticky(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "notsticky")
+	starts := countStarts(t, cmd)
+	assert.Equal(t, signalfd.ErrNotSticky.Error()+": {SIGUSR1}\n", output(t, cmd))
+	assert.Equal(t, 4, starts())
+}
+
+func blockNotified() error {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGUSR1, unix.SIGUSR2)
+	if err := signalfd.Block(signalfd.NewSet(40)); err != nil {
+		return err
+	}
+	for range 2 {
+		err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1, 41))
+		if !errors.Is(err, signalfd.ErrNotSticky) {
+			return fmt.Errorf("Block: %w", err)
+		}
+		if err = signalfd.Block(signalfd.NewSet(40, 41)); err != nil {
+			return err
+		}
+		if err = signalfd.Block(signalfd.NewSet(unix.SIGUSR2)); !errors.Is(err, signalfd.ErrNotSticky) {
+			return fmt.Errorf("Block of another: %w", err)
+		}
+	}
+	fmt.Println(signalfd.Block(signalfd.NewSet(unix.SIGUSR1)))
+	return nil
+}
+
+// What is blocked by one Block stays blocked by the next.
+func TestBlockMore(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "more")
+	starts := countStarts(t, cmd)
+	assert.Equal(t, "{SIGUSR1 40 64}\n", output(t, cmd))
+	assert.Equal(t, 4, starts())
+}
+
+func blockMore() error {
+	for _, sig := range []syscall.Signal{unix.SIGUSR1, 40, 64} {
+		if err := signalfd.Block(signalfd.NewSet(sig)); err != nil {
+			return err
+		}
+	}
+	blocked, _, err := childStatus()
+	fmt.Println(blocked)
+	return err
+}
+
+// A signal that was sent before the program began anew is not lost if it was
+// blocked then already.
+func TestBlockKeepsPending(t *testing.T) {
+	needExec(t)
+	p := start(t, self(t, "pending"))
+	require.Equal(t, "SIGUSR1 SI_QUEUE pid "+fmt.Sprint(p.pid())+" uid "+fmt.Sprint(os.Getuid())+" int 7", p.line())
+	require.NoError(t, p.cmd.Wait())
+}
+
+func keepPending() error {
+	usr1 := signalfd.NewSet(unix.SIGUSR1)
+	if err := signalfd.Block(usr1); err != nil {
+		return err
+	}
+	if os.Getenv("QUEUED") == "" {
+		os.Setenv("QUEUED", "yes")
+		if err := capturetest.Queue(os.Getpid(), unix.SIGUSR1, 7); err != nil {
+			return err
+		}
+	}
+	if err := signalfd.Block(signalfd.NewSet(40)); err != nil {
+		return err
+	}
+	s, err := newDirect(usr1)
+	if err != nil {
+		return err
+	}
+	info, err := s.Read()
+	fmt.Println(info)
+	return errors.Join(err, s.Close())
+}
+
+// The table of what the runtime lets be blocked is what it does: in a program
+// that began with every signal blocked.
+func TestBlockable(t *testing.T) {
+	needExec(t) // and an emulator keeps signals for itself
+	var all, old unix.Sigset_t
+	for sig := unix.Signal(1); sig <= 64; sig++ {
+		fill(&all, sig)
+	}
+	cmd := self(t, "blockable")
+	runtime.LockOSThread()
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &all, &old))
+	p := start(t, cmd)
+	require.NoError(t, unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil))
+	runtime.UnlockOSThread()
+	out, err := io.ReadAll(p.out)
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Wait(), string(out))
+	assert.Equal(t, blockable.String()+"\n", string(out))
+}
+
+func tellBlockable() error {
+	blocked, _, err := childStatus()
+	if err != nil {
+		return err
+	}
+	var can signalfd.Set
+	for _, sig := range (^signalfd.Set(0)).Signals() {
+		err := signalfd.Block(signalfd.NewSet(sig))
+		var no *signalfd.UnblockableError
+		switch {
+		case err == nil:
+			can.Add(sig)
+		case !errors.As(err, &no) || no.Signals != signalfd.NewSet(sig):
+			return err
+		}
+	}
+	// GODEBUG=asyncpreemptoff=1 has the runtime do without.
+	blocked.Del(unix.SIGURG)
+	if can != blocked {
+		return fmt.Errorf("Block says %v, the runtime blocks %v", can, blocked)
+	}
+	fmt.Println(can)
+	return nil
+}
+
+func TestBlockRefuses(t *testing.T) {
+	for _, test := range []struct {
+		set, bad signalfd.Set
+		says     string
+	}{
+		{signalfd.NewSet(unix.SIGTERM), signalfd.NewSet(unix.SIGTERM), "{SIGTERM} cannot be blocked in every thread of a Go program; New reads them without"},
+		{signalfd.NewSet(unix.SIGHUP, unix.SIGUSR1, 34), signalfd.NewSet(unix.SIGHUP, 34), "{SIGHUP 34}"},
+		{signalfd.NewSet(unix.SIGKILL, unix.SIGUSR1), signalfd.NewSet(unix.SIGKILL), "not the program's"},
+		{^signalfd.Set(0), ^blockable, "SIGSTOP"},
+	} {
+		err := signalfd.Block(test.set)
+		var no *signalfd.UnblockableError
+		require.ErrorAs(t, err, &no)
+		assert.Equal(t, test.bad, no.Signals)
+		assert.ErrorIs(t, err, unix.EINVAL)
+		assert.ErrorContains(t, err, test.says)
+	}
+	assert.NoError(t, signalfd.Block(0))
+	assert.NoError(t, signalfd.Block(signalfd.NewSet(0, 65, -1)), "numbers that are no signals are not in the set")
+}
+
+// Block in a test: the test binary starts itself anew, flags and all.
+func TestBlockInTest(t *testing.T) {
+	needExec(t)
+	const name = "TestBlockInTest"
+	if systest.IsChild(name) {
+		require.NoError(t, signalfd.Block(signalfd.NewSet(40)))
+		s, err := newDirect(signalfd.NewSet(40))
+		require.NoError(t, err)
+		require.NoError(t, capturetest.Queue(os.Getpid(), 40, 3))
+		info, err := s.Read()
+		require.NoError(t, err)
+		assert.Equal(t, 3, info.Int)
+		require.NoError(t, s.Close())
+		fmt.Println("blocked and read")
+		return
+	}
+	cmd := systest.Child(t, name)
+	starts := countStarts(t, cmd)
+	begun := time.Now()
+	assert.Contains(t, output(t, cmd), "blocked and read\n")
+	assert.Equal(t, 2, starts())
+	t.Log(time.Since(begun))
+}

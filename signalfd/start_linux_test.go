@@ -1,0 +1,486 @@
+package signalfd_test
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// needPtrace skips under an emulator, which has no ptrace(2).
+func needPtrace(t *testing.T) {
+	t.Helper()
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("the emulator has no ptrace(2)")
+	}
+}
+
+var showStatus = []string{"grep", "-E", "^(SigBlk|TracerPid)", "/proc/self/status"}
+
+const cleanStatus = "TracerPid:\t0\nSigBlk:\t0000000000000000\n"
+
+// Of many children none has a signal blocked or is traced, while signals come in
+// and none is lost.
+func TestStart(t *testing.T) {
+	needPtrace(t)
+	const count = 20000
+	p := start(t, self(t, "starter"))
+	require.Equal(t, "ready", p.line())
+	from := startSender(t)
+	require.NoError(t, from.send("queue", p.pid(), 40, 0, long(count, 2000)))
+	require.NoError(t, from.send("queue", p.pid(), 41, 0, 1))
+	assert.Equal(t, fmt.Sprintf("read %d in order", long(count, 2000)), p.line())
+	require.NoError(t, p.in.Close())
+	var children int
+	_, err := fmt.Sscanf(p.line(), "%d children were clean", &children)
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, children, long(200, 20))
+	t.Log(children, "children")
+	require.NoError(t, p.cmd.Wait())
+}
+
+// startMany starts children until standard input ends, and reads signals up to
+// 41.
+func startMany() error {
+	if err := signalfd.Block(blockable); err != nil {
+		return err
+	}
+	s, err := newDirect(signalfd.NewSet(40, 41))
+	if err != nil {
+		return err
+	}
+	plain, err := exec.Command(showStatus[0], showStatus[1:]...).Output()
+	if err != nil || string(plain) == cleanStatus {
+		return fmt.Errorf("a plain child: %q %w", plain, err)
+	}
+	fmt.Println("ready")
+	end := make(chan struct{})
+	go func() {
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		close(end)
+	}()
+	read := make(chan error)
+	go func() {
+		for count := 0; ; count++ {
+			info, err := s.ReadContext(context.Background())
+			switch {
+			case err != nil:
+				read <- err
+				return
+			case info.Signal == 41:
+				fmt.Printf("read %d in order\n", count)
+				read <- nil
+				return
+			case info.Int != count:
+				read <- fmt.Errorf("after %d signals: %v", count, info)
+				return
+			}
+		}
+	}()
+	children := 0
+	for running := true; running || children < 20; children++ {
+		select {
+		case <-end:
+			running = children < 200 && !testing.Short()
+		default:
+		}
+		var out bytes.Buffer
+		cmd := exec.Command(showStatus[0], showStatus[1:]...)
+		cmd.Stdout = &out
+		if err := signalfd.Start(cmd); err != nil {
+			return err
+		}
+		if err := cmd.Wait(); err != nil || out.String() != cleanStatus {
+			return fmt.Errorf("child %d: %q %w", children, out.String(), err)
+		}
+	}
+	fmt.Println(children, "children were clean")
+	return errors.Join(<-read, s.Close())
+}
+
+// Where nothing is blocked, Start is cmd.Start.
+func TestStartUnblocked(t *testing.T) {
+	cmd := exec.Command(showStatus[0], showStatus[1:]...)
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	require.NoError(t, signalfd.Start(cmd))
+	require.NoError(t, cmd.Wait())
+	assert.Equal(t, cleanStatus, out.String())
+}
+
+// The command is started as its owner wants it, pipes, pidfd and all.
+func TestStartObeys(t *testing.T) {
+	needPtrace(t)
+	blockHere(t, unix.SIGUSR1, unix.SIGTERM)
+	number := -1
+	attr := &syscall.SysProcAttr{Setpgid: true, PidFD: &number}
+	cmd := exec.Command("sh", "-c", "tr a-z A-Z; exit 7")
+	cmd.SysProcAttr = attr
+	cmd.Stdin = strings.NewReader("hello")
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, signalfd.Start(cmd))
+	assert.Same(t, attr, cmd.SysProcAttr)
+	assert.Same(t, &number, attr.PidFD)
+	assert.False(t, attr.Ptrace)
+	group, err := unix.Getpgid(cmd.Process.Pid)
+	require.NoError(t, err)
+	assert.Equal(t, cmd.Process.Pid, group)
+	require.NoError(t, unix.PidfdSendSignal(number, 0, nil, 0))
+	require.NoError(t, unix.Close(number))
+	said, err := io.ReadAll(out)
+	require.NoError(t, err)
+	assert.Equal(t, "HELLO", string(said))
+	var exit *exec.ExitError
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, 7, exit.ExitCode())
+	assert.ErrorIs(t, cmd.Process.Signal(unix.SIGTERM), os.ErrProcessDone)
+
+	// The thread is as it was, and its child can be ended by what it has blocked.
+	cmd = exec.Command("sleep", "100")
+	require.NoError(t, signalfd.Start(cmd))
+	assert.Nil(t, cmd.SysProcAttr)
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	require.ErrorAs(t, cmd.Wait(), &exit)
+	assert.Equal(t, "signal: terminated", exit.Error())
+	status, err := exec.Command(showStatus[0], showStatus[1:]...).Output()
+	require.NoError(t, err)
+	assert.Equal(t, signalfd.NewSet(unix.SIGUSR1, unix.SIGTERM), statusSet(string(status), "SigBlk"))
+}
+
+// A child that is killed before it has begun is one that was killed.
+func TestStartKilled(t *testing.T) {
+	needPtrace(t)
+	blockHere(t, unix.SIGUSR1)
+	for range long(100, 20) {
+		ctx, cancel := context.WithCancel(context.Background())
+		cmd := exec.CommandContext(ctx, "sleep", "100")
+		kill := time.AfterFunc(300*time.Microsecond, cancel)
+		err := signalfd.Start(cmd)
+		cancel()
+		kill.Stop()
+		if err != nil {
+			require.ErrorIs(t, err, context.Canceled)
+			continue
+		}
+		require.Error(t, cmd.Wait())
+	}
+	for range long(50, 10) {
+		cmd := exec.Command("false")
+		require.NoError(t, signalfd.Start(cmd))
+		var exit *exec.ExitError
+		require.ErrorAs(t, cmd.Wait(), &exit)
+		assert.Equal(t, "exit status 1", exit.Error())
+	}
+}
+
+// A child that its owner wants traced is left to him.
+func TestStartTraced(t *testing.T) {
+	needPtrace(t)
+	blockHere(t, unix.SIGUSR1)
+	var out bytes.Buffer
+	cmd := exec.Command(showStatus[0], showStatus[1:]...)
+	cmd.Stdout = &out
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	require.NoError(t, signalfd.Start(cmd))
+	var status unix.WaitStatus
+	_, err := unix.Wait4(cmd.Process.Pid, &status, 0, nil)
+	require.NoError(t, err)
+	assert.True(t, status.Stopped())
+	assert.Equal(t, unix.SIGTRAP, status.StopSignal())
+	require.NoError(t, unix.PtraceDetach(cmd.Process.Pid))
+	require.NoError(t, cmd.Wait())
+	assert.Equal(t, cleanStatus, out.String())
+}
+
+func TestStartFailsAsExecDoes(t *testing.T) {
+	needPtrace(t)
+	dir := t.TempDir()
+	plain := filepath.Join(dir, "plain")
+	require.NoError(t, os.WriteFile(plain, nil, 0o600))
+	blockHere(t, unix.SIGUSR1)
+	for name, test := range map[string]struct {
+		cmd  func() *exec.Cmd
+		want error
+	}{
+		"no such name":      {func() *exec.Cmd { return exec.Command("iofd-no-such-program") }, exec.ErrNotFound},
+		"not executable":    {func() *exec.Cmd { return exec.Command(plain) }, fs.ErrPermission},
+		"no such directory": {func() *exec.Cmd { c := exec.Command("true"); c.Dir = filepath.Join(dir, "none"); return c }, fs.ErrNotExist},
+		"NUL":               {func() *exec.Cmd { return exec.Command("true", "a\x00b") }, unix.EINVAL},
+		"no program at all": {func() *exec.Cmd { return new(exec.Cmd) }, nil},
+		"started":           {func() *exec.Cmd { c := exec.Command("true"); _ = c.Run(); return c }, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want := test.cmd().Start()
+			require.Error(t, want)
+			cmd := test.cmd()
+			err := signalfd.Start(cmd)
+			require.Error(t, err)
+			assert.Equal(t, want.Error(), err.Error())
+			if test.want != nil {
+				assert.ErrorIs(t, err, test.want)
+			}
+			assert.Nil(t, cmd.SysProcAttr)
+		})
+	}
+	require.ErrorIs(t, signalfd.Start(nil), unix.EINVAL)
+}
+
+// A refusal of the kernel's that has nothing to do with tracing stays as it is.
+func TestStartNotPermitted(t *testing.T) {
+	needPtrace(t)
+	p := start(t, self(t, "notpermitted"))
+	out, err := io.ReadAll(p.out)
+	require.NoError(t, err)
+	require.NoError(t, p.cmd.Wait(), string(out))
+	assert.Equal(t, "fork/exec /proc/self/exe: operation not permitted\n", string(out))
+}
+
+func startNotPermitted() error {
+	lockAndBlock()
+	if err := capturetest.Forbid(unix.SYS_SETSID, 0, unix.EPERM); err != nil {
+		return err
+	}
+	cmd := exec.Command("/proc/self/exe")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	fmt.Println(signalfd.Start(cmd))
+	return nil
+}
+
+// lockAndBlock is blockHere for a process in a role: for the rest of its life.
+func lockAndBlock() {
+	runtime.LockOSThread()
+	var set unix.Sigset_t
+	fill(&set, unix.SIGUSR1, unix.SIGTERM, 40)
+	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
+}
+
+// Where tracing is forbidden nothing runs, and the error tells of a way that
+// does work.
+func TestStartForbidden(t *testing.T) {
+	needPtrace(t)
+	for _, request := range []int{unix.PTRACE_TRACEME, unix.PTRACE_SETSIGMASK, unix.PTRACE_DETACH} {
+		cmd := self(t, "forbidden")
+		ran := filepath.Join(t.TempDir(), "ran")
+		cmd.Env = append(cmd.Env, fmt.Sprint("REQUEST=", request), "RAN="+ran)
+		said := strings.Split(output(t, cmd), "\n")
+		assert.Contains(t, said[0], "operation not permitted")
+		if request == unix.PTRACE_TRACEME {
+			assert.Contains(t, said[0], "env --default-signal=USR1,TERM,40 instead: fork/exec")
+			assert.Contains(t, said[1], "SigBlk:\t0000000000000000")
+		} else {
+			assert.Contains(t, said[0], "ptrace: ")
+		}
+		assert.NoFileExists(t, ran)
+	}
+}
+
+func startForbidden() error {
+	lockAndBlock()
+	var request uint32
+	if _, err := fmt.Sscan(os.Getenv("REQUEST"), &request); err != nil {
+		return err
+	}
+	if err := capturetest.Forbid(unix.SYS_PTRACE, request, unix.EPERM); err != nil {
+		return err
+	}
+	cmd := exec.Command("touch", os.Getenv("RAN"))
+	err := signalfd.Start(cmd)
+	if !errors.Is(err, unix.EPERM) {
+		return fmt.Errorf("Start: %w", err)
+	}
+	fmt.Println(err)
+	if _, err := unix.Wait4(-1, nil, unix.WNOHANG, nil); err != unix.ECHILD {
+		return fmt.Errorf("a child is left: %w", err)
+	}
+	if _, advice, ok := strings.Cut(err.Error(), "start it by "); ok {
+		by := strings.Fields(advice)[:2]
+		out, err := exec.Command(by[0], append(by[1:], "grep", "SigBlk", "/proc/self/status")...).Output()
+		if err != nil {
+			return err
+		}
+		fmt.Print(string(out))
+	}
+	return nil
+}
+
+// A set-user-ID program gets its privileges from an ordinary start, and not from
+// one that is traced, unless the tracer might have given them to it himself.
+func TestStartPrivileges(t *testing.T) {
+	needPtrace(t)
+	if os.Getuid() != 0 {
+		t.Skip("only root can make the program")
+	}
+	dir, err := os.MkdirTemp("", "signalfd")
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	require.NoError(t, os.Chmod(dir, 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600))
+	for name, mode := range map[string]fs.FileMode{"cat": 0o755 | fs.ModeSetuid, "program": 0o755} {
+		from := "/bin/cat"
+		if name == "program" {
+			from, err = os.Executable()
+			require.NoError(t, err)
+		}
+		require.NoError(t, exec.Command("cp", "-L", from, filepath.Join(dir, name)).Run())
+		require.NoError(t, os.Chmod(filepath.Join(dir, name), mode))
+	}
+	cmd := self(t, "unprivileged")
+	cmd.Path, cmd.Dir = filepath.Join(dir, "program"), dir
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	out := output(t, cmd)
+	if strings.HasPrefix(out, "cmd.Start: denied\n") {
+		t.Skip("no program gets privileges here: nosuid in mount(8), or no_new_privs in prctl(2)")
+	}
+	assert.Equal(t, "cmd.Start: root\nStart: denied\n", out)
+}
+
+func startPrivileged() error {
+	lockAndBlock()
+	for _, way := range []struct {
+		name  string
+		start func(*exec.Cmd) error
+	}{{"cmd.Start", (*exec.Cmd).Start}, {"Start", signalfd.Start}} {
+		cmd := exec.Command("./cat", "secret")
+		if err := way.start(cmd); err != nil {
+			return err
+		}
+		said := "root"
+		if cmd.Wait() != nil {
+			said = "denied"
+		}
+		fmt.Printf("%s: %s\n", way.name, said)
+	}
+	return nil
+}
+
+// Signals to the process group while children begin, and somebody who reaps all
+// children: neither hangs.
+func TestStartAmongOthers(t *testing.T) {
+	needPtrace(t)
+	needCapture(t)
+	for _, role := range []string{"hammered", "reaped"} {
+		cmd := self(t, role)
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+		p := start(t, cmd)
+		assert.Equal(t, "done", p.line(), role)
+		require.NoError(t, p.cmd.Wait(), role)
+	}
+}
+
+func startHammered() error {
+	s, err := signalfd.New(signalfd.NewSet(unix.SIGINT, unix.SIGTERM))
+	if err != nil {
+		return err
+	}
+	lockAndBlock()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_ = unix.Kill(0, unix.SIGINT)
+				_, _ = s.Read()
+			}
+		}
+	})
+	for range long(150, 20) {
+		cmd := exec.Command("true")
+		if err := signalfd.Start(cmd); err != nil {
+			return err
+		}
+		_ = cmd.Wait()
+	}
+	close(stop)
+	wg.Wait()
+	fmt.Println("done")
+	return nil // what is still on its way would end the process after Close
+}
+
+func startReaped() error {
+	lockAndBlock()
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-stop:
+				return
+			default:
+				_, _ = unix.Wait4(-1, nil, unix.WNOHANG, nil)
+			}
+		}
+	})
+	for range long(150, 20) {
+		cmd := exec.Command("true")
+		if err := signalfd.Start(cmd); err != nil {
+			return err
+		}
+		_ = cmd.Wait()
+	}
+	close(stop)
+	wg.Wait()
+	fmt.Println("done")
+	return nil
+}
+
+// A reader of SIGCHLD sees the stop, and then the end.
+func TestStartTellsOfTheStop(t *testing.T) {
+	needPtrace(t)
+	needCapture(t)
+	p := start(t, self(t, "children"))
+	var pid int
+	_, err := fmt.Sscanf(p.line(), fmt.Sprintf("SIGCHLD CLD_TRAPPED pid %%d uid %d status 5", os.Getuid()), &pid)
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprintf("SIGCHLD CLD_EXITED pid %d uid %d status 1", pid, os.Getuid()), p.line())
+	require.NoError(t, p.cmd.Wait())
+}
+
+func startAndRead() error {
+	s, err := signalfd.New(signalfd.NewSet(unix.SIGCHLD))
+	if err != nil {
+		return err
+	}
+	lockAndBlock()
+	cmd := exec.Command("sh", "-c", "read line; exit 1")
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	if err := signalfd.Start(cmd); err != nil {
+		return err
+	}
+	for range 2 {
+		info, err := s.ReadContext(context.Background())
+		if err != nil {
+			return err
+		}
+		fmt.Println(info)
+		if err := in.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			return err
+		}
+	}
+	_ = cmd.Wait()
+	return s.Close()
+}
