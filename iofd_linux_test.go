@@ -3,6 +3,7 @@ package iofd_test
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -11,6 +12,7 @@ import (
 
 	"code.hybscloud.com/iofd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -57,6 +59,7 @@ var (
 	_ iofd.Timer      = (*iofd.TimerFD)(nil)
 	_ iofd.PollCloser = (*iofd.PidFD)(nil)
 	_ iofd.PollCloser = (*iofd.SignalFD)(nil)
+	_ iofd.PollFd     = (*iofd.MemFD)(nil)
 )
 
 // open checks what a constructor gave.
@@ -79,4 +82,26 @@ func TestConstructors(t *testing.T) {
 	open[*iofd.MemFD](t)(iofd.NewMemFD("x"))
 	open[*iofd.MemFD](t)(iofd.NewMemFDSealed("x"))
 	open[*iofd.SignalFD](t)(iofd.NewSignalFD(signalfd.NewSet(unix.SIGUSR2)))
+}
+
+// What the methods of handles return has a name here, too.
+func TestResults(t *testing.T) {
+	s, err := iofd.NewSignalFD(signalfd.NewSet(unix.SIGUSR2))
+	require.NoError(t, err)
+	defer s.Close()
+	require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR2))
+	var info iofd.SignalInfo
+	info, err = s.ReadContext(t.Context())
+	require.NoError(t, err)
+	assert.Equal(t, unix.SIGUSR2, info.Signal)
+
+	cmd := exec.Command("true")
+	p, err := pidfd.Start(cmd)
+	require.NoError(t, err)
+	defer p.Close()
+	var status *iofd.ExitStatus
+	status, err = p.WaitContext(t.Context())
+	require.NoError(t, err)
+	assert.True(t, status.Success())
+	assert.NoError(t, cmd.Wait())
 }
