@@ -44,8 +44,8 @@ type way struct {
 type lap struct {
 	time time.Duration
 
-	// yardstick is what the first way took where this one was run, if that was
-	// somewhere else.
+	// yardstick is what it is to be compared to, if not to the first way's lap of
+	// the same round.
 	yardstick time.Duration
 }
 
@@ -66,6 +66,21 @@ func timed(name string, do func(n int) error) way {
 			return float64(after.Mallocs-before.Mallocs) / float64(n), err
 		},
 	}
+}
+
+// against returns w with a yardstick of its own, which is run before it.
+func against(yardstick, w way) way {
+	run := w.run
+	w.run = func(n int) (lap, error) {
+		before, err := yardstick.run(n)
+		if err != nil {
+			return lap{}, err
+		}
+		l, err := run(n)
+		l.yardstick = before.time
+		return l, err
+	}
+	return w
 }
 
 // A span says how often or how long to measure.

@@ -9,6 +9,8 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
+var background = context.Background()
+
 // A round trip wakes the other side, and waits for being woken by it.
 func wakeRows() []row {
 	return []row{
@@ -22,7 +24,17 @@ func wakeGoroutineWays(o *opened) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	counters, err := counterPair(o)
+	files, err := eventfdFilePair(o)
+	if err != nil {
+		return nil, err
+	}
+	counters, err := counterPair(o, background)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(background)
+	o.atEnd(func() error { cancel(); return nil })
+	cancellable, err := counterPair(o, ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -31,12 +43,16 @@ func wakeGoroutineWays(o *opened) ([]way, error) {
 
 	// Each ends when what it waits for is closed.
 	go func() { _ = pipes.echo() }()
+	go func() { _ = files.echo() }()
 	go func() { _ = counters.echo() }()
+	go func() { _ = cancellable.echo() }()
 	go channels.echo()
 
 	ways := []way{
 		timed("os.Pipe", times(pipes.trip)),
 		timed("iofd eventfd", times(counters.trip)),
+		timed("iofd eventfd, cancellable", times(cancellable.trip)),
+		timed("os.File of an eventfd", times(files.trip)),
 		timed("channel", func(n int) error {
 			for range n {
 				channels.ping <- struct{}{}
@@ -56,9 +72,13 @@ func (t channelTrip) echo() {
 	}
 }
 
-type counterTrip struct{ ping, pong *eventfd.EventFD }
+type counterTrip struct {
+	ctx        context.Context
+	ping, pong *eventfd.EventFD
+}
 
-func counterPair(o *opened) (t counterTrip, err error) {
+func counterPair(o *opened, ctx context.Context) (t counterTrip, err error) {
+	t.ctx = ctx
 	if t.ping, err = o.counter(); err != nil {
 		return t, err
 	}
@@ -70,13 +90,13 @@ func (t counterTrip) trip() error {
 	if err := t.ping.Signal(1); err != nil {
 		return err
 	}
-	_, err := t.pong.WaitContext(context.Background())
+	_, err := t.pong.WaitContext(t.ctx)
 	return err
 }
 
 func (t counterTrip) echo() error {
 	for {
-		if _, err := t.ping.WaitContext(context.Background()); err != nil {
+		if _, err := t.ping.WaitContext(t.ctx); err != nil {
 			return err
 		}
 		if err := t.pong.Signal(1); err != nil {
@@ -85,16 +105,16 @@ func (t counterTrip) echo() error {
 	}
 }
 
-// Of a pipeTrip each side has one end of either pipe.
-type pipeTrip struct {
+// Of a fileTrip each side has one end of either pipe, or both have two eventfds.
+type fileTrip struct {
 	pingIn, pongOut *os.File // the echo's
 	pingOut, pongIn *os.File
 
-	here, there [1]byte
+	here, there [8]byte
 }
 
-func pipePair(o *opened) (t *pipeTrip, err error) {
-	t = new(pipeTrip)
+func pipePair(o *opened) (t *fileTrip, err error) {
+	t = &fileTrip{here: one()}
 	if t.pingIn, t.pingOut, err = os.Pipe(); err != nil {
 		return nil, err
 	}
@@ -108,7 +128,21 @@ func pipePair(o *opened) (t *pipeTrip, err error) {
 	return t, nil
 }
 
-func (t *pipeTrip) trip() error {
+func eventfdFilePair(o *opened) (*fileTrip, error) {
+	ping, err := eventfdFile()
+	if err != nil {
+		return nil, err
+	}
+	o.atEnd(ping.Close)
+	pong, err := eventfdFile()
+	if err != nil {
+		return nil, err
+	}
+	o.atEnd(pong.Close)
+	return &fileTrip{pingIn: ping, pingOut: ping, pongIn: pong, pongOut: pong, here: one()}, nil
+}
+
+func (t *fileTrip) trip() error {
 	if _, err := t.pingOut.Write(t.here[:]); err != nil {
 		return err
 	}
@@ -116,7 +150,7 @@ func (t *pipeTrip) trip() error {
 	return err
 }
 
-func (t *pipeTrip) echo() error {
+func (t *fileTrip) echo() error {
 	for {
 		if _, err := t.pingIn.Read(t.there[:]); err != nil {
 			return err
@@ -132,10 +166,17 @@ func wakeProcessWays(o *opened) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := startChild(o, "echo:pipe", nil, pipes.pingIn, pipes.pongOut); err != nil {
+	if _, err := startChild(o, "echo:file", nil, pipes.pingIn, pipes.pongOut); err != nil {
 		return nil, err
 	}
-	counters, err := counterPair(o)
+	files, err := eventfdFilePair(o)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := startChild(o, "echo:file", nil, files.pingIn, files.pongOut); err != nil {
+		return nil, err
+	}
+	counters, err := counterPair(o, background)
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +193,11 @@ func wakeProcessWays(o *opened) ([]way, error) {
 	if _, err := startChild(o, "echo:eventfd", nil, ping, pong); err != nil {
 		return nil, err
 	}
+	o.note("package os makes the pipes that a child inherits blocking: there a thread waits, not the poller")
 	ways := []way{
 		timed("os.Pipe", times(pipes.trip)),
 		timed("iofd eventfd", times(counters.trip)),
+		timed("os.File of an eventfd", times(files.trip)),
 	}
 	return append(ways, inC(o, "C, two processes", "processes")...), nil
 }
@@ -164,8 +207,8 @@ func wakeProcessWays(o *opened) ([]way, error) {
 func echo(kind string) error {
 	endWithInput()
 	switch kind {
-	case "pipe":
-		t := pipeTrip{pingIn: os.NewFile(3, "ping"), pongOut: os.NewFile(4, "pong")}
+	case "file":
+		t := fileTrip{pingIn: os.NewFile(3, "ping"), pongOut: os.NewFile(4, "pong")}
 		return t.echo()
 	case "eventfd":
 		ping, err := eventfd.FromFD(fd.New(3))
@@ -176,7 +219,7 @@ func echo(kind string) error {
 		if err != nil {
 			return err
 		}
-		return counterTrip{ping, pong}.echo()
+		return counterTrip{background, ping, pong}.echo()
 	}
 	return fmt.Errorf("no echo is called %q", kind)
 }
