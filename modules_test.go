@@ -27,10 +27,14 @@ var mayRequire = map[string][]string{
 	"signalfd":     {"iface", "internal/sys", "fd"},
 }
 
-// What may come from outside: testify for tests only. The benchmarks draw.
+// What may come from outside: testify for tests only. The benchmarks draw,
+// and so does an example.
 var outside = []string{"golang.org/x/sys", "github.com/stretchr/testify"}
 
-var outsideOf = map[string][]string{"bench": {"gonum.org/v1/plot", "golang.org/x/image"}}
+var outsideOf = map[string][]string{
+	"bench":    {"gonum.org/v1/plot", "golang.org/x/image"},
+	"examples": {"gonum.org/v1/plot"},
+}
 
 type goMod struct {
 	Module  struct{ Path string }

@@ -1,0 +1,123 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// The test binary is ticker when this is set, and so is what that starts.
+const asProgram = "TICKER_TEST_PROGRAM"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(asProgram) != "" {
+		main()
+	}
+	systest.Main(m)
+}
+
+// program returns a command that runs ticker, and is killed if it takes a minute.
+// Under an emulator it is alone, as there it cannot start itself.
+func program(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	argv := []string{self}
+	if emulator := strings.Fields(os.Getenv("MATRIX_EMU")); len(emulator) > 0 {
+		argv = append(emulator, self, "-alone")
+	}
+	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
+	// The race detector has each program wait a second at its end.
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { patience.Stop() })
+	return cmd
+}
+
+// notEmulated skips a test of the process beside.
+func notEmulated(t testing.TB) {
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("a program cannot start itself under the emulator")
+	}
+}
+
+// result runs a command and returns its exit status, as a shell would.
+func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return exitStatus(cmd), out.String(), errs.String()
+}
+
+func exitStatus(cmd *exec.Cmd) int {
+	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
+		return 128 + int(wait.Signal())
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// finish reads the rest of what a command prints, and returns its exit status too.
+func finish(t testing.TB, cmd *exec.Cmd, out *bufio.Reader) (status int, rest string) {
+	t.Helper()
+	var text strings.Builder
+	_, err := out.WriteTo(&text)
+	require.NoError(t, err)
+	_ = cmd.Wait()
+	return exitStatus(cmd), text.String()
+}
+
+// begin starts ticker and returns what it prints on its standard output.
+func begin(t testing.TB, stderr io.Writer, args ...string) (*exec.Cmd, *bufio.Reader) {
+	t.Helper()
+	cmd := program(t, args...)
+	cmd.Stderr = stderr
+	pipe, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	return cmd, bufio.NewReader(pipe)
+}
+
+// until reads lines until one has the text, and returns that.
+func until(t testing.TB, out *bufio.Reader, text string) string {
+	t.Helper()
+	for {
+		line, err := out.ReadString('\n')
+		require.NoError(t, err, "%q", line)
+		if strings.Contains(line, text) {
+			return line
+		}
+	}
+}
+
+// counts returns the ticks and the missed ones of a row of the report.
+func counts(t testing.TB, report, name string) (ticks, missed int) {
+	t.Helper()
+	for line := range strings.Lines(report) {
+		if fields := strings.Fields(line); len(fields) == 8 && fields[0] == name {
+			ticks, err := strconv.Atoi(fields[1])
+			require.NoError(t, err)
+			missed, err := strconv.Atoi(fields[2])
+			require.NoError(t, err)
+			return ticks, missed
+		}
+	}
+	require.Fail(t, "no row of "+name, report)
+	return 0, 0
+}

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+	"time"
+)
+
+const help = `usage: ticker [flags]
+
+Ticks at a time of the wall clock, or every interval, by a timerfd. At the end, and
+at ^C, it reports how late the ticks came, and how late those of a time.Ticker.
+
+  -every D     tick every D, first D from now
+                   ticker -every 10ms -n 1000
+  -n N         end after N ticks, missed ones included; without it, at ^C
+                   ticker -every 1s -n 10 -print
+  -for D       end after as many ticks as there are in D
+                   ticker -every 10ms -for 10s -svg jitter.svg
+  -at TIME     tick at TIME: 15:04:05, which is tomorrow when it has passed today,
+               or a date in RFC 3339, which must not have passed. With -every, tick
+               every D from then on. Ticks follow the wall clock when it is set: the
+               next is the first that it then shows; it tells of one set over, at once
+                   ticker -at 23:59:59 && ./midnight
+                   ticker -at 2030-01-01T00:00:00Z -every 24h -print
+  -print       print each tick: its number, the time, how late it is
+                   ticker -every 1s -print
+  -svg FILE    draw a histogram of the lateness into FILE
+                   ticker -every 5ms -for 30s -svg jitter.svg
+  -alone       tick with no time.Ticker to compare with
+                   ticker -every 1m -print -alone
+  -h           print this
+
+D is a duration such as 500us, 10ms, 1.5s or 1h30m.
+
+A tick is late by the time from when it was due until the goroutine that waits for
+it runs. A timer that expires again before that has missed a tick; the lateness is
+then that of the first. Percentiles are exact to 1.1%.
+
+The time.Ticker ticks at the same time, half an interval later, and in a process of
+its own: in one process each wake-up by the timerfd would set a time.Ticker right, or
+wrong, as the runtime sleeps for whole milliseconds.
+
+exit status: 0 when all ticks have come, or ^C ended what had no end; 1 when ticker
+failed; 2 when the command line is wrong; 130 or 143 when SIGINT or SIGTERM came
+before the last tick, after the report.
+`
+
+var errHelp = flag.ErrHelp
+
+// endless is the count of ticks where only a signal ends them.
+const endless = math.MaxUint64
+
+type options struct {
+	every time.Duration // 0 for one tick
+	at    time.Time     // the first tick, zero for every from now
+	count uint64        // of ticks
+	print bool
+	svg   string
+	alone bool
+}
+
+// parse reads the command line. Its errors are one line, and name what is wrong.
+func parse(args []string, now time.Time) (*options, error) {
+	var o options
+	var span time.Duration
+	flags := flag.NewFlagSet("ticker", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("every", "", durationInto(&o.every))
+	flags.Func("n", "", func(text string) (err error) { o.count, err = parseCount(text); return err })
+	flags.Func("for", "", durationInto(&span))
+	flags.Func("at", "", func(text string) (err error) { o.at, err = parseTime(text, now); return err })
+	flags.BoolVar(&o.print, "print", false, "")
+	flags.StringVar(&o.svg, "svg", "", "")
+	flags.BoolVar(&o.alone, "alone", false, "")
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	given := make(map[string]bool)
+	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case flags.NArg() > 0:
+		return nil, fmt.Errorf("unexpected argument %q: see ticker -h", flags.Arg(0))
+	case given["svg"] && o.svg == "":
+		return nil, errors.New("-svg needs the name of a file")
+	case given["every"]:
+	case !given["at"]:
+		return nil, errors.New("neither -every nor -at: see ticker -h")
+	default:
+		for _, name := range []string{"n", "for", "svg"} {
+			if given[name] {
+				return nil, fmt.Errorf("-%s without -every: -at alone is one tick", name)
+			}
+		}
+		o.count, o.alone = 1, true
+	}
+	switch {
+	case given["n"] && given["for"]:
+		return nil, errors.New("-n and -for: either ends it, give one")
+	case given["for"]:
+		if o.count = uint64(span / o.every); o.count == 0 {
+			return nil, fmt.Errorf("-for %v is shorter than -every %v: no tick would come", span, o.every)
+		}
+	case o.count == 0:
+		o.count = endless
+	}
+	return &o, nil
+}
+
+func durationInto(d *time.Duration) func(string) error {
+	return func(text string) (err error) {
+		switch *d, err = time.ParseDuration(text); {
+		case err != nil:
+			return errors.New("not a duration, such as 10ms, 1.5s or 1h30m")
+		case *d <= 0:
+			return errors.New("must be more than 0")
+		}
+		return nil
+	}
+}
+
+func parseCount(text string) (uint64, error) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil || n == 0 {
+		return 0, fmt.Errorf("not a whole number from 1 to %d", int64(math.MaxInt64))
+	}
+	return n, nil
+}
+
+// parseTime reads a time of day, for the next time that the clock shows it, or a
+// date that is still to come.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if of, err := time.Parse(time.TimeOnly, text); err == nil {
+		for day := now.Day(); ; day++ {
+			at := time.Date(now.Year(), now.Month(), day, of.Hour(), of.Minute(), of.Second(), of.Nanosecond(), now.Location())
+			if at.After(now) {
+				return at, nil
+			}
+		}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return time.Time{}, errors.New("neither a time such as 15:04:05 nor a date such as 2006-01-02T15:04:05Z or 2006-01-02T15:04:05+01:00")
+	case !at.After(now):
+		return time.Time{}, fmt.Errorf("has passed: it is %s", now.Format("2006-01-02T15:04:05.000Z07:00"))
+	}
+	return at, nil
+}

@@ -1,0 +1,478 @@
+package main
+
+import (
+	"bufio"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+func TestHelp(t *testing.T) {
+	for _, flag := range []string{"-h", "--help"} {
+		status, stdout, stderr := result(t, program(t, flag))
+		assert.Zero(t, status)
+		assert.Empty(t, stderr)
+		for _, name := range []string{"-every", "-n", "-for", "-at", "-print", "-svg", "-alone"} {
+			assert.Contains(t, stdout, "\n  "+name+" ")
+			assert.Regexp(t, "\n +ticker .*"+name+"[ \n]", stdout)
+		}
+	}
+}
+
+func TestBadInput(t *testing.T) {
+	for _, c := range []struct {
+		args  string
+		names []string
+	}{
+		{"", []string{"-every", "-at"}},
+		{"-n 3", []string{"-every", "-at"}},
+		{"-nonsense", []string{"-nonsense"}},
+		{"-every", []string{"-every"}},
+		{"-every often", []string{"-every", `"often"`, "duration"}},
+		{"-every 10", []string{"-every", `"10"`, "duration"}},
+		{"-every 0s", []string{"-every", `"0s"`, "more than 0"}},
+		{"-every -1s", []string{"-every", `"-1s"`, "more than 0"}},
+		{"-every 9999999h", []string{"-every", "9999999h"}},
+		{"-every 1s 5", []string{`"5"`}},
+		{"-every 1s -n 0", []string{"-n", `"0"`}},
+		{"-every 1s -n -2", []string{"-n", `"-2"`}},
+		{"-every 1s -n many", []string{"-n", `"many"`}},
+		{"-every 1s -n 9223372036854775808", []string{"-n", "9223372036854775807"}},
+		{"-every 1s -for 0s", []string{"-for", `"0s"`}},
+		{"-every 1s -for -1s", []string{"-for", `"-1s"`}},
+		{"-every 1s -for 999ms", []string{"-for 999ms", "-every 1s"}},
+		{"-every 1s -for 5s -n 5", []string{"-for", "-n"}},
+		{"-every 1s -svg=", []string{"-svg"}},
+		{"-every 1s -print=perhaps", []string{"-print", "perhaps"}},
+		{"-at noon", []string{"-at", `"noon"`, "15:04:05", "2006-01-02T15:04:05Z"}},
+		{"-at 25:00:00", []string{"-at", "25:00:00"}},
+		{"-at 2030-01-01", []string{"-at", "2030-01-01"}},
+		{"-at 2030-02-30T00:00:00Z", []string{"-at", "2030-02-30"}},
+		{"-at 2020-01-01T00:00:00Z", []string{"-at", "2020-01-01", "has passed"}},
+		{"-at 23:59:59 -n 2", []string{"-n", "-every"}},
+		{"-at 23:59:59 -for 2s", []string{"-for", "-every"}},
+		{"-at 23:59:59 -svg x", []string{"-svg", "-every"}},
+	} {
+		status, stdout, stderr := result(t, program(t, strings.Fields(c.args)...))
+		assert.Equal(t, 2, status, c.args)
+		assert.Empty(t, stdout)
+		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
+		for _, name := range c.names {
+			assert.Contains(t, stderr, name, c.args)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	zone, err := time.LoadLocation("Europe/Berlin")
+	require.NoError(t, err)
+	// The day before the clock there is put an hour ahead.
+	now := time.Date(2026, 3, 28, 12, 0, 0, 5e8, zone)
+	for text, want := range map[string]string{
+		"12:00:01":                  "2026-03-28T12:00:01+01:00",
+		"12:00:00.75":               "2026-03-28T12:00:00.75+01:00",
+		"12:00:00":                  "2026-03-29T12:00:00+02:00",
+		"00:00:00":                  "2026-03-29T00:00:00+01:00",
+		"2026-03-28T11:00:01Z":      "2026-03-28T11:00:01Z",
+		"2026-12-31T23:59:59+14:00": "2026-12-31T23:59:59+14:00",
+	} {
+		got, err := parseTime(text, now)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, got.Format(time.RFC3339Nano), text)
+	}
+	for _, text := range []string{"2026-03-28T12:00:00+01:00", "2026-03-28T11:00:00.5Z"} {
+		_, err := parseTime(text, now)
+		assert.ErrorContains(t, err, "has passed", text)
+	}
+}
+
+func TestEvery(t *testing.T) {
+	for _, args := range []string{"-every 10ms -n 12", "-every 10ms -for 125ms"} {
+		for _, alone := range []string{"", " -alone"} {
+			status, stdout, stderr := result(t, program(t, strings.Fields(args+alone)...))
+			assert.Zero(t, status, args)
+			assert.Empty(t, stderr, "it is no terminal")
+			ticks, missed := counts(t, stdout, "timerfd")
+			assert.GreaterOrEqual(t, ticks+missed, 12, stdout)
+			assert.Positive(t, ticks)
+			if alone == "" && os.Getenv("MATRIX_EMU") == "" {
+				ticks, _ := counts(t, stdout, "time.Ticker")
+				assert.Positive(t, ticks, stdout)
+			} else {
+				assert.NotContains(t, stdout, "time.Ticker")
+			}
+		}
+	}
+}
+
+// So fast that none is waited for, it can be stopped nevertheless.
+func TestTooFast(t *testing.T) {
+	cmd, out := begin(t, nil, "-every", "1ns", "-print")
+	until(t, out, "missed")
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	status, rest := finish(t, cmd, out)
+	assert.Zero(t, status)
+	_, missed := counts(t, rest, "timerfd")
+	assert.Positive(t, missed)
+}
+
+var line = regexp.MustCompile(`^ *(\d+)  \d\d:\d\d:\d\d\.\d{6}  late [0-9.]+[nµm]?s(  missed (\d+))?\n$`)
+
+func TestPrint(t *testing.T) {
+	status, stdout, _ := result(t, program(t, "-every", "10ms", "-n", "5", "-print", "-alone"))
+	assert.Zero(t, status)
+	ticks, missed := counts(t, stdout, "timerfd")
+	lines := strings.SplitAfter(stdout, "\n")
+	number := 0
+	for _, text := range lines[:ticks] {
+		found := line.FindStringSubmatch(text)
+		require.NotNil(t, found, text)
+		more := 0
+		_, _ = fmt.Sscan(found[3], &more)
+		number += 1 + more
+		assert.Equal(t, fmt.Sprint(number), found[1], text)
+	}
+	assert.Equal(t, ticks+missed, number)
+	assert.Contains(t, lines[ticks], "lateness", "the report follows")
+}
+
+// soon returns a time that a program which is started now has still before it.
+func soon() time.Time {
+	wait := time.Second
+	if os.Getenv("MATRIX_EMU") != "" {
+		wait *= 4
+	}
+	return time.Now().Add(wait).Truncate(time.Microsecond)
+}
+
+func TestAt(t *testing.T) {
+	for _, layout := range []string{"15:04:05.000000", time.RFC3339Nano} {
+		at := soon()
+		status, stdout, stderr := result(t, program(t, "-at", at.Format(layout)))
+		assert.Zero(t, status, stderr)
+		assert.False(t, time.Now().Before(at), "not before")
+		ticks, missed := counts(t, stdout, "timerfd")
+		assert.Equal(t, 1, ticks)
+		assert.Zero(t, missed)
+		assert.NotContains(t, stdout, "time.Ticker")
+	}
+	at := soon()
+	status, stdout, stderr := result(t, program(t, "-at", at.Format(time.RFC3339Nano), "-every", "20ms", "-n", "5"))
+	assert.Zero(t, status, stderr)
+	assert.False(t, time.Now().Before(at.Add(80*time.Millisecond)))
+	ticks, missed := counts(t, stdout, "timerfd")
+	assert.GreaterOrEqual(t, ticks+missed, 5)
+}
+
+func TestSignals(t *testing.T) {
+	for _, c := range []struct {
+		args   string
+		signal syscall.Signal
+		status int
+	}{
+		{"-every 10ms -print", unix.SIGINT, 0},
+		{"-every 10ms -print", unix.SIGTERM, 0},
+		{"-every 10ms -print -n 1000000", unix.SIGINT, 130},
+		{"-every 10ms -print -for 1h", unix.SIGTERM, 143},
+	} {
+		cmd, out := begin(t, nil, strings.Fields(c.args)...)
+		until(t, out, "late")
+		require.NoError(t, cmd.Process.Signal(c.signal))
+		status, rest := finish(t, cmd, out)
+		assert.Equal(t, c.status, status, c.args)
+		ticks, _ := counts(t, rest, "timerfd")
+		assert.Positive(t, ticks)
+	}
+}
+
+// A process that is held up is told by the kernel how much it has missed.
+func TestMissed(t *testing.T) {
+	cmd, out := begin(t, nil, "-every", "10ms", "-print", "-alone")
+	until(t, out, "late")
+	require.NoError(t, cmd.Process.Signal(unix.SIGSTOP))
+	time.Sleep(300 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(unix.SIGCONT))
+	sum := 0
+	for sum < 25 {
+		found := line.FindStringSubmatch(until(t, out, "missed"))
+		require.NotNil(t, found)
+		more := 0
+		_, err := fmt.Sscan(found[3], &more)
+		require.NoError(t, err)
+		sum += more
+	}
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	_, rest := finish(t, cmd, out)
+	_, missed := counts(t, rest, "timerfd")
+	assert.GreaterOrEqual(t, missed, sum)
+}
+
+// Setting the clock to what it shows cancels timers as any other setting does.
+func TestClockSet(t *testing.T) {
+	at := time.Now().Add(time.Hour).Truncate(time.Second)
+	cmd := program(t, "-at", at.Format(time.RFC3339))
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	// The timer is armed when the time that it is armed for can be read.
+	armed := func() bool {
+		infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", cmd.Process.Pid))
+		for _, info := range infos {
+			text, _ := os.ReadFile(info)
+			if strings.Contains(string(text), "settime flags: 03") {
+				return true
+			}
+		}
+		return false
+	}
+	require.Eventually(t, armed, 20*time.Second, 5*time.Millisecond)
+	var now unix.Timespec
+	require.NoError(t, unix.ClockGettime(unix.CLOCK_REALTIME, &now))
+	if err := unix.ClockSettime(unix.CLOCK_REALTIME, &now); err != nil {
+		require.ErrorIs(t, err, os.ErrPermission)
+		t.Skip("we may not set the clock: ", err)
+	}
+	said := until(t, bufio.NewReader(stderr), "the clock was set")
+	assert.Regexp(t, `set by [-+]0\.\d{6} s; the next tick is at `+regexp.QuoteMeta(at.Format(time.RFC3339)), said)
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	status, rest := finish(t, cmd, bufio.NewReader(stdout))
+	assert.Equal(t, 143, status)
+	assert.Regexp(t, "\nclock set +[1-9]", rest)
+}
+
+// What follows from the clock being set far, without setting it.
+func TestClockSetFar(t *testing.T) {
+	now := time.Now()
+	const every = 20 * time.Millisecond
+	for what, c := range map[string]struct{ at, due, want time.Duration }{
+		"ahead, over the tick":       {-time.Hour, -50 * every, -50 * every},
+		"back":                       {-time.Hour, 50*every + every/2, every / 2},
+		"back, before the first":     {5 * every, 50*every + every/2, 5 * every},
+		"back, to the tick before":   {-time.Hour, every + 2, 2},
+		"not past the tick":          {-time.Hour, every / 2, every / 2},
+		"before the first, and over": {-every, -every, -every},
+	} {
+		t.Run(what, func(t *testing.T) {
+			tk, err := newTicker(&options{every: every, count: endless, at: now.Round(0).Add(c.at)})
+			require.NoError(t, err)
+			defer tk.timer.Close()
+			tk.seen, tk.due = now, now.Round(0).Add(c.due)
+			require.NoError(t, tk.clockSet(now))
+			expirations, err := tk.timer.ReadContext(t.Context())
+			if err == timerfd.ErrClockChanged || tk.sets > 1 {
+				return // another test has set it
+			}
+			require.NoError(t, err)
+			assert.Equal(t, now.Round(0).Add(c.want), tk.due)
+			assert.Equal(t, c.want <= 0, tk.setOver)
+
+			// That the clock was set over a tick is not called late.
+			require.NoError(t, tk.take(time.Now(), expirations))
+			assert.EqualValues(t, 1, tk.late.Ticks)
+			if c.want <= 0 {
+				assert.GreaterOrEqual(t, tk.late.Missed, uint64(-c.want/every))
+				assert.Zero(t, tk.late.measured())
+			} else {
+				assert.EqualValues(t, 1, tk.late.measured())
+			}
+			assert.True(t, tk.due.After(now.Round(0)))
+			assert.False(t, tk.setOver)
+			require.NoError(t, tk.timer.Close())
+			assert.ErrorIs(t, tk.loop(t.Context()), os.ErrClosed)
+		})
+	}
+}
+
+// At a terminal it tells how far it is, and Ctrl-C, which goes to the process
+// beside too, brings the report of both.
+func TestTerminal(t *testing.T) {
+	master, terminal := systest.OpenTerminal(t)
+	defer master.Close()
+	at := soon()
+	cmd := program(t, "-at", at.Format(time.RFC3339Nano), "-every", "20ms", "-n", "100000")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	require.NoError(t, cmd.Start())
+	require.NoError(t, terminal.Close())
+	out := bufio.NewReader(master)
+	until(t, out, "first tick at "+at.Format(time.RFC3339))
+	for text := ""; !strings.HasSuffix(text, " of 100000 ticks"); {
+		b, err := out.ReadByte()
+		require.NoError(t, err, text)
+		text += string(b)
+	}
+	_, err := master.WriteString("\x03")
+	require.NoError(t, err)
+	assert.Contains(t, until(t, out, "lateness"), "\r\x1b[K", "the report is on a line of its own")
+	ticks, _ := counts(t, until(t, out, "timerfd"), "timerfd")
+	assert.Positive(t, ticks)
+	if os.Getenv("MATRIX_EMU") == "" {
+		ticks, _ = counts(t, until(t, out, "time.Ticker"), "time.Ticker")
+		assert.Positive(t, ticks)
+	}
+	_ = cmd.Wait()
+	assert.Equal(t, 130, exitStatus(cmd))
+}
+
+// texts returns the texts of a picture, which must be well-formed.
+func texts(t *testing.T, path string) (all []string) {
+	t.Helper()
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	decoder := xml.NewDecoder(file)
+	depth, inText := 0, false
+	for {
+		token, err := decoder.Token()
+		if err == io.EOF {
+			assert.Zero(t, depth)
+			return all
+		}
+		require.NoError(t, err)
+		switch token := token.(type) {
+		case xml.StartElement:
+			if depth == 0 {
+				assert.Equal(t, "svg", token.Name.Local)
+			}
+			depth++
+			inText = token.Name.Local == "text"
+		case xml.CharData:
+			if inText {
+				all = append(all, string(token))
+			}
+		case xml.EndElement:
+			depth--
+			inText = false
+		}
+	}
+}
+
+func TestPicture(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "jitter.svg")
+	status, _, stderr := result(t, program(t, "-every", "10ms", "-n", "30", "-svg", path))
+	require.Zero(t, status, stderr)
+	all := strings.Join(texts(t, path), "\n")
+	for _, want := range []string{"every 10ms", "timerfd: ", "lateness (log scale)", "ticks (log scale)", "p50"} {
+		assert.Contains(t, all, want)
+	}
+	picture, err := os.ReadFile(path)
+	require.NoError(t, err)
+	// Its line, and that in the legend.
+	assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#0969da"))
+	if os.Getenv("MATRIX_EMU") == "" {
+		assert.Contains(t, all, "time.Ticker: ")
+		assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#bc4c00"))
+	}
+}
+
+// Each scale has labels enough, whatever was measured.
+func TestPictureOf(t *testing.T) {
+	for what, late := range map[string][]time.Duration{
+		"nothing":        nil,
+		"no time":        {0, 0, 1},
+		"one":            {58 * time.Microsecond},
+		"equal ones":     {time.Second, time.Second},
+		"near ones":      {90 * time.Microsecond, 99 * time.Microsecond},
+		"far ones":       {time.Microsecond, time.Hour},
+		"all there are":  {0, 1<<63 - 1},
+		"what was early": {-time.Second},
+	} {
+		var l lateness
+		for _, d := range late {
+			l.add(d)
+		}
+		path := filepath.Join(t.TempDir(), "picture.svg")
+		file, err := os.Create(path)
+		require.NoError(t, err)
+		r := report{every: time.Second, rows: []row{{"timerfd", &l}, {"time.Ticker", new(lateness)}}}
+		require.NoError(t, r.writeSVG(file), what)
+		require.NoError(t, file.Close())
+		times := 0
+		for _, text := range texts(t, path) {
+			if _, err := time.ParseDuration(text); err == nil && strings.HasSuffix(text, "s") {
+				times++
+			}
+		}
+		assert.GreaterOrEqual(t, times, 3, what)
+		assert.LessOrEqual(t, times, 20, what)
+	}
+	r := report{rows: []row{{"timerfd", new(lateness)}}}
+	assert.ErrorIs(t, r.writeSVG(full{}), errFull)
+}
+
+var errFull = errors.New("full")
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errFull }
+
+// What cannot be written is told, the picture's file before the first tick.
+func TestCannotWrite(t *testing.T) {
+	status, stdout, stderr := result(t, program(t, "-every", "1h", "-svg", "/nonexistent/x.svg"))
+	assert.Equal(t, 1, status)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "/nonexistent/x.svg")
+
+	status, _, stderr = result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/full"))
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "/dev/full")
+
+	for _, args := range []string{"-every 1ms -n 2", "-every 1ms -print"} {
+		cmd := program(t, strings.Fields(args)...)
+		full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+		require.NoError(t, err)
+		cmd.Stdout = full
+		var errs strings.Builder
+		cmd.Stderr = &errs
+		_ = cmd.Run()
+		require.NoError(t, full.Close())
+		assert.Equal(t, 1, exitStatus(cmd))
+		assert.Contains(t, errs.String(), "no space left")
+	}
+}
+
+// However few descriptors there are it ends, and says what it lacked. Where the
+// runtime has none for its poller, it is that which ends it.
+func TestFewDescriptors(t *testing.T) {
+	notEmulated(t)
+	ended := make(map[int]int)
+	for limit := 4; limit < 40; limit++ {
+		cmd := program(t, "-every", "1ms", "-n", "2")
+		shell := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, cmd.Args...)...)
+		shell.Env = cmd.Env
+		status, _, stderr := result(t, shell)
+		ended[status]++
+		switch status {
+		case 0:
+			assert.Empty(t, stderr)
+		case 1:
+			assert.Regexp(t, "^ticker: .*too many open files|the process of the time.Ticker: ", stderr)
+		default:
+			assert.Contains(t, stderr, "runtime: ", limit)
+		}
+	}
+	assert.Positive(t, ended[0])
+	assert.Positive(t, ended[1])
+}
