@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// A job is a command that runs for a client.
+type job struct {
+	client *client
+	id     int
+
+	cmd      *exec.Cmd
+	child    *pidfd.PidFD // nil until it has been started
+	watch    uint64       // the child's
+	output   *fd.FD       // what it writes
+	listener uint64       // the watch of output, 0 while there is none
+	line     []byte       // the beginning of one
+
+	status *pidfd.ExitStatus // nil while it runs
+	left   int               // bytes of output then, which are still to be passed on
+}
+
+// newJob has a command started. That lasts until the new process has executed it, so
+// another goroutine does it.
+func (c *client) newJob(id int, command []string) {
+	j := &job{client: c, id: id, output: new(fd.FD)}
+	c.jobs[id] = j
+	c.running++
+	c.record.jobs++
+	go func() {
+		cmd := exec.Command(command[0], command[1:]...)
+		child, output, err := start(cmd)
+		c.post(func() error { return j.started(cmd, child, output, err) })
+	}()
+}
+
+// start starts a command in a process group of its own, so that Ctrl-C is for us
+// alone, and returns the end of the pipe that it writes to.
+func start(cmd *exec.Cmd) (*pidfd.PidFD, *fd.FD, error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	output, input := fd.New(ends[0]), os.NewFile(uintptr(ends[1]), "output")
+	defer input.Close()
+	if err := output.SetNonblock(true); err != nil {
+		return nil, nil, errors.Join(err, output.Close())
+	}
+	cmd.Stdout, cmd.Stderr = input, input
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	child, err := pidfd.Start(cmd)
+	if err != nil {
+		if cmd.Process != nil { // it runs, but cannot be looked after
+			_ = cmd.Process.Kill()
+			_ = cmd.Wait()
+		}
+		return nil, nil, errors.Join(err, output.Close())
+	}
+	return child, output, nil
+}
+
+func (j *job) started(cmd *exec.Cmd, child *pidfd.PidFD, output *fd.FD, err error) error {
+	c := j.client
+	if err != nil {
+		c.running--
+		delete(c.jobs, j.id)
+		c.send("job %d failed: %v", j.id, err)
+		return c.proceed()
+	}
+	j.cmd, j.child, j.output = cmd, child, output
+	if j.watch, err = c.watch(child.FD(), unix.POLLIN, j.ended); err != nil {
+		return err
+	}
+	if c.closed {
+		return j.abandon()
+	}
+	return c.proceed() // which listens
+}
+
+// listen begins or ends to read what the command writes.
+func (j *job) listen(listen bool) (err error) {
+	switch {
+	case listen && j.listener == 0 && j.output.Valid():
+		j.listener, err = j.client.watch(j.output, unix.POLLIN, j.readOutput)
+	case !listen && j.listener != 0:
+		// Not a change to no events: the pipe hangs up in any case.
+		err = j.client.unwatch(j.listener)
+		j.listener = 0
+	}
+	return err
+}
+
+// readOutput passes on a piece of what the command has written.
+func (j *job) readOutput(uint32) error {
+	var piece [maxLine]byte
+	room := piece[:maxLine-len(j.line)]
+	if j.status != nil {
+		room = room[:min(j.left, len(room))]
+	}
+	n, err := j.output.Read(room)
+	if err == fd.ErrWouldBlock {
+		return nil
+	}
+	for text := range bytes.Lines(room[:n]) {
+		j.line = append(j.line, text...)
+		if whole := bytes.TrimSuffix(j.line, []byte("\n")); len(whole) < len(j.line) || len(whole) == maxLine {
+			j.client.send("job %d out %s", j.id, whole)
+			j.line = j.line[:0]
+		}
+	}
+	if j.status != nil {
+		j.left -= n
+	}
+	if err != nil { // the end
+		j.left = 0
+		if err := j.closeOutput(); err != nil {
+			return err
+		}
+	}
+	return j.finish()
+}
+
+// ended takes the status of a command that has ended.
+func (j *job) ended(uint32) error {
+	status, err := j.child.Wait()
+	if err != nil {
+		return unless(err, fd.ErrWouldBlock)
+	}
+	// What is left of its process group goes too. The number of that is nobody else's
+	// before the command is reaped.
+	_ = unix.Kill(-j.child.PID(), unix.SIGKILL)
+	_ = j.cmd.Wait() // reaps it; the status we have
+	j.client.running--
+	j.status, j.left = status, 0
+	if j.output.Valid() {
+		left, err := unix.IoctlGetUint32(j.output.Fd(), unix.TIOCINQ) // FIONREAD
+		if err != nil {
+			return os.NewSyscallError("ioctl", err)
+		}
+		j.left = int(left)
+	}
+	return errors.Join(j.client.unwatch(j.watch), j.child.Close(), j.finish())
+}
+
+// finish ends the job if its command has ended and its output is passed on, and has
+// the client go on.
+func (j *job) finish() error {
+	c := j.client
+	if c.closed {
+		return nil
+	}
+	if j.status == nil || j.left > 0 {
+		return c.proceed()
+	}
+	if len(j.line) > 0 {
+		c.send("job %d out %s", j.id, j.line)
+	}
+	c.send("job %d ended: %v", j.id, j.status)
+	delete(c.jobs, j.id)
+	return errors.Join(j.closeOutput(), c.proceed())
+}
+
+// abandon kills a job whose client has gone. Its end is still waited for.
+func (j *job) abandon() error {
+	if j.child != nil && j.status == nil {
+		_ = j.child.SendSignal(unix.SIGKILL)
+	}
+	return j.closeOutput()
+}
+
+func (j *job) closeOutput() error {
+	err := j.listen(false)
+	_ = j.output.Close()
+	return err
+}

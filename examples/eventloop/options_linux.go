@@ -1,0 +1,166 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+const help = `usage: eventloop [flags]
+
+Runs commands for clients, which connect to a socket and send requests, a line
+each. One goroutine does it all; another is started for the moment that it takes to
+start a command.
+
+  -listen ADDR    where: unix:PATH, for processes of this user alone, or a loopback
+                  address tcp:127.0.0.1:PORT or tcp:[::1]:PORT, for whoever has an
+                  account on this machine: all who can connect can run commands as
+                  you (unix:$XDG_RUNTIME_DIR/eventloop.sock; without XDG_RUNTIME_DIR,
+                  unix:/tmp/eventloop-UID.sock)
+                      eventloop -listen unix:/tmp/jobs
+  -engine NAME    what waits: epoll or io_uring (epoll)
+                      eventloop -engine io_uring
+  -idle D         close clients that have sent nothing for D and wait for nothing,
+                  and those that have taken nothing for D of what waits for them;
+                  0 is never (5m)
+                      eventloop -idle 30s
+  -grace D        the time that TERM leaves to jobs before they are killed (10s)
+                      eventloop -grace 1m
+  -clients N      the most clients at a time (1000)
+                      eventloop -clients 10
+  -jobs N         the most commands that run at a time (100)
+                      eventloop -jobs 2
+  -h              print this
+
+Each request is answered by one line, "ok ..." or "error ...":
+
+  run CMD [ARG ...]   run a command; arguments end at white space. "ok job 1", then
+                      lines "job 1 out TEXT" with its output and standard error, and
+                      "job 1 ended: exit status 3", or "job 1 failed: WHY"
+  sh SCRIPT           the same for /bin/sh -c SCRIPT
+  kill JOB            send TERM to the command of a job of this client
+  after D TEXT        "ok", and after the time D, such as 200ms, "after TEXT"
+  stats               what the server does and has done
+  ping                "ok"
+  quit                "ok"; the connection is closed when what the client has asked
+                      for is done
+
+Lines have at most 4096 bytes; longer ones of output are split. A client waits for
+at most 64 jobs and texts at a time. Who does not read what it is sent is not read from,
+and nor is the output of its jobs, until it does.
+
+A client that hangs up without quit, by ending its input too, has its jobs killed.
+A job is over when its command has ended. What this has started and left running is
+killed then, as far as it is in the process group that each job is given.
+
+  $ printf 'sh echo $((6*7)); exit 3\nafter 1s done\nquit\n' | nc -NU /tmp/jobs
+  ok job 1
+  ok
+  ok
+  job 1 out 42
+  job 1 ended: exit status 3
+  after done
+
+signals: TERM and INT end the server as if every client had sent quit, and a second
+one, or the end of -grace, kills the jobs; HUP prints the stats.
+
+exit status: 0 after TERM or INT; 1 when the server failed; 2 when a flag was wrong.
+`
+
+var errHelp = flag.ErrHelp
+
+type options struct {
+	network string // "unix" or "tcp"
+	address string
+	engine  string
+	idle    time.Duration
+	grace   time.Duration
+
+	maxClients int
+	maxJobs    int
+}
+
+// parse reads the command line. Its errors are one line, and name what is wrong.
+func parse(args []string) (*options, error) {
+	o := &options{
+		network: "unix", address: defaultSocket(), engine: "epoll",
+		idle: 5 * time.Minute, grace: 10 * time.Second, maxClients: 1000, maxJobs: 100,
+	}
+	flags := flag.NewFlagSet("eventloop", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("listen", "", func(text string) (err error) {
+		o.network, o.address, err = parseAddress(text)
+		return err
+	})
+	flags.Func("engine", "", func(text string) error {
+		if o.engine = text; engines[text] == nil {
+			return errors.New("neither epoll nor io_uring")
+		}
+		return nil
+	})
+	flags.Func("idle", "", func(text string) (err error) { o.idle, err = parseDuration(text); return err })
+	flags.Func("grace", "", func(text string) (err error) { o.grace, err = parseDuration(text); return err })
+	flags.Func("clients", "", func(text string) (err error) { o.maxClients, err = parseCount(text); return err })
+	flags.Func("jobs", "", func(text string) (err error) { o.maxJobs, err = parseCount(text); return err })
+	if err := flags.Parse(args); err != nil {
+		return nil, err
+	}
+	if flags.NArg() > 0 {
+		return nil, fmt.Errorf("unexpected argument %q: see eventloop -h", flags.Arg(0))
+	}
+	return o, nil
+}
+
+func defaultSocket() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "eventloop.sock")
+	}
+	return fmt.Sprintf("/tmp/eventloop-%d.sock", os.Getuid())
+}
+
+func parseAddress(text string) (network, address string, err error) {
+	network, address, _ = strings.Cut(text, ":")
+	switch network {
+	case "unix":
+		if address == "" || strings.HasPrefix(address, "@") {
+			return "", "", errors.New("needs the path of a file: names that begin with @ have no permissions")
+		}
+		return network, address, nil
+	case "tcp":
+		host, err := netip.ParseAddrPort(address)
+		switch {
+		case err != nil:
+			return "", "", errors.New("not an address such as tcp:127.0.0.1:8000")
+		case !host.Addr().IsLoopback():
+			return "", "", errors.New("not a loopback address, and clients can run any command")
+		}
+		return network, address, nil
+	}
+	return "", "", errors.New("not unix:PATH or tcp:ADDRESS")
+}
+
+func parseDuration(text string) (time.Duration, error) {
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, errors.New("not a duration, such as 300ms, 1.5s or 2m")
+	case d < 0:
+		return 0, errors.New("must not be negative")
+	}
+	return d, nil
+}
+
+func parseCount(text string) (int, error) {
+	n, err := strconv.ParseInt(text, 10, 32)
+	if err != nil || n < 1 {
+		return 0, errors.New("not a whole number above 0")
+	}
+	return int(n), nil
+}

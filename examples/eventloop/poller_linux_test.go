@@ -1,0 +1,149 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/fd"
+)
+
+// withPollers runs a test on a poller of each kind.
+func withPollers(t *testing.T, test func(t *testing.T, p poller)) {
+	withEngines(t, func(t *testing.T, engine string) {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		p, err := engines[engine]()
+		require.NoError(t, err)
+		test(t, p)
+		require.NoError(t, p.close())
+	})
+}
+
+// until waits for events until there are so many, and returns them by their id.
+func until(t *testing.T, p poller, n int) map[uint64]uint32 {
+	t.Helper()
+	all := make(map[uint64]uint32)
+	for len(all) < n {
+		events, err := p.wait()
+		require.NoError(t, err)
+		for _, e := range events {
+			all[e.id] |= e.events
+		}
+	}
+	return all
+}
+
+func counter(t *testing.T, value uint64) *eventfd.EventFD {
+	t.Helper()
+	e, err := eventfd.New(value)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+func open(number int) bool {
+	_, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0)
+	return err == nil
+}
+
+// What is not taken is told of again; what is not asked for is not told.
+func TestPollerLevels(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		tick, e := counter(t, 1), counter(t, 1)
+		require.NoError(t, p.add(1<<40, e.FD(), unix.POLLIN))
+		for range 3 {
+			assert.Equal(t, map[uint64]uint32{1 << 40: unix.POLLIN}, until(t, p, 1))
+		}
+		require.NoError(t, p.modify(1<<40, unix.POLLIN|unix.POLLOUT))
+		for until(t, p, 1)[1<<40] != unix.POLLIN|unix.POLLOUT {
+		}
+		require.NoError(t, p.add(7, tick.FD(), unix.POLLIN))
+		require.NoError(t, p.modify(1<<40, 0))
+		_, _ = p.wait() // what was on its way
+		for range 3 {
+			assert.Equal(t, map[uint64]uint32{7: unix.POLLIN}, until(t, p, 1))
+		}
+		require.NoError(t, p.modify(1<<40, unix.POLLOUT))
+		assert.Equal(t, map[uint64]uint32{7: unix.POLLIN, 1 << 40: unix.POLLOUT}, until(t, p, 2))
+	})
+}
+
+// A hang-up is told of without being asked for.
+func TestPollerHangUp(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		var ends [2]int
+		require.NoError(t, unix.Pipe2(ends[:], unix.O_CLOEXEC))
+		r, w := fd.New(ends[0]), fd.New(ends[1])
+		defer r.Close()
+		require.NoError(t, p.add(1, r, 0))
+		require.NoError(t, w.Close())
+		assert.Equal(t, map[uint64]uint32{1: unix.POLLHUP}, until(t, p, 1))
+	})
+}
+
+// A descriptor that is closed while it is watched keeps its number until the kernel
+// has let go of it; then it is closed.
+func TestPollerPins(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		tick := counter(t, 1)
+		require.NoError(t, p.add(1, tick.FD(), unix.POLLIN))
+		for id := uint64(2); id < 20; id++ {
+			e := counter(t, id%2)
+			number := e.Fd()
+			require.NoError(t, p.add(id, e.FD(), unix.POLLIN))
+			until(t, p, 1)
+			require.NoError(t, e.Close())
+			assert.True(t, open(number), "watched")
+			require.NoError(t, p.remove(id))
+			for open(number) {
+				assert.NotContains(t, until(t, p, 1), id, "removed")
+			}
+		}
+	})
+}
+
+// A closed descriptor cannot be added, and one that epoll refuses stays unpinned.
+func TestPollerRefuses(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		require.ErrorIs(t, p.add(1, new(fd.FD), unix.POLLIN), fd.ErrClosed)
+	})
+	p, err := newEpoll()
+	require.NoError(t, err)
+	number, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	require.NoError(t, err)
+	f := fd.New(number)
+	require.ErrorIs(t, p.add(1, f, unix.POLLIN), unix.EPERM)
+	require.NoError(t, f.Close())
+	assert.False(t, open(number))
+	require.NoError(t, p.close())
+}
+
+// More than a ring has entries, and more than a batch of epoll's, end to end.
+func TestPollerMany(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		const n = 1000
+		all := make([]*eventfd.EventFD, n)
+		for i := range all {
+			all[i] = counter(t, 1)
+			require.NoError(t, p.add(uint64(i+1), all[i].FD(), unix.POLLIN))
+		}
+		assert.Len(t, until(t, p, n), n)
+		for i := range n / 2 {
+			require.NoError(t, p.remove(uint64(i+1)))
+			require.NoError(t, all[i].Close())
+		}
+		for i := n / 2; i < n; i++ {
+			_, err := all[i].Wait()
+			require.NoError(t, err)
+		}
+		require.NoError(t, all[n-1].Signal(1))
+		for len(until(t, p, 1)) > 1 {
+		}
+		assert.Equal(t, map[uint64]uint32{n: unix.POLLIN}, until(t, p, 1))
+	})
+}

@@ -1,0 +1,471 @@
+package main
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+)
+
+func TestRequests(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c := p.dial(t)
+		for _, r := range []struct{ request, answer string }{
+			{"ping", "^ok$"},
+			{"  ping\t\r", "^ok$"},
+			{"\n\n \nping", "^ok$"},
+			{"stats", "^ok engine=" + engine + ` uptime=\S+ clients=1/2 requests=6 jobs=0/1 timers=1$`},
+			{"ping pong", "^error ping takes no arguments$"},
+			{"Ping", `^error "Ping" is none of run, `},
+			{"\x00\xff", `^error "\\x00\\xff" is none`},
+			{strings.Repeat("x", 4096), `^error "x{40}" is none`},
+			{strings.Repeat("x", 4097), `^error a line has more than 4096 bytes$`},
+			{strings.Repeat("x", 100_000) + "\nping\nxy", `^error a line has more than 4096 bytes$`},
+			{"", "^ok$"},
+			{"", `^error "xy" is none`},
+			{"run", "^error run needs a command$"},
+			{"sh \t", "^error sh needs a script$"},
+			{"after", `^error "": not a duration`},
+			{"after soon x", `^error "soon": not a duration`},
+			{"after -1s x", `^error "-1s": must not be negative$`},
+			{"kill", `^error "" is not the number`},
+			{"kill x", `^error "x" is not the number`},
+			{"kill -1", `^error no job -1$`},
+			{"kill 1", `^error no job 1$`},
+			{"after 2562047h x", "^ok$"}, // the longest
+			{"ping", "^ok$"},
+		} {
+			if r.request != "" {
+				c.send(r.request + "\n")
+			}
+			require.Regexp(t, r.answer, c.next(), "%.60q", r.request)
+		}
+		require.NoError(t, c.Close())
+		p.forgets(t)
+	})
+}
+
+func TestJobs(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c := p.dial(t)
+		for _, r := range []struct{ request, end string }{
+			{"run echo a  b", "out a b\nended: exit status 0"},
+			{"run true", "ended: exit status 0"},
+			{"sh exit 3", "ended: exit status 3"},
+			{"sh kill -9 $$", "ended: signal: killed"},
+			{"sh echo out; echo err >&2; printf last", "out out\nout err\nout last\nended: exit status 0"},
+			{"sh echo; echo", "out \nout \nended: exit status 0"},
+			{"sh head -c 5000 /dev/zero | tr '\\0' x", "out " + strings.Repeat("x", 4096) + "\nout " + strings.Repeat("x", 904) + "\nended: exit status 0"},
+			{"sh exec >&- 2>&-; exit 4", "ended: exit status 4"},
+			{"sh cat; echo end of input", "out end of input\nended: exit status 0"},
+			{"sh setsid sleep 1 & sleep 0.1; echo soon", "out soon\nended: exit status 0"}, // who holds the pipe does not hold us up
+			{"run iofd-nonexistent", `failed: exec: "iofd-nonexistent": executable file not found in $PATH`},
+			{"run /", `failed: exec: "/": is a directory`},
+			{"run a\x00b", ""},
+		} {
+			answer := c.ask(r.request)
+			job, ok := strings.CutPrefix(answer, "ok ")
+			require.True(t, ok, answer)
+			if r.end == "" {
+				require.Contains(t, c.next(), job+" failed: ")
+				continue
+			}
+			for line := range strings.Lines(r.end) {
+				require.Equal(t, job+" "+strings.TrimSuffix(line, "\n"), c.next(), r.request)
+			}
+		}
+		// Much output, all of it and in order.
+		c.send("run seq 20000\n")
+		job := strings.TrimPrefix(c.next(), "ok ")
+		for i := range 20_000 {
+			require.Equal(t, fmt.Sprintf("%s out %d", job, i+1), c.next())
+		}
+		c.expect(job + " ended: exit status 0")
+		require.NoError(t, c.Close())
+		p.forgets(t)
+	})
+}
+
+func TestKill(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c, other := p.dial(t), p.dial(t)
+		assert.Equal(t, "ok job 1", c.ask("sh echo $$; sleep 60; echo more"))
+		pid, err := strconv.Atoi(strings.TrimPrefix(c.next(), "job 1 out "))
+		require.NoError(t, err)
+		assert.Equal(t, "error no job 1", other.ask("kill 1"), "it is the other's")
+		c.send("kill 1\n")
+		c.expect("ok", "job 1 ended: signal: terminated")
+		assert.Equal(t, "error no job 1", c.ask("kill 1"))
+		p.eventually(t, func() bool { return !runsInGroup(t, pid) }, "the sleep")
+	})
+}
+
+// Texts come when their time has, whatever the order of the requests.
+func TestAfter(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c := p.dial(t)
+		c.send("after 400ms 400  ms\nafter 100ms 100  ms\nafter 300ms 300  ms\nafter 200ms 200  ms\nafter 0s 0  ms\n")
+		var order []string
+		for range 10 {
+			if line := c.next(); line != "ok" {
+				order = append(order, line)
+			}
+		}
+		assert.Equal(t, []string{"after 0  ms", "after 100  ms", "after 200  ms", "after 300  ms", "after 400  ms"}, order)
+
+		for range maxPending {
+			assert.Equal(t, "ok", c.ask("after 1h x"))
+		}
+		assert.Equal(t, "error this client waits for 64 jobs and texts already", c.ask("after 0s x"))
+		assert.Equal(t, "error this client waits for 64 jobs and texts already", c.ask("run true"))
+		assert.Contains(t, c.ask("stats"), " timers=65", "its own, and the one for idleness")
+		require.NoError(t, c.Close())
+		c = p.dial(t)
+		p.eventually(t, func() bool { return strings.HasSuffix(c.ask("stats"), " timers=1") })
+	})
+}
+
+// Many clients at once, each with many requests, jobs and texts.
+func TestMany(t *testing.T) {
+	clients, requests := 100, 200
+	if testing.Short() {
+		clients, requests = 20, 50
+	}
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine, "-jobs", "1000")
+		var all sync.WaitGroup
+		for n := range clients {
+			c := p.dial(t)
+			all.Go(func() {
+				for i := range requests {
+					if !assert.Equal(t, "ok", c.ask("ping"), "%d", i) {
+						return
+					}
+				}
+				// All at once: the answers are in order, what comes later is not.
+				c.send(strings.Repeat("ping\n", requests) + fmt.Sprintf("sh exit %d\nafter 10ms x\nquit\n", n))
+				for range requests {
+					c.expect("ok")
+				}
+				c.expect("ok job 1", "ok", "ok")
+				assert.ElementsMatch(t, []string{fmt.Sprintf("job 1 ended: exit status %d", n), "after x"}, c.rest())
+			})
+		}
+		all.Wait()
+		p.forgets(t)
+		c := p.dial(t)
+		assert.Contains(t, c.ask("stats"), fmt.Sprintf(" clients=1/%d requests=%d jobs=0/%d timers=1",
+			clients+2, clients*(2*requests+3)+3, clients+1))
+	})
+}
+
+// Clients that come and go while events are there for them.
+func TestChurn(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		var all sync.WaitGroup
+		for range 8 {
+			all.Go(func() {
+				for i := range 100 {
+					c, err := net.Dial(p.network, p.address)
+					if !assert.NoError(t, err) {
+						return
+					}
+					_, _ = c.Write([]byte([]string{"ping\n", "after 1ms x\n", "sh sleep 60\n", "stats\nquit\n"}[i%4]))
+					_ = c.Close()
+				}
+			})
+		}
+		all.Wait()
+		p.forgets(t)
+		assert.Equal(t, "ok", p.dial(t).ask("ping"))
+	})
+}
+
+// runsInGroup reports whether a process of the group runs. One that has ended stays a
+// zombie where nobody reaps orphans.
+func runsInGroup(t testing.TB, group int) bool {
+	t.Helper()
+	for _, p := range processes(t) {
+		if p.group == group && p.state != "Z" {
+			return true
+		}
+	}
+	return false
+}
+
+// A client that hangs up has its jobs killed, and what is left of their groups.
+func TestHangUp(t *testing.T) {
+	for _, how := range []string{"close", "end of input", "after quit", "not reading", "tcp"} {
+		t.Run(how, func(t *testing.T) {
+			withEngines(t, func(t *testing.T, engine string) {
+				flags := []string{}
+				if how == "tcp" {
+					flags = []string{"-listen", "tcp:127.0.0.1:0"}
+				}
+				p := begin(t, engine, flags...)
+				c := p.dial(t)
+				c.send("sh sleep 60 & echo $$; wait\n")
+				c.expect("ok job 1")
+				pid, err := strconv.Atoi(strings.TrimPrefix(c.next(), "job 1 out "))
+				require.NoError(t, err)
+				require.True(t, runsInGroup(t, pid))
+				switch how {
+				case "end of input":
+					require.NoError(t, c.Conn.(*net.UnixConn).CloseWrite())
+					assert.Equal(t, []string{""}, c.rest())
+				case "after quit":
+					assert.Equal(t, "ok", c.ask("quit"))
+				case "not reading":
+					c.send("run yes\n")
+					time.Sleep(100 * time.Millisecond)
+				}
+				require.NoError(t, c.Close())
+				p.forgets(t)
+				p.eventually(t, func() bool { return !runsInGroup(t, pid) })
+			})
+		})
+	}
+}
+
+// The last line may lack its end, and what was asked for before quit is done.
+func TestQuit(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		for _, flags := range [][]string{nil, {"-listen", "tcp:[::1]:0"}} {
+			p := begin(t, engine, flags...)
+			c := p.dial(t)
+			c.send("sh sleep 0.2; echo done\nafter 1ms x\nquit\nping\nquit")
+			require.NoError(t, c.Conn.(interface{ CloseWrite() error }).CloseWrite())
+			c.expect("ok job 1", "ok", "ok")
+			assert.ElementsMatch(t, []string{"after x", "job 1 out done", "job 1 ended: exit status 0"}, c.rest())
+
+			c = p.dial(t)
+			c.send("ping\nquit")
+			require.NoError(t, c.Conn.(interface{ CloseWrite() error }).CloseWrite())
+			assert.Equal(t, []string{"ok", "ok"}, c.rest())
+			p.forgets(t)
+		}
+	})
+}
+
+// A client that does not read holds up nobody else, and costs no more than a bound.
+func TestSlowReader(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		slow, other := p.dial(t), p.dial(t)
+		slow.send("sh echo $$; exec yes\n")
+		slow.expect("ok job 1")
+		pid := strings.TrimPrefix(slow.next(), "job 1 out ")
+		written := func() string {
+			io, err := os.ReadFile("/proc/" + pid + "/io")
+			require.NoError(t, err)
+			return regexp.MustCompile(`wchar: \d+`).FindString(string(io))
+		}
+		p.eventually(t, func() bool {
+			before := written()
+			for range 20 {
+				require.Equal(t, "ok", other.ask("ping"))
+				time.Sleep(time.Millisecond)
+			}
+			return written() == before
+		}, "it is not read from")
+		// Its requests are not read either, and none is lost.
+		flood := p.dial(t)
+		require.NoError(t, flood.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
+		sent := 0
+		for err := error(nil); err == nil; {
+			require.Less(t, sent, 64<<20, "it is read from for ever")
+			var n int
+			n, err = flood.Write([]byte("ping\n"))
+			sent += n
+		}
+		require.Equal(t, "ok", other.ask("ping"))
+		for range sent / len("ping\n") {
+			flood.expect("ok")
+		}
+		// When it reads, it goes on.
+		for range 50_000 {
+			slow.expect("job 1 out y")
+		}
+		slow.send("kill 1\n")
+		for line := ""; line != "job 1 ended: signal: terminated"; line = slow.next() {
+		}
+		require.NoError(t, flood.Close())
+		require.NoError(t, slow.Close())
+		require.NoError(t, other.Close())
+		p.forgets(t)
+	})
+}
+
+// A job that has ended while its client did not read: nothing is lost.
+func TestOutputAfterEnd(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c, other := p.dial(t), p.dial(t)
+		c.send("run seq 40000\n")
+		c.expect("ok job 1")
+		time.Sleep(50 * time.Millisecond)
+		require.Equal(t, "ok", other.ask("ping"))
+		for i := range 40_000 {
+			c.expect(fmt.Sprintf("job 1 out %d", i+1))
+		}
+		c.expect("job 1 ended: exit status 0")
+	})
+}
+
+func TestIdle(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine, "-idle", "300ms")
+		// Who waits for something is not idle.
+		waiting := p.dial(t)
+		assert.Equal(t, "ok", waiting.ask("after 1s x"))
+		assert.Equal(t, []string{"error idle for 300ms"}, p.dial(t).rest())
+		waiting.expect("after x")
+		assert.Equal(t, []string{"error idle for 300ms"}, waiting.rest())
+		// Who does not read what waits is, also with a job.
+		slow := p.dial(t)
+		slow.send("run yes\n")
+		p.forgets(t)
+	})
+}
+
+func TestNeverIdle(t *testing.T) {
+	p := begin(t, "epoll", "-idle", "0")
+	assert.Contains(t, p.dial(t).ask("stats"), " timers=0")
+}
+
+func TestSignals(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		p.signal(t, unix.SIGHUP)
+		line, err := p.stdout.ReadString('\n')
+		require.NoError(t, err)
+		assert.Regexp(t, "^engine="+engine+` uptime=\S+ clients=0/1 requests=2 jobs=0/1 timers=`, line)
+
+		c := p.dial(t)
+		end := filepath.Join(t.TempDir(), "end")
+		c.send("sh echo ready; until [ -e " + end + " ]; do sleep 0.02; done; echo done\n")
+		c.expect("ok job 1", "job 1 out ready")
+		p.signal(t, unix.SIGTERM)
+		p.eventually(t, func() bool { _, err := net.Dial(p.network, p.address); return err != nil })
+		assert.NoFileExists(t, p.address)
+		require.NoError(t, os.WriteFile(end, nil, 0o600))
+		assert.Equal(t, []string{"job 1 out done", "job 1 ended: exit status 0"}, c.rest())
+		assert.Zero(t, p.status(), "%s", &p.stderr)
+		assert.Empty(t, p.stderr.String())
+	})
+}
+
+// The patience with jobs ends with -grace, or with another signal.
+func TestPatience(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		for _, c := range []struct {
+			grace string
+			sent  int
+		}{{"200ms", 1}, {"0", 1}, {"1h", 2}} {
+			p := begin(t, engine, "-grace", c.grace)
+			client := p.dial(t)
+			client.send("sh trap '' TERM; echo $$; sleep 60\n")
+			client.expect("ok job 1")
+			pid, err := strconv.Atoi(strings.TrimPrefix(client.next(), "job 1 out "))
+			require.NoError(t, err)
+			for n := range c.sent {
+				if n > 0 {
+					p.eventually(t, func() bool { _, err := os.Stat(p.address); return err != nil })
+				}
+				p.signal(t, unix.SIGINT)
+			}
+			assert.Zero(t, p.status(), "%s", &p.stderr)
+			p.eventually(t, func() bool { return !runsInGroup(t, pid) })
+		}
+	})
+}
+
+func TestLimits(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine, "-clients", "2", "-jobs", "1")
+		a, b := p.dial(t), p.dial(t)
+		assert.Equal(t, "ok", a.ask("ping"))
+		assert.Equal(t, "ok", b.ask("ping"))
+		assert.Equal(t, []string{"error too many clients"}, p.dial(t).rest())
+		assert.Equal(t, "ok job 1", a.ask("run sleep 60"))
+		assert.Equal(t, "error 1 jobs run already", b.ask("run true"))
+		require.NoError(t, a.Close())
+		p.forgetsAllBut(t, 1)
+		assert.Equal(t, "ok job 1", b.ask("run true"))
+		b.expect("job 1 ended: exit status 0")
+		assert.Equal(t, "ok", p.dial(t).ask("ping"))
+	})
+}
+
+// forgetsAllBut is forgets while clients are there.
+func (p *process) forgetsAllBut(t testing.TB, clients int) {
+	t.Helper()
+	p.eventually(t, func() bool { return p.descriptors(t) == p.idle+clients && p.children(t) == 0 })
+}
+
+// limited returns the command with a limit to its descriptors.
+func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
+	sh := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, descriptors), "sh"}, cmd.Args...)...)
+	sh.Env = cmd.Env
+	return sh
+}
+
+// With too few descriptors for the loop, the server does not start. (With few more, it
+// is the Go runtime that ends the program, as it cannot open its poller.)
+func TestTooFewDescriptors(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		socket := filepath.Join(t.TempDir(), "socket")
+		status, stdout, stderr := result(t, limited(program(t, "eventloop", "-engine", engine, "-listen", "unix:"+socket), 5))
+		require.Equal(t, statusFailed, status, stderr)
+		assert.Empty(t, stdout)
+		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+		assert.Contains(t, stderr, "too many open files")
+	})
+}
+
+// Without descriptors for more, clients wait and jobs fail, and the server goes on.
+func TestDescriptorsUsedUp(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		server := program(t, "eventloop", "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
+		p := beginCommand(t, limited(server, 40))
+		var clients []*conn
+		for range 40 {
+			clients = append(clients, p.dial(t))
+		}
+		p.eventually(t, func() bool { return p.descriptors(t) >= 40 })
+		first, last := clients[0], clients[39]
+		assert.Equal(t, "ok job 1", first.ask("run true"))
+		assert.Contains(t, first.next(), "job 1 failed: ")
+		last.send("ping\n")
+		for _, c := range clients[:39] {
+			require.NoError(t, c.Close())
+		}
+		last.expect("ok")
+		require.NoError(t, last.Close())
+		p.forgets(t)
+	})
+}
+
+// A socket for us alone.
+func TestPermissions(t *testing.T) {
+	p := begin(t, "epoll")
+	info, err := os.Stat(p.address)
+	require.NoError(t, err)
+	assert.Equal(t, os.FileMode(0), info.Mode().Perm()&0o077)
+}

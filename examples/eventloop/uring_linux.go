@@ -1,0 +1,128 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// A uring is a poller by io_uring(7). Each watch is a poll request for one event;
+// once that has come, the next wait asks for another, in the same system call that
+// waits, and the kernel answers at once if the descriptor is ready still. (Multishot
+// requests tell of changes only, and need Linux 5.13.)
+type uring struct {
+	*ring
+	polls   map[uint64]*poll
+	changed []*poll // those that the next wait has to look at
+	events  []event
+}
+
+type poll struct {
+	pinned
+	id        uint64
+	wanted    uint32
+	requested uint32 // of the kernel, by a request that has not been completed
+	removed   bool
+	queued    bool // it is among the changed
+	canceling bool
+}
+
+func newUring() (poller, error) {
+	r, err := newRing()
+	if err != nil {
+		return nil, fmt.Errorf("io_uring cannot be used here, try -engine epoll: %w", err)
+	}
+	return &uring{ring: r, polls: make(map[uint64]*poll)}, nil
+}
+
+func (u *uring) add(id uint64, f *fd.FD, events uint32) error {
+	number, err := f.Pin()
+	if err != nil {
+		return err
+	}
+	u.polls[id] = &poll{pinned: pinned{f, number}, id: id}
+	return u.modify(id, events)
+}
+
+func (u *uring) modify(id uint64, events uint32) error {
+	// The kernel adds these two itself, which makes a request for nothing one for them.
+	u.polls[id].wanted = events | unix.POLLHUP | unix.POLLERR
+	u.change(u.polls[id])
+	return nil
+}
+
+func (u *uring) remove(id uint64) error {
+	u.polls[id].removed = true
+	u.change(u.polls[id])
+	return nil
+}
+
+func (u *uring) change(p *poll) {
+	if !p.queued {
+		p.queued = true
+		u.changed = append(u.changed, p)
+	}
+}
+
+func (u *uring) wait() ([]event, error) {
+	done := 0
+	for ; done < len(u.changed) && !u.full(); done++ {
+		u.update(u.changed[done])
+	}
+	u.changed = slices.Delete(u.changed, 0, done)
+	completions := 1
+	if len(u.changed) > 0 || len(u.polls) == 0 {
+		completions = 0
+	}
+	if err := u.enter(completions); err != nil {
+		return nil, err
+	}
+	u.events = u.events[:0]
+	for id, result, ok := u.completion(); ok; id, result, ok = u.completion() {
+		p := u.polls[id]
+		if p == nil {
+			continue // a cancellation: the request that it was for has its own
+		}
+		p.requested, p.canceling = 0, false
+		u.change(p)
+		switch {
+		case result > 0 && !p.removed:
+			u.events = append(u.events, event{id, uint32(result) & p.wanted})
+		case result < 0 && unix.Errno(-result) != unix.ECANCELED && !p.removed:
+			return nil, os.NewSyscallError("io_uring: poll", unix.Errno(-result))
+		}
+	}
+	return u.events, nil
+}
+
+// update brings what the kernel was asked for nearer to what is wanted.
+func (u *uring) update(p *poll) {
+	p.queued = false
+	switch {
+	case p.requested == 0 && p.removed:
+		delete(u.polls, p.id)
+		p.Unpin() // the kernel has let go of it
+	case p.requested == 0:
+		p.requested = p.wanted
+		u.submit(sqe{opcode: opPollAdd, fd: int32(p.number), pollEvents: uint16(p.wanted), userData: p.id})
+	case (p.removed || p.requested != p.wanted) && !p.canceling:
+		p.canceling = true
+		u.submit(sqe{opcode: opPollRemove, fd: -1, addr: p.id})
+	}
+}
+
+func (u *uring) close() error {
+	for id := range u.polls {
+		_ = u.remove(id)
+	}
+	for len(u.polls) > 0 {
+		if _, err := u.wait(); err != nil {
+			return err
+		}
+	}
+	return u.ring.close()
+}
