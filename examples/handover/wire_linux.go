@@ -1,0 +1,147 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// The two processes talk over a socket that keeps messages apart. A message is a
+// text, with descriptors:
+//
+//	new: takeBy + WAY   its pidfd, an eventfd to tell that it is ready
+//	old: stateFollows   its pidfd
+//	     the state      a memfd, as MemFD.SendTo has it
+//	     hereAre        up to mostRights descriptors, until the state's are all there;
+//	                    not when the new process takes them by itself
+//
+// The new process signals the eventfd, and the old one ends. Instead of any of that
+// the old process may say
+//
+//	old: no + REASON
+//
+// and go on. It ends without that word only when it has handed over, or has crashed.
+const (
+	takeBy       = "take by "
+	stateFollows = "state"
+	hereAre      = "descriptors"
+	no           = "no: "
+
+	mostText   = 1000
+	mostRights = 253 // SCM_MAX_FD
+)
+
+// send sends a message with descriptors, which stay the caller's.
+func send(c *net.UnixConn, text string, fds ...*fd.FD) error {
+	var numbers []int
+	for _, f := range fds {
+		number, err := f.Pin()
+		if err != nil {
+			return err
+		}
+		defer f.Unpin()
+		numbers = append(numbers, number)
+	}
+	_, _, err := c.WriteMsgUnix([]byte(text[:min(len(text), mostText)]), unix.UnixRights(numbers...), nil)
+	return err
+}
+
+// receive returns the next message, and the descriptors that came with it.
+func receive(c *net.UnixConn) (text string, fds []*fd.FD, err error) {
+	b := make([]byte, mostText)
+	control := make([]byte, unix.CmsgSpace(4*mostRights))
+	n, used, flags, _, err := c.ReadMsgUnix(b, control)
+	if err != nil {
+		return "", nil, err
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:used])
+	for _, m := range messages {
+		numbers, _ := unix.ParseUnixRights(&m) // or none
+		for _, number := range numbers {
+			fds = append(fds, fd.New(number))
+		}
+	}
+	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
+		err = errors.New("the message is too long, or descriptors were not there for it")
+	}
+	if err != nil {
+		closeAll(fds)
+		return "", nil, err
+	}
+	return string(b[:n]), fds, nil
+}
+
+func closeAll(fds []*fd.FD) {
+	for _, f := range fds {
+		_ = f.Close()
+	}
+}
+
+// sameUser refuses those who are not the user that we are. Who may connect is up to
+// the permissions of the socket's file; this is for those who have changed them, and
+// for a new process, which the file of another's in /tmp could deceive.
+func sameUser(c *net.UnixConn) error {
+	conn, err := c.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var peer *unix.Ucred
+	var peerErr error
+	err = conn.Control(func(socket uintptr) {
+		peer, peerErr = unix.GetsockoptUcred(int(socket), unix.SOL_SOCKET, unix.SO_PEERCRED)
+	})
+	switch {
+	case err != nil:
+		return err
+	case peerErr != nil:
+		return os.NewSyscallError("getsockopt", peerErr)
+	case int(peer.Uid) != os.Geteuid():
+		return fmt.Errorf("the other process is of user %d", peer.Uid)
+	}
+	return nil
+}
+
+// A successor is the new process, as the old one knows it.
+type successor struct {
+	process *pidfd.PidFD
+	ready   *eventfd.EventFD
+	by      string
+}
+
+// identify makes a successor of the first message, whoever sent it.
+func identify(text string, fds []*fd.FD) (*successor, error) {
+	defer closeAll(fds)
+	n := &successor{process: new(pidfd.PidFD), ready: new(eventfd.EventFD)}
+	switch text {
+	case takeBy + byRights:
+		n.by = byRights
+	case takeBy + byPidfd:
+		n.by = byPidfd
+	default:
+		return nil, fmt.Errorf("%.40q is no request that we know", text)
+	}
+	if len(fds) != 2 {
+		return nil, fmt.Errorf("a request with %d descriptors, not 2", len(fds))
+	}
+	var err error
+	if n.process, err = pidfd.FromFD(fds[0]); err != nil {
+		return nil, err
+	}
+	if n.ready, err = eventfd.FromFD(fds[1]); err != nil {
+		_ = n.process.Close()
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *successor) close() {
+	_ = n.process.Close()
+	_ = n.ready.Close()
+}
