@@ -312,20 +312,6 @@ func TestCleanStart(t *testing.T) {
 	assert.Equal(t, 2, strings.Count(stdout, "\n"))
 }
 
-// openTerminal returns both ends of a pseudo-terminal.
-func openTerminal(t *testing.T) (master, terminal *os.File) {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	number := int(master.Fd())
-	require.NoError(t, unix.IoctlSetPointerInt(number, unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(number, unix.TIOCGPTN)
-	require.NoError(t, err)
-	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	require.NoError(t, err)
-	return master, terminal
-}
-
 // At a terminal Ctrl-C goes to the supervisor and the command alike. The command
 // must see it once; and once too when it has left for a process group of its
 // own, where the terminal does not reach it.
@@ -337,7 +323,7 @@ func TestTerminal(t *testing.T) {
 		"other group": {"setsid", "sh", "-c", strings.Replace(script, "read line", "line=x", 1)},
 	} {
 		t.Run(what, func(t *testing.T) {
-			master, terminal := openTerminal(t)
+			master, terminal := systest.OpenTerminal(t)
 			defer master.Close()
 			cmd := supervise(t, append([]string{"--"}, command...)...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
