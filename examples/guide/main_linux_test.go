@@ -1,0 +1,9 @@
+package guide_test
+
+import (
+	"testing"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { systest.Main(m) }
