@@ -1,0 +1,33 @@
+package eventfd
+
+import (
+	"context"
+	"os"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+type EventFD struct{}
+
+func New(initval uint64) (*EventFD, error)
+func NewSemaphore(initval uint64) (*EventFD, error)
+func FromFD(f *fd.FD) (*EventFD, error)
+
+func (e *EventFD) Signal(n uint64) error
+func (e *EventFD) Notify() error
+func (e *EventFD) Wait() (uint64, error)
+func (e *EventFD) SignalContext(ctx context.Context, n uint64) error
+func (e *EventFD) WaitContext(ctx context.Context) (uint64, error)
+func (e *EventFD) Value() (uint64, error)
+func (e *EventFD) Semaphore() (bool, error)
+func (e *EventFD) ID() (int, error)
+func (e *EventFD) Read(p []byte) (int, error)
+func (e *EventFD) Write(p []byte) (int, error)
+
+func (e *EventFD) Fd() int
+func (e *EventFD) Raw() int32
+func (e *EventFD) Valid() bool
+func (e *EventFD) Close() error
+func (e *EventFD) Dup() (*EventFD, error)
+func (e *EventFD) File(name string) (*os.File, error)
+func (e *EventFD) FD() *fd.FD

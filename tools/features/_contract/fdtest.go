@@ -1,0 +1,6 @@
+package fdtest
+
+import "testing"
+
+func Main(m *testing.M)
+func NoLeaks(t testing.TB)
