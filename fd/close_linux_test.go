@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // closes fails the test if f's Close waits for what it should not.
@@ -101,5 +102,31 @@ func TestCloseUnderLockOfContext(t *testing.T) {
 		close(q.done)
 		closes(t, r)
 		q.mu.Unlock()
+	}
+}
+
+// When Close and those who waited have returned, nothing of the handle is open,
+// however many queued for the leader's place, and whatever ended their waits.
+func TestCloseLeavesNothing(t *testing.T) {
+	before := systest.OpenDescriptors()
+	for round := range 300 {
+		r, w := pipe(t, true)
+		full, cancel := context.WithCancel(background)
+		var wg sync.WaitGroup
+		for i := range 1 + round%4 {
+			ctx := background
+			if (round+i)%3 == 0 {
+				ctx = full
+			}
+			wg.Go(func() { _ = readByte(ctx, r) })
+		}
+		if round%2 == 0 {
+			time.Sleep(time.Duration(round) * time.Microsecond)
+		}
+		wg.Go(cancel)
+		closes(t, r)
+		wg.Wait()
+		require.NoError(t, w.Close())
+		require.Len(t, systest.OpenDescriptors(), len(before))
 	}
 }

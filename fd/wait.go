@@ -154,11 +154,11 @@ type side struct {
 	wordErr  error
 }
 
-// A follower waits for the leader's place, which comes as a token in turn. A
-// closed side hands out tokens to all.
-type follower struct{ turn chan struct{} }
+// A follower waits for its turn: true is the leader's place, false comes to all
+// when the side is closed.
+type follower struct{ turn chan bool }
 
-var followers = sync.Pool{New: func() any { return &follower{make(chan struct{}, 1)} }}
+var followers = sync.Pool{New: func() any { return &follower{make(chan bool, 1)} }}
 
 // A direction says what waiting to read and waiting to write differ in.
 type direction struct {
@@ -199,24 +199,36 @@ func (f *FD) wake() {
 func (s *side) close() {
 	s.mu.Lock()
 	s.closed = true
-	file, queue, stop, led := s.file, s.queue, s.stop, s.led
+	queue, stop := s.queue, s.stop
 	s.queue = nil
+	if s.led {
+		s.wakeLeader() // which closes the file
+	} else {
+		s.closeFile()
+	}
 	s.mu.Unlock()
 	for _, w := range queue {
-		w.turn <- struct{}{}
-	}
-	// What is closed here is our own duplicate. It wakes the leader, and waits for
-	// it, which may just be in a read(2) that blocks.
-	switch {
-	case file == nil:
-	case led:
-		go file.Close()
-	default:
-		_ = file.Close()
+		w.turn <- false
 	}
 	// A context may be anybody's code, which may hold the locks of who calls Close.
 	if stop != nil {
 		go stop()
+	}
+}
+
+// wakeLeader ends the leader's wait, and until the deadline is cleared every other
+// that is begun. It does not wait for a leader who is in a read(2) that blocks.
+func (s *side) wakeLeader() {
+	if s.file != nil {
+		_ = s.file.SetDeadline(time.Unix(1, 0))
+	}
+}
+
+// closeFile closes what the poller watched. It is called once, under mu, when
+// nobody waits on the file.
+func (s *side) closeFile() {
+	if s.file != nil {
+		_ = s.file.Close()
 	}
 }
 
@@ -232,6 +244,9 @@ func (s *side) lead(ctx context.Context, f *FD) error {
 			return err
 		}
 		s.mu.Lock()
+		if s.closed { // as the place was on its way
+			s.passLocked()
+		}
 	}
 	defer s.mu.Unlock()
 	if s.closed {
@@ -251,7 +266,10 @@ func (s *side) lead(ctx context.Context, f *FD) error {
 // token.
 func (s *side) follow(ctx context.Context, w *follower) error {
 	select {
-	case <-w.turn:
+	case leads := <-w.turn:
+		if !leads {
+			return ErrClosed
+		}
 		return nil
 	case <-ctx.Done():
 	}
@@ -264,12 +282,14 @@ func (s *side) follow(ctx context.Context, w *follower) error {
 		}
 	}
 	// The turn has come as ctx ended.
-	<-w.turn
-	s.passLocked()
+	if leads := <-w.turn; leads {
+		s.passLocked()
+	}
 	return ctx.Err()
 }
 
-// pass gives the leader's place on.
+// pass gives the leader's place on. The last leader of a closed side closes what
+// it waited on, so that nothing of f is left when the last waiter has returned.
 func (s *side) pass() {
 	s.mu.Lock()
 	s.passLocked()
@@ -277,11 +297,15 @@ func (s *side) pass() {
 }
 
 func (s *side) passLocked() {
+	if s.closed {
+		s.closeFile()
+		return
+	}
 	s.led = len(s.queue) > 0
 	if s.led {
 		next := s.queue[0]
 		s.queue = append(s.queue[:0], s.queue[1:]...)
-		next.turn <- struct{}{}
+		next.turn <- true
 	}
 }
 
@@ -307,7 +331,7 @@ func (s *side) open(f *FD) error {
 	}
 	s.interrupted = make(chan struct{}, 1)
 	s.interrupt = func() {
-		_ = s.file.SetDeadline(time.Unix(1, 0))
+		s.wakeLeader()
 		s.interrupted <- struct{}{}
 	}
 	// The poller tells of changes from the moment that wait begins, so what was
@@ -364,10 +388,16 @@ func (s *side) interruptible(ctx context.Context, done func(uintptr) bool) error
 	if !again {
 		s.ignore()
 	}
+	if err == nil {
+		return nil
+	}
+	if s.isClosed() {
+		return ErrClosed
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		return ctx.Err()
 	}
-	return s.parkError(err)
+	return err
 }
 
 // heed has the end of ctx interrupt the leader's wait.
@@ -399,20 +429,19 @@ func (s *side) ignore() {
 	s.stop = nil
 	closed := s.closed // then it may be close that has stopped it
 	s.mu.Unlock()
-	if interrupted && !closed {
-		<-s.interrupted
+	if !interrupted || closed {
+		return
+	}
+	<-s.interrupted
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed { // whose deadline is to stay
 		_ = s.file.SetDeadline(time.Time{})
 	}
 }
 
-func (s *side) parkError(err error) error {
-	if err == nil {
-		return nil
-	}
+func (s *side) isClosed() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	return err
+	return s.closed
 }
