@@ -27,7 +27,7 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	}
 	if is == nil {
 		src.guard.Leave()
-		return sys.Invalid("nothing tells what a %s is: nil", kind)
+		return sys.Invalid("nothing tells what is of kind %s: nil", kind)
 	}
 	object, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
 	src.guard.Leave()
@@ -35,7 +35,7 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 		return err
 	}
 	if !is(object) {
-		return sys.Invalid("descriptor %d is %s, not a %s", number, object, kind)
+		return sys.Invalid("descriptor %d is %s, no %s", number, object, kind)
 	}
 	if err := f.Take(src); err != nil {
 		return err
