@@ -259,6 +259,9 @@ func (e *EventFD) Raw() int32 { return e.fd.Raw() }
 // Valid reports whether e has not been closed.
 func (e *EventFD) Valid() bool { return e.fd.Valid() }
 
+// String returns "eventfd 7", or "eventfd closed".
+func (e *EventFD) String() string { return "event" + e.fd.String() }
+
 // FD returns the core descriptor, which stays e's: for Pin, the flags and
 // SyscallConn.
 func (e *EventFD) FD() *fd.FD { return &e.fd }

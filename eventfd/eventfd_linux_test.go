@@ -2,6 +2,7 @@ package eventfd_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -191,6 +192,13 @@ func TestFromFD(t *testing.T) {
 		require.NoError(t, err)
 		assert.Equal(t, map[bool]uint64{true: 1, false: 4}[want], v)
 	}
+}
+
+func TestString(t *testing.T) {
+	e := counter(t, 0)
+	assert.Equal(t, fmt.Sprint("eventfd ", e.Fd()), e.String())
+	require.NoError(t, e.Close())
+	assert.Equal(t, "eventfd closed", e.String())
 }
 
 func TestClosed(t *testing.T) {

@@ -19,6 +19,14 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
+func TestString(t *testing.T) {
+	m, err := memfd.New("x")
+	require.NoError(t, err)
+	assert.Equal(t, fmt.Sprint("memfd ", m.Fd()), m.String())
+	require.NoError(t, m.Close())
+	assert.Equal(t, "memfd closed", m.String())
+}
+
 // A closed file says so, whatever the arguments.
 func TestClosed(t *testing.T) {
 	closed, err := memfd.New("closed")

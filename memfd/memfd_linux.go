@@ -135,6 +135,9 @@ func (m *MemFD) Raw() int32 { return m.fd.Raw() }
 // Valid reports whether m has not been closed.
 func (m *MemFD) Valid() bool { return m.fd.Valid() }
 
+// String returns "memfd 7", or "memfd closed".
+func (m *MemFD) String() string { return "mem" + m.fd.String() }
+
 // Close closes the descriptor, see close(2). A second Close does nothing and
 // returns nil. Calls in flight finish first, calls that come later get
 // [fd.ErrClosed]. Mappings stay, and the file lives on as long as they or other

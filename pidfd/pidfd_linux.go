@@ -144,6 +144,9 @@ func (p *PidFD) Raw() int32 { return p.fd.Raw() }
 // Valid reports whether p has not been closed.
 func (p *PidFD) Valid() bool { return p.fd.Valid() }
 
+// String returns "pidfd 7", or "pidfd closed".
+func (p *PidFD) String() string { return "pid" + p.fd.String() }
+
 // Close closes the descriptor and wakes all who wait on it with [fd.ErrClosed].
 // The process is not affected; a child that nobody has reaped stays to be reaped.
 // A second Close does nothing and returns nil.

@@ -109,6 +109,13 @@ func TestFile(t *testing.T) {
 	assert.NoError(t, unix.PidfdSendSignal(int(file.Fd()), 0, nil, 0))
 }
 
+func TestString(t *testing.T) {
+	p := open(t, "exec sleep 100")
+	assert.Equal(t, fmt.Sprint("pidfd ", p.Fd()), p.String())
+	require.NoError(t, p.Close())
+	assert.Equal(t, "pidfd closed", p.String())
+}
+
 func TestClosed(t *testing.T) {
 	closed := open(t, "exec sleep 100")
 	require.NoError(t, closed.Close())

@@ -96,6 +96,13 @@ func TestNewDescriptor(t *testing.T) {
 	}
 }
 
+func TestString(t *testing.T) {
+	s := newFD(t, unix.SIGUSR1)
+	assert.Equal(t, fmt.Sprint("signalfd ", s.Fd()), s.String())
+	require.NoError(t, s.Close())
+	assert.Equal(t, "signalfd closed", s.String())
+}
+
 func TestClosed(t *testing.T) {
 	s := newFD(t, unix.SIGUSR1)
 	require.NoError(t, s.Close())

@@ -322,3 +322,6 @@ func (s *SignalFD) Raw() int32 { return s.fd.Raw() }
 
 // Valid reports whether s is open.
 func (s *SignalFD) Valid() bool { return s.fd.Valid() }
+
+// String returns "signalfd 7", or "signalfd closed".
+func (s *SignalFD) String() string { return "signal" + s.fd.String() }

@@ -276,6 +276,9 @@ func (t *TimerFD) Raw() int32 { return t.fd.Raw() }
 // Valid reports whether t has not been closed.
 func (t *TimerFD) Valid() bool { return t.fd.Valid() }
 
+// String returns "timerfd 7", or "timerfd closed".
+func (t *TimerFD) String() string { return "timer" + t.fd.String() }
+
 // FD returns the core descriptor, which stays t's: for Pin, the flags and
 // SyscallConn.
 func (t *TimerFD) FD() *fd.FD { return &t.fd }

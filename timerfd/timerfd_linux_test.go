@@ -2,6 +2,7 @@ package timerfd_test
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"testing"
 	"time"
@@ -252,6 +253,13 @@ func TestFromFD(t *testing.T) {
 		require.NoError(t, tm.Arm(0, 0))
 		expires(t, tm)
 	})
+}
+
+func TestString(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	assert.Equal(t, fmt.Sprint("timerfd ", tm.Fd()), tm.String())
+	require.NoError(t, tm.Close())
+	assert.Equal(t, "timerfd closed", tm.String())
 }
 
 func TestClosed(t *testing.T) {
