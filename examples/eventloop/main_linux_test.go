@@ -36,18 +36,11 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// program returns a command that runs the program, and is killed if it takes a
-// minute.
+// program returns a command that runs the program.
 func program(t testing.TB, name string, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
-	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
-	// With the race detector a program sleeps for a second as it ends, unless told not to.
-	cmd.Env = append(os.Environ(), asProgram+"="+name, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	t.Cleanup(func() { patience.Stop() })
+	cmd := systest.Self(t, args...)
+	cmd.Env = append(cmd.Env, asProgram+"="+name)
 	return cmd
 }
 

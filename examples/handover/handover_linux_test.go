@@ -465,7 +465,7 @@ func TestFailedRestart(t *testing.T) {
 	}
 	copied := filepath.Join(t.TempDir(), "handover")
 	require.NoError(t, exec.Command("cp", self(t), copied).Run())
-	s := beginAs(t, copied, nil, "-timeout", "300ms")
+	s := beginAs(t, copied, nil, "-timeout", "2s")
 	old := s.dial()
 	require.Equal(t, "1\n", old.ask("POST", "/a", ""))
 	s.signal(unix.SIGHUP)
@@ -475,7 +475,7 @@ func TestFailedRestart(t *testing.T) {
 	count := 2
 	for _, c := range []struct{ script, says string }{
 		{"#!/bin/sh\nexit 3\n", "exit status 3"},
-		{"#!/bin/sh\nexec sleep 60\n", "not in 300ms"},
+		{"#!/bin/sh\nexec sleep 60\n", "not in 2s"},
 		{"#!/nonexistent/interpreter\n", "no such file"},
 		{"", "no such file"},
 	} {

@@ -91,7 +91,7 @@ func beginAs(t testing.TB, program string, attr *syscall.SysProcAttr, flags ...s
 		require.NoError(t, os.Chown(path, int(attr.Credential.Uid), int(attr.Credential.Gid)))
 	}
 	s := &service{t: t, program: program, network: "tcp", control: filepath.Join(dir, "control")}
-	s.flags = append([]string{"-control", s.control, "-listen", "127.0.0.1:0"}, flags...)
+	s.flags = append([]string{"-control", s.control, "-listen", "127.0.0.1:0", "-timeout", "40s"}, flags...)
 	stdout, output, err := os.Pipe()
 	require.NoError(t, err)
 	s.stdout, s.output = bufio.NewReader(stdout), output

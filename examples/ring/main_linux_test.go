@@ -32,17 +32,11 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// program returns a command that runs ring, and is killed if it takes a minute.
+// program returns a command that runs ring.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
-	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
-	// The race detector has each program wait a second at its end.
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
-	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	t.Cleanup(func() { patience.Stop() })
+	cmd := systest.Self(t, args...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
 }
 

@@ -35,17 +35,11 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// supervise returns a command that runs supervise, and is killed if it takes a
-// minute.
+// supervise returns a command that runs supervise.
 func supervise(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
-	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
-	cmd.Env = append(os.Environ(), asProgram+"=1")
-	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	t.Cleanup(func() { patience.Stop() })
+	cmd := systest.Self(t, args...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
 }
 

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -28,21 +27,15 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// program returns a command that runs ticker, and is killed if it takes a minute.
-// Under an emulator it is alone, as there it cannot start itself.
+// program returns a command that runs ticker. Under an emulator it is alone, as
+// there it cannot start itself.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	argv := []string{self}
-	if emulator := strings.Fields(os.Getenv("MATRIX_EMU")); len(emulator) > 0 {
-		argv = append(emulator, self, "-alone")
+	if os.Getenv("MATRIX_EMU") != "" {
+		args = append([]string{"-alone"}, args...)
 	}
-	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
-	// The race detector has each program wait a second at its end.
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
-	patience := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
-	t.Cleanup(func() { patience.Stop() })
+	cmd := systest.Self(t, args...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
 }
 

@@ -96,23 +96,34 @@ func olderThan(t testing.TB, major, minor int) bool {
 const childMark = "IOFD_TEST_CHILD"
 
 // Child returns a command that runs one test of this test binary again, as a
-// child process in which [IsChild] holds, under the emulator that MATRIX_EMU
-// names if it is set. It is killed after a minute, so that a child that hangs
-// fails its test rather than the run.
+// child process in which [IsChild] holds.
 func Child(t testing.TB, test string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	args := append(strings.Fields(os.Getenv("MATRIX_EMU")), self, "-test.run=^"+test+"$", "-test.v")
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	cmd.Env = append(os.Environ(), childMark+"="+test)
+	cmd := Self(t, "-test.run=^"+test+"$", "-test.v")
+	cmd.Env = append(cmd.Env, childMark+"="+test)
 	return cmd
 }
 
 // IsChild reports whether this process is the one that [Child] made for the
 // test.
 func IsChild(test string) bool { return os.Getenv(childMark) == test }
+
+// Self returns a command that runs this test binary again, under the emulator
+// that MATRIX_EMU names if it is set. It is killed after a minute, so that a
+// process that hangs fails its test rather than the run.
+func Self(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
+	argv = append(argv, args...)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	// With the race detector a process sleeps for a second as it ends, unless told
+	// not to.
+	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	return cmd
+}
