@@ -1,0 +1,134 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// A report is what came of a program's tests.
+type report struct {
+	program program
+	version string
+	passed  []string          // before and after
+	skipped []string          // by themselves, before
+	broken  map[string]string // failed before, with what they wrote: they say nothing of us
+	mended  []string          // failed before and pass after
+	lost    map[string]string // passed before and do not pass after
+}
+
+// compare runs the tests of p before and after.
+func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
+	dir, err := os.MkdirTemp("", "strangers")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
+
+	w, err := lay(ctx, p, dir)
+	if err != nil {
+		return nil, err
+	}
+	theirs, err := w.build(ctx, "before", false, false)
+	if err != nil {
+		return nil, err
+	}
+	if err := w.move(); err != nil {
+		return nil, err
+	}
+	moved, err := w.build(ctx, "after", true, true)
+	if err != nil {
+		return nil, err
+	}
+	before, after := make(chan outcome, 1), make(chan outcome, 1)
+	profile := filepath.Join(dir, "coverage")
+	go func() { before <- theirs.outcome(ctx, p.skip(all)...) }()
+	go func() { after <- moved.outcome(ctx, append(p.skip(all), "-test.coverprofile="+profile)...) }()
+	was, is := <-before, <-after
+	if err := cmp.Or(was.err, is.err); err != nil {
+		return nil, err
+	}
+	functions, err := reached(ctx, profile)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range p.calls {
+		if !functions[name] {
+			return nil, fmt.Errorf("%s: its tests do not reach %s.%s", p.pkg, p.handle, name)
+		}
+	}
+	// Many tests count on a machine with nothing else to do: what is lost may try
+	// twice more, alone.
+	r := judge(p, was.results, is.results)
+	for range 2 {
+		if len(r.lost) == 0 {
+			break
+		}
+		again, err := moved.run(ctx, "-test.run="+only(r.lost))
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(is.results, again)
+		r = judge(p, was.results, is.results)
+	}
+	r.version = w.version
+	return r, r.verdict()
+}
+
+// only matches the tests that lost names, by their parents where they are subtests.
+func only(lost map[string]string) string {
+	var names []string
+	for name := range lost {
+		parent, _, _ := strings.Cut(name, "/")
+		names = append(names, regexp.QuoteMeta(parent))
+	}
+	return "^(" + strings.Join(names, "|") + ")$"
+}
+
+func judge(p program, before, after map[string]result) *report {
+	r := &report{program: p, broken: make(map[string]string), lost: make(map[string]string)}
+	for _, name := range slices.Sorted(maps.Keys(before)) {
+		was, is := before[name], after[name]
+		switch {
+		case slices.Contains(p.mended, name):
+			if was.action == "fail" && is.action == "pass" {
+				r.mended = append(r.mended, name)
+			}
+		case was.action == "skip":
+			r.skipped = append(r.skipped, name)
+		case was.action != "pass":
+			r.broken[name] = was.output
+		case is.action != "pass":
+			r.lost[name] = is.action + "\n" + is.output
+		default:
+			r.passed = append(r.passed, name)
+		}
+	}
+	return r
+}
+
+// verdict is an error where moving p has broken something, or shows nothing.
+func (r *report) verdict() error {
+	var faults []string
+	for _, name := range slices.Sorted(maps.Keys(r.lost)) {
+		faults = append(faults, fmt.Sprintf("%s passes before, and after: %s", name, r.lost[name]))
+	}
+	if len(r.passed) == 0 {
+		faults = append(faults, "no test passes before and after")
+	}
+	for _, name := range r.program.mended {
+		if !slices.Contains(r.mended, name) {
+			faults = append(faults, name+" does not fail before and pass after")
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s: %s", r.program.pkg, strings.Join(faults, "\n"))
+}

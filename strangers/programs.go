@@ -1,0 +1,107 @@
+package main
+
+// A program is a package of a stranger's, and how it is moved to this library.
+type program struct {
+	name string // the folder of its files in _port/
+	pkg  string // whose tests are run
+	what string // the number that the handle replaces
+	// Files of theirs, with what is changed in them.
+	changes map[string]change
+	// The package whose functions must be reached by their tests, and these.
+	handle string
+	calls  []string
+	// Flags of their tests.
+	args []string
+	// Their tests that take long and have nothing to do with the descriptor, as a
+	// regular expression: left out unless all are asked for.
+	slow string
+	// Tests of ours in _port/ that fail before and must pass after.
+	mended []string
+}
+
+var programs = []program{{
+	name: "epoll",
+	pkg:  "github.com/cilium/ebpf/internal/epoll",
+	what: "the eventfds that end and flush a wait for events from the kernel's ring buffers",
+	changes: map[string]change{"poller.go": {
+		drop: []string{"eventFd", "newEventFd", "eventFd.close", "eventFd.add", "eventFd.read"},
+	}},
+	handle: "eventfd",
+	calls:  []string{"New", "SignalContext", "WaitContext", "Fd", "Close"},
+}, {
+	name: "netpoll",
+	pkg:  "github.com/cloudwego/netpoll",
+	what: "the eventfd that wakes an event loop",
+	changes: map[string]change{"poll_default_linux.go": {
+		edits: []edit{
+			{"r0, _, e0 := syscall.Syscall(syscall.SYS_EVENTFD2, 0, 0, 0)", "wake, err := newWaker()"},
+			{"if e0 != 0 {", "if err != nil {"},
+			{"return nil, e0", "return nil, err"},
+			{"&FDOperator{FD: int(r0)}", "&FDOperator{FD: wake.Fd()}"},
+			{"poll.Reset = poll.reset", "poll.wake = wake; poll.Reset = poll.reset"},
+			{"_ = syscall.Close(poll.wop.FD)", "_ = wake.Close()"},
+			{"wop     *FDOperator", "wake *waker; wop *FDOperator"},
+			{"syscall.Read(p.wop.FD, p.buf)", "p.wake.Read(p.buf)"},
+			{"syscall.Close(p.wop.FD)", "p.wake.Close()"},
+			{"syscall.Write(p.wop.FD, []byte{1", "p.wake.Write([]byte{1"},
+			{"syscall.Write(p.wop.FD, []byte{0", "p.wake.Write([]byte{0"},
+		},
+	}},
+	handle: "eventfd",
+	calls:  []string{"New", "Read", "Write", "Fd", "Close"},
+	slow:   "LinkBuffer|TestIovecs|TestLargeBufferWrite|TestBookSizeLargerThanMaxSize",
+	mended: []string{"TestTriggerAfterClose"},
+}, {
+	name: "fsnotify",
+	pkg:  "github.com/fsnotify/fsnotify",
+	what: "the inotify instance, number and os.File",
+	changes: map[string]change{"backend_inotify.go": {
+		edits: []edit{
+			{"fd          int\n", "fd descriptor\n"},
+			{"inotifyFile *os.File\n", "\n"},
+			{"unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)", "newDescriptor()"},
+			{"if fd == -1 {", "if errno != nil {"},
+			{"inotifyFile: os.NewFile(uintptr(fd), \"\"),\n", "\n"},
+			{"w.inotifyFile.Close()", "w.fd.close()"},
+			{"unix.InotifyAddWatch(w.fd, path, flags)", "w.fd.addWatch(path, flags)"},
+			{"unix.InotifyRmWatch(w.fd, wd)", "w.fd.rmWatch(wd)"},
+			{"w.inotifyFile.Read(buf[:])", "w.fd.read(buf[:])"},
+		},
+	}},
+	handle: "fd",
+	calls:  []string{"NewNonblock", "ReadContext", "Pin", "Unpin", "Close"},
+	slow:   "TestInotifyOverflow",
+}, {
+	name: "sys",
+	pkg:  "github.com/containerd/containerd/v2/pkg/sys",
+	what: "the pidfd of a child that is started for its user namespace",
+	changes: map[string]change{
+		"pidfd_linux.go": {drop: []string{"checkPidFD"}},
+		"unshare_linux.go": {
+			drop: []string{"pidfdWaitid"},
+			edits: []edit{
+				{"defer unix.Close(pidfd)", "child, err := own(pidfd); if err != nil { proc.Kill(); proc.Wait(); return err }; defer child.Close()"},
+				{"unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)", "child.SendSignal(unix.SIGKILL)"},
+				{"pidfdWaitid(pidfd)", "reap(child)"},
+				{"unix.PidfdSendSignal(pidfd, 0, nil, 0)", "exists(child)"},
+			},
+		},
+	},
+	handle: "pidfd",
+	calls:  []string{"Self", "FromFD", "SendSignal", "Wait", "WaitContext", "Close"},
+	args:   []string{"-test.root"},
+}, {
+	name: "libcontainer",
+	pkg:  "github.com/opencontainers/runc/libcontainer",
+	what: "the eventfd by which the kernel tells of memory that runs out",
+	changes: map[string]change{"notify_linux.go": {
+		edits: []edit{
+			{"fd, err := unix.Eventfd(0, unix.EFD_CLOEXEC)", "eventfd, err := newEventFD()"},
+			{"eventfd := os.NewFile(uintptr(fd), \"eventfd\")\n", "\n"},
+			{"buf := make([]byte, 8)\n", "\n"},
+			{"eventfd.Read(buf)", "await(eventfd)"},
+		},
+	}},
+	handle: "eventfd",
+	calls:  []string{"New", "WaitContext", "Fd", "Close"},
+}}
