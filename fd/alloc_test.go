@@ -53,3 +53,12 @@ func testWaitAllocations(t *testing.T, ctx context.Context) {
 	require.NoError(t, r.Close())
 	<-done
 }
+
+func TestWithContextAllocations(t *testing.T) {
+	r, w := pipe(t, true)
+	reader, writer, b := r.WithContext(background), w.WithContext(background), make([]byte, 1)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		_, _ = writer.Write(b)
+		_, _ = reader.Read(b)
+	}))
+}

@@ -49,6 +49,9 @@ func isOpen(number int) bool {
 	return err == nil
 }
 
+// second returns the error of a call that has two results.
+func second[T any](_ T, err error) error { return err }
+
 func TestErrors(t *testing.T) {
 	assert.ErrorIs(t, fd.ErrWouldBlock, unix.EAGAIN)
 	assert.ErrorIs(t, fd.ErrClosed, os.ErrClosed)
@@ -167,15 +170,11 @@ func TestLargeWrites(t *testing.T) {
 		}
 		done <- errors.Join(err, w.Close())
 	}()
-	got, err := io.ReadAll(readerFunc(func(p []byte) (int, error) { return r.ReadContext(context.Background(), p) }))
+	got, err := io.ReadAll(r.WithContext(context.Background()))
 	require.NoError(t, err)
 	require.NoError(t, <-done)
 	assert.True(t, bytes.Equal(data, got))
 }
-
-type readerFunc func([]byte) (int, error)
-
-func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
 func TestFlags(t *testing.T) {
 	r, _ := pipe(t, false)

@@ -90,8 +90,6 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, fd.ErrClosed, conn.Control(nil), "closed before anything else")
 }
 
-func second[T any](_ T, err error) error { return err }
-
 // An empty buffer reads and writes nothing, at once, on whatever it is.
 func TestEmptyBuffers(t *testing.T) {
 	for _, nonblock := range []bool{true, false} {
