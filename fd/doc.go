@@ -15,7 +15,10 @@
 // later get [ErrClosed]; goroutines that wait get ErrClosed at once. [FD.Release]
 // and Take hand the number on without closing it. [FD.Pin] lends it, to io_uring(7)
 // or epoll(7) say: it is not closed until [FD.Unpin]. No finalizer closes a
-// number behind your back.
+// number behind your back. A program that wants its handle closed when something
+// of its own is collected adds a runtime.AddCleanup to that, with the handle as
+// argument. On the handle itself it would do nothing: its FD is a part of it, and
+// an argument stays alive.
 //
 // # Blocking
 //

@@ -8,6 +8,8 @@ import (
 	"log"
 	"os"
 	"os/exec"
+	"runtime"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -289,4 +291,91 @@ func Example_errors() {
 	// later true
 	// over true
 	// done
+}
+
+type loop struct{ wake *eventfd.EventFD }
+
+func newLoop() (*loop, error) {
+	wake, err := eventfd.New(0)
+	if err != nil {
+		return nil, err
+	}
+	l := &loop{wake}
+	// Of l, not of wake: the argument of a cleanup is never collected before.
+	runtime.AddCleanup(l, func(wake *eventfd.EventFD) { _ = wake.Close() }, wake)
+	return l, nil
+}
+
+// A loop that is dropped.
+func Example_dropped() {
+	l, err := newLoop()
+	if err != nil {
+		log.Fatal(err)
+	}
+	wake := l.wake
+	fmt.Println(wake.Valid())
+	runtime.KeepAlive(l)
+	for wake.Valid() { // a cleanup runs some time after the collection
+		runtime.GC()
+	}
+	fmt.Println(wake.Valid())
+	// Output:
+	// true
+	// false
+}
+
+// adopt makes a PidFD of a number, which it closes where it cannot.
+func adopt(number int) (*pidfd.PidFD, error) {
+	f := fd.New(number)
+	defer f.Close() // of nothing, once the PidFD has the number
+	return pidfd.FromFD(f)
+}
+
+// bare returns what x/sys/unix would have.
+func bare(err error) error {
+	var errno unix.Errno
+	if errors.As(err, &errno) {
+		return errno // "no such process"
+	}
+	return err // "os: process already finished: pidfd_send_signal: no such process"
+}
+
+// A child whose pidfd package os gave.
+func Example_adopt() {
+	var number int
+	cmd := exec.Command("true")
+	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &number}
+	if err := cmd.Start(); err != nil {
+		log.Fatal(err)
+	}
+	p, err := adopt(number)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer p.Close()
+	fmt.Println(cmd.Wait())
+	err = p.SendSignal(0)
+	fmt.Println(err)
+	fmt.Println(bare(err))
+	fmt.Println(bare(fd.ErrClosed) == fd.ErrClosed)
+
+	other, err := eventfd.New(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	number, err = other.FD().Release()
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, err = adopt(number)
+	fmt.Println(errors.Is(err, unix.EINVAL))
+	_, err = unix.FcntlInt(uintptr(number), unix.F_GETFD, 0)
+	fmt.Println(err)
+	// Output:
+	// <nil>
+	// os: process already finished: pidfd_send_signal: no such process
+	// no such process
+	// true
+	// true
+	// bad file descriptor
 }
