@@ -132,3 +132,28 @@ func (r *report) verdict() error {
 	}
 	return fmt.Errorf("%s: %s", r.program.pkg, strings.Join(faults, "\n"))
 }
+
+// String is a line of numbers, and one for each test that fails before, with what
+// it says.
+func (r *report) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, %s, on %s: %d tests pass before and after, %d skip themselves, %d fail as they are",
+		r.program.pkg, r.version, r.program.handle, len(r.passed), len(r.skipped), len(r.broken))
+	for _, name := range r.mended {
+		fmt.Fprintf(&b, "\n\tmended: %s", name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.broken)) {
+		fmt.Fprintf(&b, "\n\tfails as it is: %s: %s", name, complaint(r.broken[name]))
+	}
+	return b.String()
+}
+
+// complaint is the line of a failed test's output that is a message of its own.
+func complaint(output string) string {
+	for line := range strings.Lines(output) {
+		if strings.Contains(line, "_test.go:") {
+			return strings.TrimSpace(line)
+		}
+	}
+	return "see its subtests"
+}

@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
-	"maps"
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 )
 
@@ -51,17 +52,24 @@ func choose(names []string) ([]program, error) {
 	return chosen, nil
 }
 
+// run compares the chosen programs, two at a time: most of their tests wait.
 func run(ctx context.Context, chosen []program, all bool) error {
-	for _, p := range chosen {
-		r, err := compare(ctx, p, all)
-		if err != nil {
-			return err
-		}
-		fmt.Printf("%s (%s) on %s: %d passed before and after, %d skipped by themselves, %d fail as they are, %d fail before only\n",
-			p.pkg, r.version, p.handle, len(r.passed), len(r.skipped), len(r.broken), len(r.mended))
-		for _, name := range slices.Sorted(maps.Keys(r.broken)) {
-			fmt.Printf("  fails as it is: %s\n", name)
+	free := make(chan struct{}, 2)
+	reports := make([]*report, len(chosen))
+	errs := make([]error, len(chosen))
+	var programs sync.WaitGroup
+	for i, p := range chosen {
+		programs.Go(func() {
+			free <- struct{}{}
+			defer func() { <-free }()
+			reports[i], errs[i] = compare(ctx, p, all)
+		})
+	}
+	programs.Wait()
+	for _, r := range reports {
+		if r != nil {
+			fmt.Println(r)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
 }

@@ -62,14 +62,14 @@ var programs = []program{{
 			{"unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)", "newDescriptor()"},
 			{"if fd == -1 {", "if errno != nil {"},
 			{"inotifyFile: os.NewFile(uintptr(fd), \"\"),\n", "\n"},
-			{"w.inotifyFile.Close()", "w.fd.close()"},
+			{"w.inotifyFile.Close()", "w.fd.Close()"},
 			{"unix.InotifyAddWatch(w.fd, path, flags)", "w.fd.addWatch(path, flags)"},
 			{"unix.InotifyRmWatch(w.fd, wd)", "w.fd.rmWatch(wd)"},
-			{"w.inotifyFile.Read(buf[:])", "w.fd.read(buf[:])"},
+			{"w.inotifyFile.Read(buf[:])", "w.fd.Read(buf[:])"},
 		},
 	}},
 	handle: "fd",
-	calls:  []string{"NewNonblock", "ReadContext", "Pin", "Unpin", "Close"},
+	calls:  []string{"NewNonblock", "WithContext", "Pin", "Unpin", "Close"},
 	slow:   "TestInotifyOverflow",
 }, {
 	name: "sys",
@@ -104,4 +104,5 @@ var programs = []program{{
 	}},
 	handle: "eventfd",
 	calls:  []string{"New", "WaitContext", "Fd", "Close"},
+	mended: []string{"TestNotifyKeepsNoThread"},
 }}

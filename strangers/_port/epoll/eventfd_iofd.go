@@ -19,8 +19,8 @@ func newEventFd() (*eventFd, error) {
 		return nil, err
 	}
 	efd := &eventFd{counter, counter.Fd()}
-	// A poller that is dropped without Close closed its eventfds all the same, as
-	// an os.File is closed when it is collected. An EventFD is not.
+	// A poller that was dropped without Close had its eventfds closed all the same,
+	// by the finalizer of an os.File.
 	runtime.AddCleanup(efd, func(counter *eventfd.EventFD) { _ = counter.Close() }, counter)
 	return efd, nil
 }

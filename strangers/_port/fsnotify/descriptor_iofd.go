@@ -4,25 +4,27 @@ package fsnotify
 
 import (
 	"context"
+	"io"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 )
 
-// descriptor is an inotify instance, see inotify(7).
-type descriptor struct{ fd *fd.FD }
+// descriptor is an inotify instance, see inotify(7). Its Read waits for events.
+type descriptor struct {
+	io.Reader
+	fd *fd.FD
+}
 
 func newDescriptor() (descriptor, error) {
 	number, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return descriptor{}, err
 	}
-	return descriptor{fd.NewNonblock(number)}, nil
+	f := fd.NewNonblock(number)
+	return descriptor{f.WithContext(context.Background()), f}, nil
 }
-
-// read waits for events.
-func (d descriptor) read(p []byte) (int, error) { return d.fd.ReadContext(context.Background(), p) }
 
 // addWatch and rmWatch pin the number: else a Close meanwhile could give it to
 // another.
@@ -44,4 +46,4 @@ func (d descriptor) rmWatch(wd uint32) (int, error) {
 	return unix.InotifyRmWatch(number, wd)
 }
 
-func (d descriptor) close() error { return d.fd.Close() }
+func (d descriptor) Close() error { return d.fd.Close() }

@@ -31,12 +31,8 @@ func checkPidFD() error {
 // own takes over the number that clone(2) gave.
 func own(number int) (*pidfd.PidFD, error) {
 	f := fd.New(number)
-	child, err := pidfd.FromFD(f)
-	if err != nil {
-		_ = f.Close()
-		return nil, err
-	}
-	return child, nil
+	defer f.Close() // of nothing, once the PidFD has the number
+	return pidfd.FromFD(f)
 }
 
 // reap waits for the end of a child.

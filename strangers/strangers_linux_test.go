@@ -1,0 +1,87 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// Each program passes on this library what it passes without.
+func TestPrograms(t *testing.T) {
+	for _, p := range programs {
+		t.Run(p.name, func(t *testing.T) {
+			t.Parallel()
+			r, err := compare(t.Context(), p, false)
+			require.NoError(t, err)
+			t.Log(r)
+		})
+	}
+}
+
+func TestApply(t *testing.T) {
+	const text = "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc b() { os.Exit(1) }\n\nfunc c() { os.Exit(2) }\n"
+	for name, test := range map[string]struct {
+		change change
+		want   string // or the error's text
+	}{
+		"nothing":               {change{}, text},
+		"a method":              {change{drop: []string{"T.a"}}, "package p\n\nimport (\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc b() { os.Exit(1) }\n\nfunc c() { os.Exit(2) }\n"},
+		"a type and a function": {change{drop: []string{"T", "b"}}, "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc c() { os.Exit(2) }\n"},
+		"no such function":      {change{drop: []string{"d"}}, "no declaration of d"},
+		"an expression":         {change{edits: []edit{{"os.Exit(1)", "os.Exit(3)"}}}, "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc b() { os.Exit(3) }\n\nfunc c() { os.Exit(2) }\n"},
+		"one that stands twice": {change{edits: []edit{{"os.Exit(", "exit("}}}, `"os.Exit(" stands there 2 times, not once`},
+		"one that is not there": {change{edits: []edit{{"exit(", ""}}}, `"exit(" stands there 0 times, not once`},
+		"what is no Go then":    {change{edits: []edit{{"type T", "typ T"}}}, "expected declaration"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := test.change.apply(text)
+			if err != nil {
+				assert.ErrorContains(t, err, test.want)
+				return
+			}
+			assert.Equal(t, test.want, got)
+		})
+	}
+}
+
+// What counts as a fault, and what is theirs.
+func TestVerdict(t *testing.T) {
+	pass, fail, skip := result{action: "pass"}, result{action: "fail"}, result{action: "skip"}
+	p := program{pkg: "example.org/p", mended: []string{"TestOurs"}}
+	ours := map[string]result{"TestA": pass, "TestOurs": pass}
+	for name, test := range map[string]struct {
+		before, after map[string]result
+		fault         string
+	}{
+		"as before":             {map[string]result{"TestA": pass, "TestOurs": fail}, ours, ""},
+		"theirs fails, skips":   {map[string]result{"TestA": pass, "TestB": fail, "TestC": skip, "TestOurs": fail}, ours, ""},
+		"lost":                  {map[string]result{"TestA": pass, "TestOurs": fail}, map[string]result{"TestA": fail, "TestOurs": pass}, "TestA passes before"},
+		"skipped now":           {map[string]result{"TestA": pass, "TestOurs": fail}, map[string]result{"TestA": skip, "TestOurs": pass}, "TestA passes before"},
+		"vanished":              {map[string]result{"TestA": pass, "TestB": pass, "TestOurs": fail}, ours, "TestB passes before"},
+		"nothing passes":        {map[string]result{"TestA": fail, "TestOurs": fail}, ours, "no test passes"},
+		"ours does not fail":    {map[string]result{"TestA": pass, "TestOurs": pass}, ours, "TestOurs does not fail before"},
+		"ours fails afterwards": {map[string]result{"TestA": pass, "TestOurs": fail}, map[string]result{"TestA": pass, "TestOurs": fail}, "TestOurs does not fail before"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := judge(p, test.before, test.after).verdict()
+			if test.fault == "" {
+				assert.NoError(t, err)
+				return
+			}
+			assert.ErrorContains(t, err, test.fault)
+		})
+	}
+}
+
+func TestChoose(t *testing.T) {
+	all, err := choose(nil)
+	require.NoError(t, err)
+	assert.Len(t, all, len(programs))
+	one, err := choose([]string{"netpoll"})
+	require.NoError(t, err)
+	require.Len(t, one, 1)
+	assert.Equal(t, "netpoll", one[0].name)
+	_, err = choose([]string{"another"})
+	assert.ErrorContains(t, err, `no program "another"`)
+}
