@@ -148,12 +148,12 @@ func (r *report) String() string {
 	return b.String()
 }
 
-// complaint is the line of a failed test's output that is a message of its own.
+// complaint is the beginning of what a failed test says of its own.
 func complaint(output string) string {
-	for line := range strings.Lines(output) {
-		if strings.Contains(line, "_test.go:") {
-			return strings.TrimSpace(line)
-		}
+	_, said, found := strings.Cut(output, "_test.go:")
+	if !found {
+		return "see its subtests"
 	}
-	return "see its subtests"
+	words := strings.Join(strings.Fields(said), " ")
+	return "line " + words[:min(len(words), 240)]
 }

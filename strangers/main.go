@@ -14,8 +14,9 @@ import (
 
 func main() {
 	all := flag.Bool("all", false, "also their tests that take long and have nothing to do with the descriptor")
+	rounds := flag.Int("bench", 0, "instead, measure their benchmarks before and after in this many `rounds`")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: strangers [-all] [program…]\nRun the tests of others' programs before and after they are moved to this library.")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: strangers [-all | -bench rounds] [program…]\nRun the tests of others' programs before and after they are moved to this library.")
 		for _, p := range programs {
 			fmt.Fprintf(flag.CommandLine.Output(), "  %-12s  %s: %s\n", p.name, p.pkg, p.what)
 		}
@@ -23,12 +24,19 @@ func main() {
 	}
 	flag.Parse()
 	chosen, err := choose(flag.Args())
+	if *rounds < 0 {
+		err = fmt.Errorf("-bench %d: no number of rounds", *rounds)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "strangers:", err)
 		os.Exit(2)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err = run(ctx, chosen, *all)
+	if *rounds > 0 {
+		err = bench(ctx, chosen, *rounds)
+	} else {
+		err = run(ctx, chosen, *all)
+	}
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "strangers:", err)
@@ -72,4 +80,17 @@ func run(ctx context.Context, chosen []program, all bool) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+func bench(ctx context.Context, chosen []program, rounds int) error {
+	for _, p := range chosen {
+		lines, err := measure(ctx, p, rounds)
+		if err != nil {
+			return err
+		}
+		for _, line := range lines {
+			fmt.Println(line)
+		}
+	}
+	return nil
 }
