@@ -22,18 +22,7 @@ func measure(ctx context.Context, p program, rounds int) (_ []string, err error)
 		return nil, err
 	}
 	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
-	w, err := lay(ctx, p, dir)
-	if err != nil {
-		return nil, err
-	}
-	theirs, err := w.build(ctx, "before", false, false)
-	if err != nil {
-		return nil, err
-	}
-	if err := w.move(); err != nil {
-		return nil, err
-	}
-	moved, err := w.build(ctx, "after", true, false)
+	theirs, moved, err := both(ctx, p, dir, false)
 	if err != nil {
 		return nil, err
 	}

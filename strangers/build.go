@@ -30,13 +30,27 @@ func goCommand(ctx context.Context, args ...string) (string, error) {
 type build struct {
 	*workspace
 	binary string
-	moved  bool
 }
 
-// build compiles the tests. Covered, they can say what of the handle's package
-// they have reached.
-func (w *workspace) build(ctx context.Context, name string, moved, covered bool) (*build, error) {
-	b := &build{w, filepath.Join(w.dir, name), moved}
+// both builds the tests of p, as they are and moved, in a copy under dir. Covered,
+// those that are moved can say what of the handle's package they have reached.
+func both(ctx context.Context, p program, dir string, covered bool) (theirs, moved *build, err error) {
+	w, err := lay(ctx, p, dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	if theirs, err = w.build(ctx, false, false); err != nil {
+		return nil, nil, err
+	}
+	if err = w.move(); err != nil {
+		return nil, nil, err
+	}
+	moved, err = w.build(ctx, true, covered)
+	return theirs, moved, err
+}
+
+func (w *workspace) build(ctx context.Context, moved, covered bool) (*build, error) {
+	b := &build{w, filepath.Join(w.dir, fmt.Sprintf("moved=%t", moved))}
 	args := []string{"test", "-c", "-vet=off", "-modfile=" + w.modfile, "-o", b.binary}
 	if covered {
 		args = append(args, "-covermode=atomic", "-coverpkg="+prefix+w.program.handle)

@@ -31,54 +31,41 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 	}
 	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
 
-	w, err := lay(ctx, p, dir)
+	theirs, moved, err := both(ctx, p, dir, true)
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := w.build(ctx, "before", false, false)
+	// One after the other: some listen on ports that they name.
+	before, err := theirs.run(ctx, p.skip(all)...)
 	if err != nil {
 		return nil, err
 	}
-	if err := w.move(); err != nil {
-		return nil, err
-	}
-	moved, err := w.build(ctx, "after", true, true)
-	if err != nil {
-		return nil, err
-	}
-	before, after := make(chan outcome, 1), make(chan outcome, 1)
 	profile := filepath.Join(dir, "coverage")
-	go func() { before <- theirs.outcome(ctx, p.skip(all)...) }()
-	go func() { after <- moved.outcome(ctx, append(p.skip(all), "-test.coverprofile="+profile)...) }()
-	was, is := <-before, <-after
-	if err := cmp.Or(was.err, is.err); err != nil {
-		return nil, err
-	}
-	functions, err := reached(ctx, profile)
+	after, err := moved.run(ctx, append(p.skip(all), "-test.coverprofile="+profile)...)
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range p.calls {
-		if !functions[name] {
-			return nil, fmt.Errorf("%s: its tests do not reach %s.%s", p.pkg, p.handle, name)
-		}
-	}
-	// Many tests count on a machine with nothing else to do: what is lost may try
-	// twice more, alone.
-	r := judge(p, was.results, is.results)
+	// Many tests count on a machine with nothing else to do. Those that are lost are
+	// run twice more, alone: both ways, so that one that fails as it is shows it.
+	r := judge(p, before, after)
 	for range 2 {
 		if len(r.lost) == 0 {
 			break
 		}
-		again, err := moved.run(ctx, "-test.run="+only(r.lost))
-		if err != nil {
-			return nil, err
+		for b, results := range map[*build]map[string]result{theirs: before, moved: after} {
+			again, err := b.run(ctx, "-test.run="+only(r.lost))
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(results, again)
 		}
-		maps.Copy(is.results, again)
-		r = judge(p, was.results, is.results)
+		r = judge(p, before, after)
 	}
-	r.version = w.version
-	return r, r.verdict()
+	r.version = theirs.version
+	if err := r.verdict(); err != nil {
+		return r, err
+	}
+	return r, exercised(ctx, p, profile)
 }
 
 // only matches the tests that lost names, by their parents where they are subtests.
@@ -154,6 +141,7 @@ func complaint(output string) string {
 	if !found {
 		return "see its subtests"
 	}
+	said, _, _ = strings.Cut(said, "--- FAIL")
 	words := strings.Join(strings.Fields(said), " ")
 	return "line " + words[:min(len(words), 240)]
 }

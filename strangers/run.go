@@ -60,29 +60,23 @@ func (p program) skip(all bool) []string {
 	return []string{"-test.skip=" + p.slow}
 }
 
-// reached returns the functions of the handle's package of which the profile says
-// that statements were executed, by their names without receiver.
-func reached(ctx context.Context, profile string) (map[string]bool, error) {
+// exercised fails where the profile says that p's tests did not reach one of the
+// functions that they should.
+func exercised(ctx context.Context, p program, profile string) error {
 	text, err := goCommand(ctx, "tool", "cover", "-func="+profile)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	functions := make(map[string]bool)
+	reached := make(map[string]bool) // by name, without the receiver
 	for line := range strings.Lines(text) {
 		if f := strings.Fields(line); len(f) == 3 && strings.HasPrefix(f[0], prefix) && f[2] != "0.0%" {
-			functions[f[1]] = true
+			reached[f[1]] = true
 		}
 	}
-	return functions, nil
-}
-
-// An outcome is what run returns.
-type outcome struct {
-	results map[string]result
-	err     error
-}
-
-func (b *build) outcome(ctx context.Context, flags ...string) outcome {
-	results, err := b.run(ctx, flags...)
-	return outcome{results, err}
+	for _, name := range p.calls {
+		if !reached[name] {
+			return fmt.Errorf("%s: its tests do not reach %s.%s; some need root", p.pkg, p.handle, name)
+		}
+	}
+	return nil
 }
