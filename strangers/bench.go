@@ -12,9 +12,10 @@ import (
 )
 
 // measure runs the benchmarks of p before and after by turns, and returns a line
-// for each with the ratio of the times, after to before: median and quartiles.
-func measure(ctx context.Context, p program, rounds int) (_ []string, err error) {
-	if p.bench == "" {
+// for each with two ratios, after to before: of the time, and of the processors'
+// time, which says more on a machine that does other things. Median and quartiles.
+func measure(ctx context.Context, p program, rounds int) (lines []string, err error) {
+	if len(p.bench) == 0 {
 		return nil, fmt.Errorf("%s has no benchmark of the descriptor", p.name)
 	}
 	dir, err := os.MkdirTemp("", "strangers")
@@ -26,53 +27,49 @@ func measure(ctx context.Context, p program, rounds int) (_ []string, err error)
 	if err != nil {
 		return nil, err
 	}
-	ratios := make(map[string][]float64)
-	var names []string
-	for range rounds {
-		before, err := theirs.times(ctx)
-		if err != nil {
-			return nil, err
-		}
-		after, err := moved.times(ctx)
-		if err != nil {
-			return nil, err
-		}
-		for name, t := range after {
-			if ratios[name] == nil {
-				names = append(names, name)
+	for _, name := range p.bench {
+		var elapsed, used []float64
+		for range rounds {
+			before, err := theirs.cost(ctx, name)
+			if err != nil {
+				return nil, err
 			}
-			ratios[name] = append(ratios[name], t/before[name])
+			after, err := moved.cost(ctx, name)
+			if err != nil {
+				return nil, err
+			}
+			elapsed = append(elapsed, after.elapsed/before.elapsed)
+			used = append(used, after.used/before.used)
 		}
-	}
-	slices.Sort(names)
-	var lines []string
-	for _, name := range names {
-		r := ratios[name]
-		slices.Sort(r)
-		lines = append(lines, fmt.Sprintf("%s: %.3f (%.3f–%.3f)", name, r[len(r)/2], r[len(r)/4], r[len(r)*3/4]))
+		lines = append(lines, fmt.Sprintf("%s: time %s, processors %s", name, quartiles(elapsed), quartiles(used)))
 	}
 	return lines, nil
 }
 
-var benchmark = regexp.MustCompile(`(?m)^(Benchmark\S+)\s+\d+\s+([0-9.]+) ns/op`)
+func quartiles(r []float64) string {
+	slices.Sort(r)
+	return fmt.Sprintf("%.3f (%.3f–%.3f)", r[len(r)/2], r[len(r)/4], r[len(r)*3/4])
+}
 
-// times returns the nanoseconds of each benchmark, by name.
-func (b *build) times(ctx context.Context) (map[string]float64, error) {
-	cmd := exec.CommandContext(ctx, b.binary, "-test.run=^$", "-test.bench="+b.program.bench, "-test.benchtime=20ms")
+// A cost is what a benchmark took: nanoseconds for each iteration, and seconds of
+// the processors for all of them, with the start of the program.
+type cost struct{ elapsed, used float64 }
+
+var elapsed = regexp.MustCompile(`(?m)^Benchmark\S+\s+\d+\s+([0-9.]+) ns/op`)
+
+func (b *build) cost(ctx context.Context, name string) (cost, error) {
+	cmd := exec.CommandContext(ctx, b.binary, "-test.run=^$", "-test.bench="+name, "-test.benchtime=5000x")
 	cmd.Dir = b.pkg
 	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir)
 	out, err := cmd.Output()
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w\n%s", b.program.pkg, err, out)
+		return cost{}, fmt.Errorf("%s: %w\n%s", b.program.pkg, err, out)
 	}
-	times := make(map[string]float64)
-	for _, found := range benchmark.FindAllStringSubmatch(string(out), -1) {
-		if times[found[1]], err = strconv.ParseFloat(found[2], 64); err != nil {
-			return nil, err
-		}
+	found := elapsed.FindSubmatch(out)
+	if found == nil {
+		return cost{}, fmt.Errorf("%s: no benchmark %s", b.program.pkg, name)
 	}
-	if len(times) == 0 {
-		return nil, fmt.Errorf("%s: no benchmark ran", b.program.pkg)
-	}
-	return times, nil
+	nanoseconds, err := strconv.ParseFloat(string(found[1]), 64)
+	used := cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	return cost{nanoseconds, used.Seconds()}, err
 }
