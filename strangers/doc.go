@@ -1,13 +1,12 @@
 // Command strangers moves programs that others wrote over to this library, and
-// runs their own tests on what comes of it:
+// runs their own tests before and after, from the repository's root:
 //
-//	GOWORK=off go -C strangers run .               # all programs, as a table
-//	GOWORK=off go -C strangers run . -bench fsnotify netpoll
-//	GOWORK=off go -C strangers test ./...          # the same as a test
+//	GOWORK=off go -C strangers run .                       # all of them
+//	GOWORK=off go -C strangers run . -bench 41 fsnotify    # or their benchmarks
+//	GOWORK=off go -C strangers test -count=1 ./...         # the same as a test
 //
-// For each program it builds the tests of the version that go.mod names, as they
-// are and with its raw descriptor number replaced by a handle, runs both, and fails
-// where a test that passes before does not pass after. Nothing of theirs is kept
-// here: the go command fetches the modules, and an overlay puts the few changed
-// lines and a file of ours in their place, for the one build.
+// It fails where a test that passes before does not pass after. Nothing of theirs
+// is kept here: the go command fetches the modules that go.mod names, and a copy in
+// a temporary folder gets the few changed lines and a file of ours. README.md says
+// what was learnt.
 package main
