@@ -1,0 +1,197 @@
+// Package published knows which modules the repository publishes, and makes of
+// them what a module proxy serves, so that they can be tried before they are.
+//
+// The root module requires every other that is published, at the version that goes
+// with it. So its go.mod is the list, and there is no other.
+package published
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/mod/modfile"
+	"golang.org/x/mod/module"
+	"golang.org/x/mod/semver"
+	"golang.org/x/mod/zip"
+)
+
+// A Module is one of the modules of a repository.
+type Module struct {
+	Path     string
+	Version  string
+	Dir      string           // below the repository's root, "" for the root module
+	Requires []module.Version // the siblings that its go.mod requires
+}
+
+// Tag returns the name that the version's tag has in the repository.
+func (m Module) Tag() string { return path.Join(m.Dir, m.Version) }
+
+// Modules returns the modules that the repository publishes at a revision, leaves
+// first: the root module, of the given version, and those that it requires.
+func Modules(repo, revision, version string) ([]Module, error) {
+	root, err := read(repo, revision, "")
+	if err != nil {
+		return nil, err
+	}
+	root.Version = version
+	byPath := map[string]*Module{root.Path: root}
+	for _, required := range root.Requires {
+		m, err := read(repo, revision, strings.TrimPrefix(required.Path, root.Path+"/"))
+		if err != nil {
+			return nil, err
+		}
+		m.Version = required.Version
+		byPath[m.Path] = m
+	}
+
+	var sorted []Module
+	state := make(map[string]int)
+	const entered, done = 1, 2
+	var visit func(m *Module) error
+	visit = func(m *Module) error {
+		switch state[m.Path] {
+		case entered:
+			return fmt.Errorf("%s requires itself by way of others", m.Path)
+		case done:
+			return nil
+		}
+		state[m.Path] = entered
+		for _, required := range m.Requires {
+			sibling := byPath[required.Path]
+			if sibling == nil {
+				return fmt.Errorf("%s requires %s, which %s does not", m.Path, required.Path, root.Path)
+			}
+			if err := visit(sibling); err != nil {
+				return err
+			}
+		}
+		state[m.Path] = done
+		sorted = append(sorted, *m)
+		return nil
+	}
+	return sorted, visit(root)
+}
+
+// read reads the go.mod of the module in a directory.
+func read(repo, revision, dir string) (*Module, error) {
+	name := path.Join(dir, "go.mod")
+	text, err := Git(repo, "show", revision+":"+name)
+	if err != nil {
+		return nil, err
+	}
+	file, err := modfile.Parse(name, []byte(text), nil)
+	if err != nil {
+		return nil, err
+	}
+	m := &Module{Path: file.Module.Mod.Path, Dir: dir}
+	prefix := strings.TrimSuffix(strings.TrimSuffix(m.Path, dir), "/") + "/"
+	for _, r := range file.Require {
+		if strings.HasPrefix(r.Mod.Path, prefix) {
+			m.Requires = append(m.Requires, r.Mod)
+		}
+	}
+	slices.SortFunc(m.Requires, func(a, b module.Version) int { return cmp.Compare(a.Path, b.Path) })
+	return m, nil
+}
+
+// Tags returns the module's versions that are tagged in the repository, the
+// lowest first.
+func (m Module) Tags(repo string) ([]string, error) {
+	out, err := Git(repo, "tag", "--list", path.Join(m.Dir, "v*"))
+	if err != nil {
+		return nil, err
+	}
+	var versions []string
+	for _, tag := range strings.Fields(out) {
+		version := strings.TrimPrefix(strings.TrimPrefix(tag, m.Dir), "/")
+		if semver.IsValid(version) {
+			versions = append(versions, version)
+		}
+	}
+	semver.Sort(versions)
+	return versions, nil
+}
+
+// A Proxy is the directory of a module proxy, for GOPROXY=file://, see "go help
+// goproxy".
+type Proxy string
+
+// Add makes the module's version of what a revision of the repository has, as the go
+// command would of the tag: nested modules are left out, and a module without a
+// licence gets the repository's.
+func (p Proxy) Add(repo, revision string, m Module) error {
+	if err := module.Check(m.Path, m.Version); err != nil {
+		return err
+	}
+	escaped, err := module.EscapePath(m.Path)
+	if err != nil {
+		return err
+	}
+	dir := filepath.Join(string(p), escaped, "@v")
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return err
+	}
+	mod, err := Git(repo, "show", revision+":"+path.Join(m.Dir, "go.mod"))
+	if err != nil {
+		return err
+	}
+	info, err := json.Marshal(struct {
+		Version string
+		Time    time.Time
+	}{m.Version, time.Now().UTC()})
+	if err != nil {
+		return err
+	}
+	base := filepath.Join(dir, m.Version)
+	if err := os.WriteFile(base+".mod", []byte(mod), 0o666); err != nil {
+		return err
+	}
+	if err := os.WriteFile(base+".info", info, 0o666); err != nil {
+		return err
+	}
+	archive, err := os.Create(base + ".zip")
+	if err != nil {
+		return err
+	}
+	err = zip.CreateFromVCS(archive, module.Version{Path: m.Path, Version: m.Version}, repo, revision, m.Dir)
+	if closed := archive.Close(); err == nil {
+		err = closed
+	}
+	return err
+}
+
+// Environ returns the environment in which the go command takes modules from the proxy
+// before all others, into a module cache of its own. What else it needs it copies from
+// the usual cache, where it is.
+func (p Proxy) Environ(cache string) ([]string, error) {
+	out, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
+	if err != nil {
+		return nil, err
+	}
+	usual, others, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	return append(os.Environ(),
+		"GOPROXY=file://"+string(p)+",file://"+filepath.Join(usual, "cache/download")+","+others,
+		"GOMODCACHE="+cache,
+		"GOSUMDB=off", "GONOSUMDB=", "GONOSUMCHECK=", "GOPRIVATE=", "GONOPROXY=",
+		"GOWORK=off", "GOFLAGS=-mod=mod -modcacherw", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
+	), nil
+}
+
+// Git runs git in the repository and returns its output.
+func Git(repo string, args ...string) (string, error) {
+	cmd := exec.Command("git", args...)
+	cmd.Dir = repo
+	out, err := cmd.Output()
+	if exit, ok := err.(*exec.ExitError); ok {
+		err = fmt.Errorf("git %s: %s", strings.Join(args, " "), strings.TrimSpace(string(exit.Stderr)))
+	}
+	return string(out), err
+}
