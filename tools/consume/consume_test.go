@@ -87,13 +87,11 @@ func open(t *testing.T) market {
 		require.NoError(t, err)
 		return out
 	}
-	source, err := filepath.Abs(repository)
-	require.NoError(t, err)
-	git("clone", "--quiet", "--no-checkout", "--shared", source, ".")
-	list, err := published.Git(source, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	require.NoError(t, published.Clone(repository, repo))
+	list, err := published.Git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
 	require.NoError(t, err)
 	for name := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
-		text, err := os.ReadFile(filepath.Join(source, name))
+		text, err := os.ReadFile(filepath.Join(repository, name))
 		if os.IsNotExist(err) {
 			continue // deleted, and not yet committed
 		}

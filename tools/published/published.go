@@ -185,6 +185,17 @@ func (p Proxy) Environ(cache string) ([]string, error) {
 	), nil
 }
 
+// Clone makes a repository in a directory that has the commits and tags of another, and no
+// files. Module zips cannot be made of a git worktree.
+func Clone(source, dir string) error {
+	source, err := filepath.Abs(source)
+	if err != nil {
+		return err
+	}
+	_, err = Git(source, "clone", "--quiet", "--no-checkout", "--shared", source, dir)
+	return err
+}
+
 // Git runs git in the repository and returns its output.
 func Git(repo string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
