@@ -9,10 +9,12 @@ import (
 )
 
 func init() {
-	p, err := pidfd.Start(exec.Command("true"))
+	cmd := exec.Command("true")
+	p, err := pidfd.Start(cmd)
 	must(err)
 	status, err := p.WaitContext(context.Background())
 	must(err)
+	must(cmd.Wait())
 	must(p.Close())
 	fmt.Println("pidfd", status)
 }
