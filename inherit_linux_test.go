@@ -122,7 +122,7 @@ func makers(t *testing.T) map[string]maker {
 		"timerfd.Monotonic":    timer(timerfd.Monotonic),
 		"timerfd.Boottime":     timer(timerfd.Boottime),
 		"pidfd.Self":           process(pidfd.Self),
-		"pidfd.Open":           process(func() (*pidfd.PidFD, error) { return pidfd.Open(os.Getppid()) }),
+		"pidfd.Open":           process(func() (*pidfd.PidFD, error) { return pidfd.Open(os.Getpid()) }),
 		"pidfd.OpenThread":     process(func() (*pidfd.PidFD, error) { return pidfd.OpenThread(os.Getpid()) }),
 		"pidfd.Start": process(func() (*pidfd.PidFD, error) {
 			cmd := exec.Command("true")

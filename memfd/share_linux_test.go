@@ -288,7 +288,7 @@ func TestHostileDescriptors(t *testing.T) {
 		"read-only":         {opened(m.Path(), unix.O_RDONLY), nil, ""},
 		"write-only":        {opened(m.Path(), unix.O_WRONLY), nil, ""},
 	}
-	if number := lookalike(t); number >= 0 {
+	if number := lookalike(t, unix.S_IFREG); number >= 0 {
 		descriptors["look-alike"] = descriptor{number, unix.EPERM, "not shrink|grow|write"}
 	}
 	if m, err := memfd.NewSecret(); err == nil {
@@ -323,9 +323,9 @@ func TestHostileDescriptors(t *testing.T) {
 	}
 }
 
-// lookalike opens a file that shows as a memfd, on a tmpfs that nobody else sees. It
-// returns -1 where that takes privileges that we lack.
-func lookalike(t *testing.T) int {
+// lookalike opens a file of a given type that shows as a memfd, on a tmpfs that
+// nobody else sees. It returns -1 where that takes privileges that we lack.
+func lookalike(t *testing.T, mode uint32) int {
 	t.Helper()
 	system, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
 	if err != nil {
@@ -336,10 +336,17 @@ func lookalike(t *testing.T) int {
 	mount, err := unix.Fsmount(system, unix.FSMOUNT_CLOEXEC, 0)
 	require.NoError(t, err)
 	defer unix.Close(mount)
-	number, err := unix.Openat(mount, "memfd:x", unix.O_RDWR|unix.O_CREAT|unix.O_CLOEXEC, 0o600)
+	access, remove := unix.O_RDWR, 0
+	if mode == unix.S_IFDIR {
+		access, remove = unix.O_RDONLY, unix.AT_REMOVEDIR
+		require.NoError(t, unix.Mkdirat(mount, "memfd:x", 0o700))
+	} else {
+		require.NoError(t, unix.Mknodat(mount, "memfd:x", mode|0o600, int(unix.Mkdev(1, 3)))) // a device is /dev/null
+	}
+	number, err := unix.Openat(mount, "memfd:x", access|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, unix.Close(number)) })
-	require.NoError(t, unix.Unlinkat(mount, "memfd:x", 0))
+	require.NoError(t, unix.Unlinkat(mount, "memfd:x", remove))
 	return number
 }
 
