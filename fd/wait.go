@@ -132,7 +132,7 @@ type side struct {
 	mu     sync.Mutex
 	led    bool // there is a leader, or its place is on its way to a follower
 	closed bool
-	queue  []*follower
+	queue  queue
 
 	// Made by the first leader, under mu, and constant from then on. The file owns
 	// a descriptor of its own, which the poller watches: see watch.
@@ -153,12 +153,6 @@ type side struct {
 	word     uint64
 	wordErr  error
 }
-
-// A follower waits for its turn: true is the leader's place, false comes to all
-// when the side is closed.
-type follower struct{ turn chan bool }
-
-var followers = sync.Pool{New: func() any { return &follower{make(chan bool, 1)} }}
 
 // A direction says what waiting to read and waiting to write differ in.
 type direction struct {
@@ -199,17 +193,17 @@ func (f *FD) wake() {
 func (s *side) close() {
 	s.mu.Lock()
 	s.closed = true
-	queue, stop := s.queue, s.stop
-	s.queue = nil
+	stop := s.stop
+	for w := s.queue.first; w != nil; w = s.queue.first {
+		s.queue.remove(w)
+		w.turn <- false
+	}
 	if s.led {
 		s.wakeLeader() // which closes the file
 	} else {
 		s.closeFile()
 	}
 	s.mu.Unlock()
-	for _, w := range queue {
-		w.turn <- false
-	}
 	// A context may be anybody's code, which may hold the locks of who calls Close.
 	if stop != nil {
 		go stop()
@@ -237,7 +231,7 @@ func (s *side) lead(ctx context.Context, f *FD) error {
 	s.mu.Lock()
 	if s.led && !s.closed {
 		w := followers.Get().(*follower)
-		s.queue = append(s.queue, w)
+		s.queue.push(w)
 		s.mu.Unlock()
 		defer followers.Put(w)
 		if err := s.follow(ctx, w); err != nil {
@@ -275,11 +269,9 @@ func (s *side) follow(ctx context.Context, w *follower) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, other := range s.queue {
-		if other == w {
-			s.queue = append(s.queue[:i], s.queue[i+1:]...)
-			return ctx.Err()
-		}
+	if w.queued {
+		s.queue.remove(w)
+		return ctx.Err()
 	}
 	// The turn has come as ctx ended.
 	if leads := <-w.turn; leads {
@@ -301,10 +293,10 @@ func (s *side) passLocked() {
 		s.closeFile()
 		return
 	}
-	s.led = len(s.queue) > 0
+	next := s.queue.first
+	s.led = next != nil
 	if s.led {
-		next := s.queue[0]
-		s.queue = append(s.queue[:0], s.queue[1:]...)
+		s.queue.remove(next)
 		next.turn <- true
 	}
 }
