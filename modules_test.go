@@ -35,6 +35,7 @@ var outside = []string{"golang.org/x/sys", "github.com/stretchr/testify"}
 var outsideOf = map[string][]string{
 	"bench":    {"gonum.org/v1/plot", "golang.org/x/image"},
 	"examples": {"gonum.org/v1/plot"},
+	"soak":     {"gonum.org/v1/plot"},
 }
 
 // Modules outside go.work, so that what they require raises no version in ours.

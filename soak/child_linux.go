@@ -1,0 +1,130 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// childMark is the environment variable that tells a child what to do: to exit
+// with a code at once, or to wait for its end.
+const (
+	childMark = "IOFD_SOAK_CHILD"
+	childWait = "wait"
+)
+
+// runChild does a child's part, if this process is one.
+func runChild() {
+	role, isChild := os.LookupEnv(childMark)
+	if !isChild {
+		return
+	}
+	if role == childWait {
+		time.Sleep(patience) // should nobody be left to end it
+	}
+	code, _ := strconv.Atoi(role)
+	os.Exit(code)
+}
+
+// childLife starts a child which exits by itself or is ended by a signal, while
+// several goroutines wait for that through a handle that may be closed before.
+// However they ask, the end must be the same, and there must be one: who reaps the
+// child finds it, and afterwards it is gone.
+func childLife(a *account) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self)
+	code, role, sig := rand.N(256), childWait, []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]
+	if sig == 0 {
+		role = strconv.Itoa(code)
+	}
+	cmd.Env = []string{childMark + "=" + role}
+	p, err := pidfd.Start(cmd)
+	if err != nil {
+		return err
+	}
+	err = watchChild(a, p, sig, code)
+	if err != nil {
+		_ = cmd.Process.Kill()
+	}
+	if waitErr := cmd.Wait(); cmd.ProcessState == nil {
+		return errors.Join(err, waitErr)
+	}
+	if err != nil {
+		return err
+	}
+	if ended := cmd.ProcessState.Sys().(syscall.WaitStatus); ended.Signal() != sig && sig != 0 || ended.ExitStatus() != code && sig == 0 {
+		return fmt.Errorf("cmd.Wait: %v, where signal %v or code %d was to end it", cmd.ProcessState, sig, code)
+	}
+	// The status is remembered; nobody else can have it any more.
+	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
+		return fmt.Errorf("the child that has been reaped can be waited for: %w", err)
+	}
+	return a.settle(1, 1)
+}
+
+// untilEnded is untilClosed for a wait that succeeds once.
+func (a *account) untilEnded(wait func(context.Context) error) error {
+	return a.untilClosed(func(ctx context.Context) error {
+		if err := wait(ctx); err != nil {
+			return err
+		}
+		return io.EOF
+	})
+}
+
+// watchChild ends p's process, if that is for a signal to do, and returns when all
+// have seen its end. It closes p.
+func watchChild(a *account, p *pidfd.PidFD, sig syscall.Signal, code int) error {
+	defer p.Close()
+	kept, err := p.Dup()
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	seen, err := another(p, pidfd.FromFD)
+	if err != nil {
+		return err
+	}
+	defer seen.Close()
+
+	check := func(status *pidfd.ExitStatus, err error) error {
+		if err == nil && (status.PID != p.PID() || status.Signal != sig || sig == 0 && status.Code != code) {
+			err = fmt.Errorf("the child has ended as %+v, where signal %v or code %d was to end it", status, sig, code)
+		}
+		return err
+	}
+	var watching crowd
+	watching.do(1+rand.N(3), func() error {
+		return a.untilEnded(func(ctx context.Context) error { return check(p.WaitContext(ctx)) })
+	})
+	watching.do(1+rand.N(3), func() error { return a.untilEnded(p.Exited) })
+	if sometimes(3) {
+		moment()
+		err = p.Close()
+	}
+	if sig != 0 {
+		moment()
+		err = errors.Join(err, kept.SendSignal(sig))
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience/2)
+	defer cancel()
+	err = errors.Join(err, seen.Exited(ctx), check(kept.WaitContext(ctx)))
+	if alive, aliveErr := seen.Alive(); alive || aliveErr != nil {
+		err = errors.Join(err, fmt.Errorf("a process that has ended is alive: %v, %w", alive, aliveErr))
+	}
+	return errors.Join(err, watching.wait())
+}

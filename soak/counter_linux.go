@@ -1,0 +1,74 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/fd"
+)
+
+// counterLife has several goroutines add to a counter, and several take from it
+// until it is closed, which may be before all is added. What they leave is taken
+// through another handle.
+func counterLife(a *account) error {
+	create := eventfd.New
+	if sometimes(2) {
+		create = eventfd.NewSemaphore
+	}
+	initial := rand.Uint64N(10)
+	e, err := create(initial)
+	if err != nil {
+		return err
+	}
+	defer e.Close()
+	kept, err := another(e, eventfd.FromFD)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+
+	var added, taken atomic.Uint64
+	added.Store(initial)
+	var adding, taking crowd
+	taking.do(1+rand.N(4), func() error {
+		return a.untilClosed(func(ctx context.Context) error {
+			n, err := e.WaitContext(ctx)
+			taken.Add(n)
+			return err
+		})
+	})
+	adding.do(1+rand.N(4), func() error {
+		for range rand.N(50) {
+			n := 1 + rand.Uint64N(3)
+			err := e.SignalContext(context.Background(), n)
+			if errors.Is(err, fd.ErrClosed) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+			a.calls.Add(1)
+			added.Add(n)
+		}
+		return nil
+	})
+	if sometimes(2) {
+		moment()
+	} else {
+		adding.Wait()
+	}
+	if err := errors.Join(e.Close(), adding.wait(), taking.wait()); err != nil {
+		return err
+	}
+	for {
+		n, err := kept.Wait()
+		if err == fd.ErrWouldBlock {
+			return a.settle(added.Load(), taken.Load())
+		} else if err != nil {
+			return err
+		}
+		taken.Add(n)
+	}
+}

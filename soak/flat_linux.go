@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+)
+
+// A level is something of which there must not be more at the end than there was
+// after the warm-up.
+type level struct {
+	name string
+	of   func(sample) float64
+	show func(float64) string
+
+	// atRest is how much more there may be when no life is lived. It is nothing for
+	// what is counted and closed by hand. Threads the runtime makes as goroutines
+	// block in system calls, and keeps: of those the lives have, at most
+	// [blocking] at a time. Memory at rest is what the collector and the kernel have
+	// left of it: the live heap varies by what the runtime holds back for itself, the
+	// resident set by the pages that a few live objects keep, and by what it has
+	// for its threads. A leak of a hundred bytes a life passes these bounds within
+	// minutes.
+	atRest float64
+
+	// drift is how much it may grow in the second half of the run, by the median of
+	// the slopes between all pairs of samples: what a single one says is noise,
+	// as it depends on who is at work and on when memory was last collected.
+	drift float64
+}
+
+// blocking is how many goroutines can be in a call that blocks its thread, so far
+// as the program can tell: four a life.
+const blocking = 80
+
+var levels = []level{
+	{"descriptors", func(s sample) float64 { return s.descriptors }, plain, 0, 16},
+	{"goroutines", func(s sample) float64 { return s.goroutines }, plain, 0, 16},
+	{"threads", func(s sample) float64 { return s.threads }, plain, blocking, 4},
+	{"live heap", func(s sample) float64 { return s.heap }, inMebi, 1 * mebi, 2 * mebi},
+	{"RSS", func(s sample) float64 { return s.rss }, inMebi, 12 * mebi, 12 * mebi},
+}
+
+func plain(v float64) string  { return fmt.Sprintf("%.4g", v) }
+func inMebi(v float64) string { return fmt.Sprintf("%.1f MiB", v/mebi) }
+
+// A verdict is what became of a level.
+type verdict struct {
+	level
+	before, after float64 // at rest
+	grown         float64 // in the second half
+	why           string  // it is not flat, or empty
+}
+
+// judge holds the second rest against the first, and looks at how the samples in
+// between went.
+func (l level) judge(before, after sample, between []sample) verdict {
+	v := verdict{level: l, before: l.of(before), after: l.of(after)}
+	half := between[len(between)/2:]
+	if len(half) > 1 {
+		v.grown = slope(half, l.of) * float64(half[len(half)-1].at-half[0].at)
+	}
+	switch {
+	case v.after > v.before+l.atRest:
+		v.why = fmt.Sprintf("at rest there is %s more than after the warm-up, and may be %s", l.show(v.after-v.before), l.show(l.atRest))
+	case v.grown > l.drift:
+		v.why = fmt.Sprintf("it grew by %s in the second half, and may by %s", l.show(v.grown), l.show(l.drift))
+	}
+	return v
+}
+
+// slope is that of Theil and Sen, a nanosecond: half of the samples could be
+// anything, and it would still not be far off.
+func slope(samples []sample, of func(sample) float64) float64 {
+	const most = 500 // the pairs grow with the square
+	samples = thin(samples, most)
+	var slopes []float64
+	for i, s := range samples {
+		for _, later := range samples[i+1:] {
+			if span := later.at - s.at; span > 0 {
+				slopes = append(slopes, (of(later)-of(s))/float64(span))
+			}
+		}
+	}
+	if len(slopes) == 0 {
+		return 0
+	}
+	slices.Sort(slopes)
+	return slopes[len(slopes)/2]
+}
+
+// thin returns as many samples as that, or fewer.
+func thin(samples []sample, most int) []sample {
+	if len(samples) <= most {
+		return samples
+	}
+	thinned := make([]sample, most)
+	for i := range thinned {
+		thinned[i] = samples[i*len(samples)/most]
+	}
+	return thinned
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"code.hybscloud.com/iofd/fd"
+)
+
+// A life is what happens to one handle from its making to its end. It is as random
+// as may be, and fails where what came out is not what went in.
+type life struct {
+	name    string
+	unit    string // of what goes in and comes out
+	workers int    // who live it at the same time
+	live    func(*account) error
+}
+
+func allLives() []life {
+	return []life{
+		{"eventfd", "added and taken", 4, counterLife},
+		{"timerfd", "expirations due and read", 4, timerLife},
+		{"fd: pipes, sockets", "bytes written and read", 4, streamLife},
+		{"memfd", "bytes written and received", 2, memoryLife},
+		{"signalfd", "signals sent and read", len(captured), signalLife},
+		{"pidfd", "children started and reaped", 2, childLife},
+	}
+}
+
+// An account is what all lives of one kind have done.
+type account struct {
+	lives, calls atomic.Uint64
+	in, out      atomic.Uint64
+	lost         atomic.Uint64 // of signals alone: SignalFD.Lost
+	refused      atomic.Uint64 // likewise: there was no room when they were sent
+	undecided    atomic.Uint64 // lives in which somebody set the clock
+}
+
+// settle books what went in and came out, and fails if these differ.
+func (a *account) settle(in, out uint64) error {
+	a.in.Add(in)
+	a.out.Add(out)
+	if in != out {
+		return fmt.Errorf("%d went in and %d came out", in, out)
+	}
+	return nil
+}
+
+// briefly returns a context that ends soon, in one of several ways, or never.
+func briefly() (context.Context, context.CancelFunc) {
+	soon := rand.N(3 * time.Millisecond)
+	switch rand.N(3) {
+	case 0:
+		return context.WithTimeout(context.Background(), soon)
+	case 1:
+		ctx, cancel := context.WithCancel(context.Background())
+		timer := time.AfterFunc(soon, cancel)
+		return ctx, func() { timer.Stop(); cancel() }
+	}
+	return context.Background(), func() {}
+}
+
+// untilClosed waits again and again, each time under another context, until the
+// handle is closed or at its end.
+func (a *account) untilClosed(wait func(context.Context) error) error {
+	for {
+		ctx, cancel := briefly()
+		err := wait(ctx)
+		ended := ctx.Err()
+		cancel()
+		a.calls.Add(1)
+		switch {
+		case errors.Is(err, fd.ErrClosed), err == io.EOF:
+			return nil
+		case err != nil && !(ended != nil && errors.Is(err, ended)):
+			return err
+		}
+	}
+}
+
+// sometimes is true once in n times.
+func sometimes(n int) bool { return rand.N(n) == 0 }
+
+// a moment passes.
+func moment() { time.Sleep(rand.N(2 * time.Millisecond)) }

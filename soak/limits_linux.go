@@ -1,0 +1,61 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// queued is how many signals may be pending: few, so that some are refused when
+// they are sent, and some lost on their way to the reader.
+const queued = 48
+
+// limitQueue lowers RLIMIT_SIGPENDING. It counts what is pending for all processes
+// of the user, and is heeded by this one and its children.
+func limitQueue() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = min(limit.Cur, queued)
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit))
+}
+
+// makeRoom raises RLIMIT_NOFILE to that many descriptors, or as far as it goes,
+// and returns where it is.
+func makeRoom(wanted int) (int, error) {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return 0, os.NewSyscallError("getrlimit", err)
+	}
+	if limit.Cur < uint64(wanted) {
+		raised := unix.Rlimit{Cur: uint64(wanted), Max: max(limit.Max, uint64(wanted))}
+		err := unix.Setrlimit(unix.RLIMIT_NOFILE, &raised)
+		if errors.Is(err, unix.EPERM) { // over the hard limit, or over fs.nr_open
+			raised = unix.Rlimit{Cur: limit.Max, Max: limit.Max}
+			err = unix.Setrlimit(unix.RLIMIT_NOFILE, &raised)
+		}
+		if err != nil {
+			return 0, os.NewSyscallError("setrlimit", err)
+		}
+		limit = raised
+	}
+	return int(min(limit.Cur, uint64(wanted))), nil
+}
+
+// room returns how many of the wanted handles there are descriptors for, and says
+// so where they are fewer.
+func room(wanted int, out io.Writer) (int, error) {
+	most, err := makeRoom(wanted + wanted/2 + watched)
+	if err != nil {
+		return 0, err
+	}
+	handles := min(wanted, (most-watched)*2/3)
+	if handles < wanted {
+		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, max(handles, 0), wanted)
+	}
+	return max(handles, 0), nil
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// captured are the signals that lives are lived with, each by one at a time.
+var captured = func() chan syscall.Signal {
+	signals := make(chan syscall.Signal, 2)
+	signals <- 41
+	signals <- 42
+	return signals
+}()
+
+// signalLife captures a signal, has several goroutines send it to this process,
+// faster than the kernel's queue holds, and several read it until their handle is
+// closed. Another handle reads the rest. Each signal that the kernel took when it
+// was sent must have been read or counted as lost.
+func signalLife(a *account) error {
+	sig := <-captured
+	defer func() { captured <- sig }()
+	s, err := signalfd.New(signalfd.NewSet(sig))
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	kept, err := s.Dup()
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+	self, err := pidfd.Self()
+	if err != nil {
+		return err
+	}
+	defer self.Close()
+
+	var sent, read atomic.Uint64
+	check := func(info signalfd.Info) error {
+		if info.Signal != sig || info.PID != self.PID() || info.Code != signalfd.CodeQueue {
+			return fmt.Errorf("%v was sent, and what was read is %v", sig, info)
+		}
+		read.Add(1)
+		return nil
+	}
+	var reading, sending crowd
+	reading.do(1+rand.N(3), func() error {
+		return a.untilClosed(func(ctx context.Context) error {
+			info, err := s.ReadContext(ctx)
+			if err != nil {
+				return err
+			}
+			return check(info)
+		})
+	})
+	sending.do(1+rand.N(4), func() error {
+		for range rand.N(300) {
+			err := self.Queue(sig, 1)
+			a.calls.Add(1)
+			if errors.Is(err, fd.ErrWouldBlock) {
+				a.refused.Add(1)
+				continue
+			} else if err != nil {
+				return err
+			}
+			sent.Add(1)
+		}
+		return nil
+	})
+	if sometimes(2) {
+		moment()
+	} else {
+		sending.Wait()
+	}
+	if err := errors.Join(s.Close(), sending.wait(), reading.wait()); err != nil {
+		return err
+	}
+	for read.Load()+kept.Lost() < sent.Load() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
+		info, err := kept.ReadContext(ctx)
+		cancel()
+		if err == nil {
+			err = check(info)
+		} else if errors.Is(err, context.DeadlineExceeded) {
+			continue // it may be lost just now; should it be missing, this does not end
+		}
+		if err != nil {
+			return err
+		}
+	}
+	a.lost.Add(kept.Lost())
+	return a.settle(sent.Load(), read.Load()+kept.Lost())
+}

@@ -1,0 +1,136 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+var clocks = []timerfd.Clock{
+	timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime, timerfd.RealtimeAlarm, timerfd.BoottimeAlarm,
+}
+
+// shown returns the time that a clock shows.
+func shown(c timerfd.Clock) (time.Duration, error) {
+	id := int32(c)
+	switch c { // which cannot be asked for where nothing could wake the machine
+	case timerfd.RealtimeAlarm:
+		id = unix.CLOCK_REALTIME
+	case timerfd.BoottimeAlarm:
+		id = unix.CLOCK_BOOTTIME
+	}
+	var ts unix.Timespec
+	err := unix.ClockGettime(id, &ts)
+	return time.Duration(ts.Nano()), err
+}
+
+// timerLife has several goroutines read a timer with an interval until it is
+// closed, and another handle read the rest. All expirations that were due by the
+// timer's own clock must have been read, and none that was not. Where the timer
+// says that the clock was set there is no telling.
+func timerLife(a *account) error {
+	clock := clocks[rand.N(len(clocks))]
+	t, err := timerfd.New(clock)
+	if err != nil {
+		return err
+	}
+	defer t.Close()
+	kept, err := another(t, timerfd.FromFD)
+	if err != nil {
+		return err
+	}
+	defer kept.Close()
+
+	p := period{interval: 100*time.Microsecond + rand.N(3*time.Millisecond)}
+	var read atomic.Uint64
+	var clockSet atomic.Bool
+	count := func(n uint64, err error) error {
+		read.Add(n)
+		if errors.Is(err, timerfd.ErrClockChanged) {
+			clockSet.Store(true)
+			return nil
+		}
+		return err
+	}
+	if err := count(0, p.arm(t)); err != nil {
+		return err
+	}
+	var reading crowd
+	reading.do(1+rand.N(3), func() error {
+		return a.untilClosed(func(ctx context.Context) error { return count(t.ReadContext(ctx)) })
+	})
+	time.Sleep(rand.N(20 * time.Millisecond))
+	if err := errors.Join(t.Close(), reading.wait()); err != nil {
+		return err
+	}
+	from, err := shown(clock)
+	if err != nil {
+		return err
+	}
+	// A timer whose clock was set may stand still.
+	if !clockSet.Load() {
+		if err := count(kept.ReadContext(context.Background())); err != nil {
+			return err
+		}
+	}
+	to, err := shown(clock)
+	if err != nil {
+		return err
+	}
+	if _, err := kept.Read(); errors.Is(err, timerfd.ErrClockChanged) {
+		clockSet.Store(true) // perhaps before it was asked for the time
+	}
+	if clockSet.Load() {
+		a.undecided.Add(1)
+		return nil
+	}
+	n := read.Load()
+	if least, most := p.due(from, false), p.due(to, true); n < least || n > most {
+		return fmt.Errorf("%v: %d expirations every %v, where from %d to %d were due", clock, n, p.interval, least, most)
+	}
+	return a.settle(n, n)
+}
+
+// A period is when a timer expires: first some time from earliest to latest, then
+// every interval.
+type period struct{ earliest, latest, interval time.Duration }
+
+// arm has the timer expire soon and then every interval. One that runs by a wall
+// clock is told when, and to tell if that is set.
+func (p *period) arm(t *timerfd.TimerFD) (err error) {
+	delay := rand.N(5 * time.Millisecond)
+	if c := t.Clock(); c == timerfd.Realtime || c == timerfd.RealtimeAlarm {
+		at := time.Now().Add(delay)
+		p.earliest = time.Duration(at.UnixNano())
+		p.latest = p.earliest
+		return t.ArmAt(at, p.interval, timerfd.CancelOnSet)
+	}
+	if p.earliest, err = shown(t.Clock()); err != nil {
+		return err
+	}
+	if err = t.Arm(delay, p.interval); err != nil {
+		return err
+	}
+	p.latest, err = shown(t.Clock())
+	p.earliest, p.latest = p.earliest+delay, p.latest+delay
+	return err
+}
+
+// due returns how often the timer has expired by now, at most or at least.
+func (p *period) due(now time.Duration, most bool) uint64 {
+	first := p.latest
+	if most {
+		first = p.earliest
+	}
+	if now < first {
+		return 0
+	}
+	return uint64((now-first)/p.interval) + 1
+}
