@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -47,15 +48,16 @@ func makeRoom(wanted int) (int, error) {
 }
 
 // room returns how many of the wanted handles there are descriptors for, and says
-// so where they are fewer.
+// so where they are fewer. A handle that is waited on takes two.
 func room(wanted int, out io.Writer) (int, error) {
-	most, err := makeRoom(wanted + wanted/2 + watched)
+	const handle, descriptors = 100, 106
+	most, err := makeRoom(watched + min(wanted, math.MaxInt32/descriptors)/handle*descriptors + handle)
 	if err != nil {
 		return 0, err
 	}
-	handles := min(wanted, (most-watched)*2/3)
+	handles := min(wanted, max(most-watched, 0)/descriptors*handle+handle)
 	if handles < wanted {
-		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, max(handles, 0), wanted)
+		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, handles, wanted)
 	}
-	return max(handles, 0), nil
+	return handles, nil
 }

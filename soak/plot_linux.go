@@ -162,6 +162,9 @@ func (p picture) panel(panel panel, lowest bool) *plot.Plot {
 	}
 	drawn.X.Min, drawn.X.Max = 0, float64(last)/float64(unit)
 	drawn.Y.Min, drawn.Y.Max = widen(drawn.Y.Min, drawn.Y.Max)
+	if len(panel.lines) > 1 {
+		drawn.Y.Max += (drawn.Y.Max - drawn.Y.Min) / 2 // room for the legend
+	}
 	drawn.Legend.Top, drawn.Legend.YOffs = true, vg.Points(-2)
 	drawn.Legend.TextStyle.Font.Size = 9
 	drawn.Y.Tick.Marker = plot.TickerFunc(plainTicks)
@@ -192,10 +195,10 @@ func widen(low, high float64) (float64, float64) {
 
 // plainTicks are some four round numbers, written as people do.
 func plainTicks(low, high float64) []plot.Tick {
-	step := math.Pow10(int(math.Floor(math.Log10(high - low))))
-	for _, finer := range []float64{2, 2.5, 2} {
-		if (high-low)/step < 3 {
-			step /= finer
+	step := math.Pow10(int(math.Floor(math.Log10(high-low))) - 1)
+	for _, coarser := range []float64{2, 2.5, 2, 2, 2.5, 2} {
+		if (high-low)/step > 4.5 {
+			step *= coarser
 		}
 	}
 	var ticks []plot.Tick

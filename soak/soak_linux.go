@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -58,14 +59,36 @@ func soak(ctx context.Context, o *options, out io.Writer) error {
 	}
 	s.base.print(out)
 	judged := s.liveLives(ctx)
-	if err := errors.Join(judged, s.base.close()); err != nil {
+	if err := errors.Join(judged, s.base.close(), childless()); err != nil {
 		return err
 	}
 	if left := first.Left(); left != "" {
-		return fmt.Errorf("left open when all was closed:\n%s", left)
+		return fmt.Errorf("left open when all was closed:\n%s", some(left))
 	}
 	fmt.Fprintln(out, "all adds up, and nothing is left")
 	return nil
+}
+
+// childless fails if there is a child that nobody has reaped.
+func childless() error {
+	switch err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
+	case unix.ECHILD:
+		return nil
+	case nil:
+		return errors.New("children are left that nobody has reaped")
+	default:
+		return os.NewSyscallError("waitid", err)
+	}
+}
+
+// some returns the first few paragraphs of a list of descriptors.
+func some(list string) string {
+	const title, few = "\ndescriptor ", 5
+	all := strings.Split(list, title)
+	if len(all) <= few {
+		return list
+	}
+	return fmt.Sprintf("%s\nand %d more", strings.Join(all[:few], title), len(all)-few)
 }
 
 // liveLives has the lives lived, and judges what they have left behind.
@@ -257,7 +280,7 @@ func (s *soaking) judge(before, after sample, between []sample, open systest.Des
 		}
 	}
 	if left := open.Left(); left != "" {
-		errs = append(errs, fmt.Errorf("left open since the warm-up:\n%s", left))
+		errs = append(errs, fmt.Errorf("left open since the warm-up:\n%s", some(left)))
 	}
 	fmt.Fprintln(s.out)
 	p := picture{s.samples, before, after}

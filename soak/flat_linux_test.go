@@ -1,0 +1,80 @@
+package main
+
+import (
+	"math/rand/v2"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// series returns samples of a heap that varies and grows by that much in all.
+func series(n int, grows float64) []sample {
+	random := rand.New(rand.NewPCG(1, 2))
+	samples := make([]sample, n)
+	for i := range samples {
+		samples[i].at = time.Duration(i) * time.Second
+		samples[i].heap = 40*mebi + grows*float64(i)/float64(n) + 4*mebi*random.Float64()
+		if i%50 == 0 {
+			samples[i].heap += 100 * mebi // which is one's bad luck
+		}
+	}
+	return samples
+}
+
+func TestJudge(t *testing.T) {
+	l := level{name: "heap", of: func(s sample) float64 { return s.heap }, show: inMebi, atRest: mebi, drift: 2 * mebi}
+	for _, tt := range []struct {
+		what          string
+		between       []sample
+		before, after float64
+		why           string
+	}{
+		{"flat", series(2000, 0), 30, 30.9, ""},
+		{"less than before", series(2000, 0), 30, 10, ""},
+		{"more at rest", series(2000, 0), 30, 31.1, "at rest there is 1.1 MiB more than after the warm-up, and may be 1.0 MiB"},
+		{"a slow leak", series(2000, 8*mebi), 30, 30, "it grew by 4"},
+		{"a slow leak, seen by few", series(60, 8*mebi), 30, 30, "it grew by "},
+		{"a slow loss", series(2000, -8*mebi), 30, 30, ""},
+		{"no sample", nil, 30, 30, ""},
+		{"one sample", series(1, 0), 30, 30, ""},
+	} {
+		v := l.judge(sample{heap: tt.before * mebi}, sample{heap: tt.after * mebi}, tt.between)
+		if tt.why == "" {
+			assert.Empty(t, v.why, tt.what)
+		} else {
+			assert.Contains(t, v.why, tt.why, tt.what)
+		}
+	}
+}
+
+func TestThin(t *testing.T) {
+	all := series(1234, 0)
+	assert.Equal(t, all, thin(all, 1234))
+	some := thin(all, 500)
+	assert.Len(t, some, 500)
+	assert.Equal(t, all[0], some[0])
+	assert.Equal(t, all[1231], some[499])
+}
+
+func TestPlainTicks(t *testing.T) {
+	for _, tt := range [][2]float64{{0, 2}, {99_000, 101_000}, {8, 14}, {0, 0.9}, {270, 350}, {0, 73.2}} {
+		ticks := plainTicks(tt[0], tt[1])
+		assert.GreaterOrEqual(t, len(ticks), 2, tt)
+		assert.LessOrEqual(t, len(ticks), 6, tt)
+		for _, tick := range ticks {
+			assert.GreaterOrEqual(t, tick.Value, tt[0])
+			assert.LessOrEqual(t, tick.Value, tt[1])
+		}
+	}
+}
+
+// What is due is what the kernel has counted, from the first moment on.
+func TestDue(t *testing.T) {
+	p := period{earliest: 100, latest: 104, interval: 10}
+	for now, want := range map[time.Duration][2]uint64{
+		99: {0, 0}, 100: {0, 1}, 103: {0, 1}, 104: {1, 1}, 110: {1, 2}, 114: {2, 2}, 204: {11, 11},
+	} {
+		assert.Equal(t, want, [2]uint64{p.due(now, false), p.due(now, true)}, now)
+	}
+}

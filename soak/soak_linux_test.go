@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"image/png"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// The test binary is soak when asProgram is set, and so are its children. What
+// spoilt says is then wrong with its lives.
+const (
+	asProgram = "SOAK_TEST_PROGRAM"
+	spoilt    = "SOAK_TEST_SPOILT"
+	limited   = "SOAK_TEST_NOFILE" // to so many descriptors
+)
+
+func TestMain(m *testing.M) {
+	runChild()
+	if os.Getenv(asProgram) != "" {
+		if spoil := spoils[os.Getenv(spoilt)]; spoil != nil {
+			extraLives = []life{{"spoilt", "", 1, func(*account) error { return spoil() }}}
+		}
+		if n, err := strconv.ParseUint(os.Getenv(limited), 10, 64); err == nil {
+			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+				panic(err)
+			}
+		}
+		main()
+	}
+	systest.Main(m)
+}
+
+// program returns a command that runs soak, and is killed if it takes two minutes.
+func program(t testing.TB, args ...string) *exec.Cmd {
+	t.Helper()
+	self, err := os.Executable()
+	require.NoError(t, err)
+	argv := append(append(strings.Fields(os.Getenv("MATRIX_EMU")), self), args...)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	tooLong := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
+	t.Cleanup(func() { tooLong.Stop() })
+	return cmd
+}
+
+// result runs a command and returns its exit status.
+func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		require.NoError(t, err)
+	}
+	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+}
+
+// notEmulated skips a test of all that the library does: an emulator lacks some.
+func notEmulated(t testing.TB) {
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("an emulator has not all that the program needs")
+	}
+}
+
+// The program does what its help says: all kinds of lives are lived, and drawn.
+func TestSoak(t *testing.T) {
+	notEmulated(t)
+	dir := t.TempDir()
+	svg, picture := filepath.Join(dir, "soak.svg"), filepath.Join(dir, "soak.png")
+	status, out, errs := result(t, program(t, "-for", "3s", "-warmup", "1s", "-handles", "1000", "-svg", svg, "-png", picture))
+	require.Zero(t, status, "%s%s", out, errs)
+	assert.Empty(t, errs)
+	assert.Contains(t, out, "all adds up, and nothing is left")
+	for _, l := range allLives() {
+		assert.Regexp(t, "(?m)^"+regexp.QuoteMeta(l.name)+` +[1-9]\d* +[1-9]`, out)
+	}
+
+	text, err := os.ReadFile(svg)
+	require.NoError(t, err)
+	for d := xml.NewDecoder(bytes.NewReader(text)); err == nil; {
+		_, err = d.Token()
+	}
+	assert.Equal(t, io.EOF, err)
+	for _, p := range panels {
+		assert.Contains(t, string(text), p.title)
+	}
+	file, err := os.Open(picture)
+	require.NoError(t, err)
+	defer file.Close()
+	_, err = png.Decode(file)
+	assert.NoError(t, err)
+}
+
+// What is wrong with a life in each of these makes the program fail, and it says
+// what it is.
+var spoils = map[string]func() error{
+	"fails":      func() error { return errors.New("own failure") },
+	"descriptor": leaveDescriptor,
+	"goroutine":  func() error { go func() { select {} }(); return nil },
+	"memory":     func() error { kept = append(kept, make([]byte, 1<<18)); return nil },
+	"thread": func() error {
+		for range 20 {
+			go func() { runtime.LockOSThread(); _ = unix.Pause() }()
+		}
+		return nil
+	},
+	"child": func() error {
+		attr := os.ProcAttr{Env: []string{childMark + "=0"}}
+		self, err := os.Executable()
+		if err == nil {
+			_, err = os.StartProcess(self, []string{self}, &attr)
+		}
+		return err
+	},
+}
+
+var kept [][]byte
+
+func leaveDescriptor() error {
+	_, err := eventfd.New(0)
+	return err
+}
+
+func TestSpoilt(t *testing.T) {
+	notEmulated(t)
+	for what, want := range map[string]string{
+		"fails":      `spoilt: own failure`,
+		"descriptor": `(?s)descriptors not flat: .*\.leaveDescriptor\n`,
+		"goroutine":  `goroutines not flat: at rest`,
+		"memory":     `live heap not flat: at rest`,
+		"thread":     `threads not flat: `,
+		"child":      `children are left`,
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			cmd := program(t, "-for", "2s", "-warmup", "500ms", "-handles", "100")
+			cmd.Env = append(cmd.Env, spoilt+"="+what)
+			status, out, errs := result(t, cmd)
+			assert.Equal(t, statusFailed, status, out)
+			assert.Regexp(t, want, errs)
+		})
+	}
+}
+
+// Where the limit of descriptors cannot be raised, the program says so and makes do.
+func TestLimited(t *testing.T) {
+	notEmulated(t)
+	cmd := program(t, "-for", "1s", "-handles", "100000")
+	cmd.Env = append(cmd.Env, limited+"=1500")
+	status, out, errs := unprivileged(t, cmd)
+	assert.Zero(t, status, errs)
+	assert.Contains(t, out, "RLIMIT_NOFILE cannot be raised over 1500: 500 handles stay open instead of 100000")
+}
+
+// unprivileged is result for a command that has no power over limits and clocks,
+// root's or not.
+func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		// The thread ends with the goroutine, which does not unlock it.
+		runtime.LockOSThread()
+		for _, capability := range []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_RESOURCE} {
+			// Who may not drop it has none.
+			_ = unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
+		}
+		status, stdout, stderr = result(t, cmd)
+	}()
+	<-done
+	return status, stdout, stderr
+}
+
+func TestInterrupted(t *testing.T) {
+	notEmulated(t)
+	cmd := program(t, "-for", "1h", "-warmup", "100ms", "-handles", "100")
+	ended := time.AfterFunc(time.Second, func() { _ = cmd.Process.Signal(unix.SIGINT) })
+	defer ended.Stop()
+	status, out, errs := result(t, cmd)
+	assert.Zero(t, status, errs)
+	assert.Contains(t, out, "all adds up")
+}
+
+func TestUsage(t *testing.T) {
+	for _, tt := range []struct {
+		args string
+		want string
+	}{
+		{"now", `unexpected argument "now": see soak -h`},
+		{"-for 1", `invalid value "1" for flag -for`},
+		{"-for 10ms", "-for 10ms: less than a second shows nothing"},
+		{"-for 10s -warmup 6s", "-warmup 6s: must be between 0 and half of -for 10s"},
+		{"-warmup -1s", "-warmup -1s: must be between"},
+		{"-handles -1", "-handles -1: must not be negative"},
+		{"-load 0", "-load 0: must be more than 0"},
+		{"-load NaN", "-load NaN: must be more than 0"},
+		{"-load 10000", "-load 10000: must be more than 0, and not more than the"},
+		{"-step 0s", "-step 0s: must be at least 100ms"},
+		{"-storm -for 3s", "-storm goes with no other flag"},
+		{"-svg=", "-svg needs the name of a file"},
+		{"-png=", "-png needs the name of a file"},
+		{"-frob", "flag provided but not defined: -frob"},
+	} {
+		status, out, errs := result(t, program(t, strings.Fields(tt.args)...))
+		assert.Equal(t, statusUsage, status, tt.args)
+		assert.Empty(t, out)
+		assert.Contains(t, errs, "soak: ")
+		assert.Contains(t, errs, tt.want)
+		assert.Equal(t, 1, strings.Count(errs, "\n"), "one line: %s", errs)
+	}
+	status, out, _ := result(t, program(t, "-h"))
+	assert.Zero(t, status)
+	assert.Equal(t, help, out)
+}
+
+// Nobody but root sets the clock; the test does not, either.
+func TestStepRefused(t *testing.T) {
+	notEmulated(t)
+	cmd := program(t, "-for", "1s", "-handles", "100", "-step", "1s")
+	status, _, errs := unprivileged(t, cmd)
+	assert.Equal(t, statusFailed, status)
+	assert.Contains(t, errs, "soak: -step: clock_settime: operation not permitted")
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// However many wait, and for whatever, all of them return with the error that says
+// why.
+func TestStorms(t *testing.T) {
+	notEmulated(t)
+	var out bytes.Buffer
+	require.NoError(t, storms(&out, 1_000))
+	for _, kind := range calms {
+		assert.Equal(t, len(endings), strings.Count(out.String(), kind.name), out.String())
+	}
+}
+
+// A storm in which somebody does not wait, or for something else, is an error.
+func TestNoStorm(t *testing.T) {
+	c, err := calms[0].open()
+	require.NoError(t, err)
+	require.NoError(t, c.close())
+	for _, e := range endings {
+		_, err := e.raise(c, 10)
+		if e.cancels {
+			assert.ErrorContains(t, err, "a wait returned")
+		} else {
+			assert.NoError(t, err)
+		}
+	}
+}
