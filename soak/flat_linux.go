@@ -2,7 +2,10 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
+	"time"
 )
 
 // A level is something of which there must not be more at the end than there was
@@ -24,9 +27,12 @@ type level struct {
 
 	// drift is how much it may grow in the second half of the run, by the median of
 	// the slopes between all pairs of samples: what a single one says is noise,
-	// as it depends on who is at work and on when memory was last collected.
+	// as it depends on who is at work and on when memory was last collected. Of less
+	// than [enough] even the median is noise.
 	drift float64
 }
+
+const enough = time.Minute
 
 // blocking is how many goroutines can be in a call that blocks its thread, so far
 // as the program can tell: four a life.
@@ -40,7 +46,7 @@ var levels = []level{
 	{"RSS", func(s sample) float64 { return s.rss }, inMebi, 12 * mebi, 12 * mebi},
 }
 
-func plain(v float64) string  { return fmt.Sprintf("%.4g", v) }
+func plain(v float64) string  { return strconv.Itoa(int(math.Round(v))) }
 func inMebi(v float64) string { return fmt.Sprintf("%.1f MiB", v/mebi) }
 
 // A verdict is what became of a level.
@@ -56,13 +62,15 @@ type verdict struct {
 func (l level) judge(before, after sample, between []sample) verdict {
 	v := verdict{level: l, before: l.of(before), after: l.of(after)}
 	half := between[len(between)/2:]
+	var span time.Duration
 	if len(half) > 1 {
-		v.grown = slope(half, l.of) * float64(half[len(half)-1].at-half[0].at)
+		span = half[len(half)-1].at - half[0].at
+		v.grown = slope(half, l.of) * float64(span)
 	}
 	switch {
 	case v.after > v.before+l.atRest:
 		v.why = fmt.Sprintf("at rest there is %s more than after the warm-up, and may be %s", l.show(v.after-v.before), l.show(l.atRest))
-	case v.grown > l.drift:
+	case v.grown > l.drift && span >= enough:
 		v.why = fmt.Sprintf("it grew by %s in the second half, and may by %s", l.show(v.grown), l.show(l.drift))
 	}
 	return v

@@ -48,14 +48,15 @@ func makeRoom(wanted int) (int, error) {
 }
 
 // room returns how many of the wanted handles there are descriptors for, and says
-// so where they are fewer. A handle that is waited on takes two.
+// so where they are fewer. Of a hundred handles some are waited on, which takes six
+// descriptors more.
 func room(wanted int, out io.Writer) (int, error) {
-	const handle, descriptors = 100, 106
-	most, err := makeRoom(watched + min(wanted, math.MaxInt32/descriptors)/handle*descriptors + handle)
+	const descriptors, each, spare = 106, 100, 16
+	most, err := makeRoom(watched + spare + min(wanted, math.MaxInt32/2)/each*descriptors + descriptors)
 	if err != nil {
 		return 0, err
 	}
-	handles := min(wanted, max(most-watched, 0)/descriptors*handle+handle)
+	handles := min(wanted, max(most-watched-spare, 0)*each/descriptors)
 	if handles < wanted {
 		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, handles, wanted)
 	}

@@ -116,11 +116,16 @@ var spoils = map[string]func() error{
 	"fails":      func() error { return errors.New("own failure") },
 	"descriptor": leaveDescriptor,
 	"goroutine":  func() error { go func() { select {} }(); return nil },
-	"memory":     func() error { kept = append(kept, make([]byte, 1<<18)); return nil },
+	"memory": func() error {
+		kept = append(kept, make([]byte, 2*mebi))
+		time.Sleep(50 * time.Millisecond)
+		return nil
+	},
 	"thread": func() error {
-		for range 20 {
+		for range blocking + 20 {
 			go func() { runtime.LockOSThread(); _ = unix.Pause() }()
 		}
+		time.Sleep(300 * time.Millisecond)
 		return nil
 	},
 	"child": func() error {
@@ -168,7 +173,7 @@ func TestLimited(t *testing.T) {
 	cmd.Env = append(cmd.Env, limited+"=1500")
 	status, out, errs := unprivileged(t, cmd)
 	assert.Zero(t, status, errs)
-	assert.Contains(t, out, "RLIMIT_NOFILE cannot be raised over 1500: 500 handles stay open instead of 100000")
+	assert.Contains(t, out, "RLIMIT_NOFILE cannot be raised over 1500: 433 handles stay open instead of 100000")
 }
 
 // unprivileged is result for a command that has no power over limits and clocks,
