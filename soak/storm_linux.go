@@ -7,6 +7,7 @@ import (
 	"io"
 	"runtime"
 	"runtime/metrics"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -104,18 +105,21 @@ func (e ending) raise(c calm, waiters int) (storm, error) {
 		want, end = context.Canceled, func() error { cancel(); return nil }
 	}
 	var all crowd
+	var returned atomic.Bool
 	parked := waiting() + waiters
 	all.do(waiters, func() error {
 		ctx, release := e.context(shared)
 		defer release()
-		if err := c.wait(ctx); !errors.Is(err, want) {
+		err := c.wait(ctx)
+		returned.Store(true)
+		if !errors.Is(err, want) {
 			return fmt.Errorf("a wait returned %v, not %v", err, want)
 		}
 		return nil
 	})
 	// Who comes to wait later than this is served as well, but would not be in the
 	// storm: the count is the runtime's, and approximate.
-	for patience := time.Now().Add(20 * time.Second); waiting() < parked && time.Now().Before(patience); {
+	for patience := time.Now().Add(20 * time.Second); waiting() < parked && !returned.Load() && time.Now().Before(patience); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	runtime.GC() // not while the time is taken

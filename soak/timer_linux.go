@@ -107,10 +107,15 @@ type period struct{ earliest, latest, interval time.Duration }
 func (p *period) arm(t *timerfd.TimerFD) (err error) {
 	delay := rand.N(5 * time.Millisecond)
 	if c := t.Clock(); c == timerfd.Realtime || c == timerfd.RealtimeAlarm {
-		at := time.Now().Add(delay)
+		now := time.Now()
+		at := now.Add(delay)
 		p.earliest = time.Duration(at.UnixNano())
 		p.latest = p.earliest
-		return t.ArmAt(at, p.interval, timerfd.CancelOnSet)
+		err := t.ArmAt(at, p.interval, timerfd.CancelOnSet)
+		if err == nil && setSince(now) { // perhaps before the timer was armed
+			err = timerfd.ErrClockChanged
+		}
+		return err
 	}
 	if p.earliest, err = shown(t.Clock()); err != nil {
 		return err
@@ -121,6 +126,14 @@ func (p *period) arm(t *timerfd.TimerFD) (err error) {
 	p.latest, err = shown(t.Clock())
 	p.earliest, p.latest = p.earliest+delay, p.latest+delay
 	return err
+}
+
+// setSince reports whether the wall clock was set since, by more than it may have
+// been slewed.
+func setSince(then time.Time) bool {
+	now := time.Now()
+	byWall, steady := now.Round(0).Sub(then.Round(0)), now.Sub(then)
+	return (byWall - steady).Abs() > 100*time.Millisecond
 }
 
 // due returns how often the timer has expired by now, at most or at least.
