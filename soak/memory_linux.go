@@ -6,6 +6,8 @@ import (
 	"errors"
 	"math/rand/v2"
 
+	"golang.org/x/sys/unix"
+
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -79,7 +81,11 @@ func sealAndSend(m *memfd.MemFD) (*memfd.MemFD, error) {
 	}
 	defer here.Close()
 	defer there.Close()
-	if err := errors.Join(m.Seal(immutable), m.SendTo(here)); err != nil {
+	// A reader whose thread the kernel has put aside in read(2) holds a page.
+	for err = m.Seal(immutable); errors.Is(err, unix.EBUSY); err = m.Seal(immutable) {
+		moment()
+	}
+	if err := errors.Join(err, m.SendTo(here)); err != nil {
 		return nil, err
 	}
 	return memfd.ReceiveFrom(there, immutable)
