@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
@@ -64,7 +66,11 @@ func (f *FD) readUint64() (uint64, error) {
 	if err == nil || err == ErrWouldBlock || err == ErrClosed {
 		return v, err
 	}
-	// Whatever stands in its way, a read(2) may do.
+	// That the clock was set a timerfd tells once, by whatever call.
+	if errors.Is(err, unix.ECANCELED) {
+		return 0, err
+	}
+	// Whatever else stands in its way, a read(2) may do.
 	if refused := new(os.SyscallError); errors.As(err, &refused) {
 		return attempt(f, &readSide, f.guard.ReadUint64)
 	}

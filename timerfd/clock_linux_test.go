@@ -1,6 +1,7 @@
 package timerfd_test
 
 import (
+	"context"
 	"math"
 	"testing"
 	"time"
@@ -63,6 +64,27 @@ func TestCancelOnSet(t *testing.T) {
 		require.NoError(t, err)
 		assert.InDelta(t, far, remaining, float64(time.Minute), "it runs on")
 		assert.Equal(t, time.Hour, interval)
+	})
+}
+
+// The same where the timer is shared, as then another call reads it.
+func TestCancelOnSetShared(t *testing.T) {
+	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
+		dup, err := tm.Dup()
+		require.NoError(t, err)
+		defer dup.Close()
+		require.NoError(t, tm.ArmAt(time.Now().Add(far), time.Hour, timerfd.CancelOnSet))
+		ctx, cancel := context.WithTimeout(background, 10*time.Second)
+		defer cancel()
+		stepClock(t)
+		_, err = tm.ReadContext(ctx)
+		assert.Equal(t, timerfd.ErrClockChanged, err)
+
+		waiter := make(chan error, 1)
+		go func() { _, err := dup.ReadContext(ctx); waiter <- err }()
+		time.Sleep(5 * time.Millisecond)
+		stepClock(t)
+		assert.Equal(t, timerfd.ErrClockChanged, <-waiter)
 	})
 }
 
