@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/xml"
 	"errors"
 	"image/png"
@@ -54,10 +56,10 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	argv := append(append(strings.Fields(os.Getenv("MATRIX_EMU")), self), args...)
-	cmd := exec.Command(argv[0], argv[1:]...)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	t.Cleanup(cancel)
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
-	tooLong := time.AfterFunc(2*time.Minute, func() { _ = cmd.Process.Kill() })
-	t.Cleanup(func() { tooLong.Stop() })
 	return cmd
 }
 
@@ -194,14 +196,25 @@ func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr strin
 	return status, stdout, stderr
 }
 
+// What there is when ^C ends it is judged.
 func TestInterrupted(t *testing.T) {
 	notEmulated(t)
 	cmd := program(t, "-for", "1h", "-warmup", "100ms", "-handles", "100")
-	ended := time.AfterFunc(time.Second, func() { _ = cmd.Process.Signal(unix.SIGINT) })
-	defer ended.Stop()
-	status, out, errs := result(t, cmd)
-	assert.Zero(t, status, errs)
-	assert.Contains(t, out, "all adds up")
+	var errs bytes.Buffer
+	cmd.Stderr = &errs
+	out, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewReader(out)
+	first, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, first, "stays open")
+	time.Sleep(500 * time.Millisecond)
+	require.NoError(t, cmd.Process.Signal(unix.SIGINT))
+	rest, err := io.ReadAll(lines)
+	require.NoError(t, err)
+	assert.NoError(t, cmd.Wait(), errs.String())
+	assert.Contains(t, string(rest), "all adds up")
 }
 
 func TestUsage(t *testing.T) {
