@@ -93,6 +93,10 @@ var endings = []ending{
 type storm struct {
 	end time.Duration // the call that ended it
 	all time.Duration
+
+	// used is what it took of the processors: what others want of them leaves that
+	// alone.
+	used time.Duration
 }
 
 // raise has that many goroutines wait on c, ends their waits all at once, and
@@ -123,11 +127,12 @@ func (e ending) raise(c calm, waiters int) (storm, error) {
 		time.Sleep(10 * time.Millisecond)
 	}
 	runtime.GC() // not while the time is taken
-	start := time.Now()
+	start, before := time.Now(), processorTime()
 	err := end()
 	ended := time.Since(start)
 	err = errors.Join(err, all.wait())
-	return storm{ended, time.Since(start)}, errors.Join(err, c.close())
+	s := storm{ended, time.Since(start), processorTime() - before}
+	return s, errors.Join(err, c.close())
 }
 
 // waiting returns how many goroutines are parked.
@@ -138,9 +143,9 @@ func waiting() int {
 }
 
 // storms raises one of each kind with each number of waiters, and says what each
-// took: a time for each waiter that grows with their number would be a fault.
+// took: processor time for each waiter that grows with their number would be a fault.
 func storms(w io.Writer, sizes ...int) error {
-	fmt.Fprintf(w, "%-22s %-24s %9s %12s %12s %12s\n", "waiting in", "ended by", "waiters", "the call", "all returned", "per waiter")
+	fmt.Fprintf(w, "%-22s %-24s %9s %12s %12s %12s\n", "waiting in", "ended by", "waiters", "the call", "all returned", "CPU each")
 	for _, kind := range calms {
 		for _, e := range endings {
 			for _, n := range sizes {
@@ -152,7 +157,7 @@ func storms(w io.Writer, sizes ...int) error {
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", kind.name, e.name, err)
 				}
-				fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(s.end), brief(s.all), brief(s.all/time.Duration(n)))
+				fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(s.end), brief(s.all), brief(s.used/time.Duration(n)))
 			}
 		}
 	}
