@@ -170,19 +170,18 @@ func (p picture) panel(panel panel, lowest bool) *plot.Plot {
 	drawn.Y.Tick.Marker = plot.TickerFunc(plainTicks)
 	drawn.Y.Label.TextStyle.Font.Size = 9
 	drawn.Y.Tick.Label.Font.Size, drawn.X.Tick.Label.Font.Size = 8, 8
+	drawn.X.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
+		ticks := plainTicks(low, high)
+		if !lowest {
+			for i := range ticks {
+				ticks[i].Label = " " // the line of the grid stays
+			}
+		}
+		return ticks
+	})
 	if lowest {
 		drawn.X.Label.Text = name
 		drawn.X.Label.TextStyle.Font.Size = 9
-	} else {
-		drawn.X.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
-			ticks := plot.DefaultTicks{}.Ticks(low, high)
-			for i, t := range ticks {
-				if t.Label != "" {
-					ticks[i].Label = " " // the line of the grid stays
-				}
-			}
-			return ticks
-		})
 	}
 	return drawn
 }
