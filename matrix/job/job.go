@@ -1,0 +1,80 @@
+// Package job is what the matrix and the init of its virtual machines share: what
+// is to be run, and how its output is told apart in the one stream that there is.
+package job
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// A Job is a program to run.
+type Job struct {
+	Name string
+	Argv []string
+	Env  []string // added to that of who runs it
+	Dir  string
+}
+
+// The lines that frame a job's output begin with a byte that no test prints, but
+// test2json's marks do.
+const (
+	begin = "\x16MATRIX begin "
+	end   = "\x16MATRIX end "
+	done  = "\x16INIT done "
+)
+
+// Run runs a job, and writes its output with a frame around it.
+func (j Job) Run(w io.Writer) {
+	fmt.Fprintf(w, "\n%s%s\n", begin, j.Name)
+	cmd := exec.Command(j.Argv[0], j.Argv[1:]...)
+	cmd.Env = append(os.Environ(), j.Env...)
+	cmd.Dir = j.Dir
+	cmd.Stdout, cmd.Stderr = w, w
+	// Children that a test left behind may hold its standard output.
+	cmd.WaitDelay = 10 * time.Second
+	started := time.Now()
+	status := "exit status 0"
+	if err := cmd.Run(); err != nil {
+		status = err.Error()
+	}
+	fmt.Fprintf(w, "\n%s%.1f %s\n", end, time.Since(started).Seconds(), status)
+}
+
+// Done writes the line that says that all jobs were run, on which kernel.
+func Done(w io.Writer, kernel string) { fmt.Fprintf(w, "\n%s%s\n", done, kernel) }
+
+// An Output is what a job wrote.
+type Output struct {
+	Name    string
+	Text    []byte
+	Status  string // "exit status 0" if all is well, empty if it did not end
+	Seconds float64
+}
+
+// Split takes a stream apart. The kernel is empty if the stream breaks off before
+// its end: the machine has crashed, or was stopped.
+func Split(stream []byte) (outputs []Output, kernel string) {
+	var at *Output
+	// A console puts a carriage return before each new line.
+	for line := range bytes.Lines(bytes.ReplaceAll(stream, []byte("\r\n"), []byte("\n"))) {
+		text := strings.TrimSuffix(string(line), "\n")
+		if name, ok := strings.CutPrefix(text, begin); ok {
+			outputs = append(outputs, Output{Name: name})
+			at = &outputs[len(outputs)-1]
+		} else if result, ok := strings.CutPrefix(text, end); ok && at != nil {
+			seconds, status, _ := strings.Cut(result, " ")
+			_, _ = fmt.Sscan(seconds, &at.Seconds)
+			at.Status, at = status, nil
+		} else if release, ok := strings.CutPrefix(text, done); ok {
+			kernel = release
+		} else if at != nil {
+			at.Text = append(at.Text, line...)
+		}
+	}
+	return outputs, kernel
+}
