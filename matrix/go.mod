@@ -2,7 +2,4 @@ module code.hybscloud.com/iofd/matrix
 
 go 1.26.0
 
-require (
-	github.com/stretchr/testify v1.12.1
-	golang.org/x/sys v0.49.0
-)
+require golang.org/x/sys v0.49.0

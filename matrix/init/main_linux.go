@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -66,7 +67,7 @@ func run() error {
 		return err
 	}
 	for _, j := range jobs {
-		j.Run(os.Stdout)
+		j.Run(context.Background(), os.Stdout)
 	}
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {

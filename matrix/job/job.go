@@ -4,6 +4,7 @@ package job
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -28,10 +29,10 @@ const (
 	done  = "\x16INIT done "
 )
 
-// Run runs a job, and writes its output with a frame around it.
-func (j Job) Run(w io.Writer) {
+// Run runs a job until ctx ends, and writes its output with a frame around it.
+func (j Job) Run(ctx context.Context, w io.Writer) {
 	fmt.Fprintf(w, "\n%s%s\n", begin, j.Name)
-	cmd := exec.Command(j.Argv[0], j.Argv[1:]...)
+	cmd := exec.CommandContext(ctx, j.Argv[0], j.Argv[1:]...)
 	cmd.Env = append(os.Environ(), j.Env...)
 	cmd.Dir = j.Dir
 	cmd.Stdout, cmd.Stderr = w, w

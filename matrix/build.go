@@ -1,0 +1,85 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"code.hybscloud.com/iofd/matrix/job"
+)
+
+// packages are those of the library that have tests.
+var packages = []string{"internal/sys", "internal/sys/capture", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
+
+// binary is the name of a package's test binary.
+func binary(pkg string) string {
+	if pkg == "." {
+		return "iofd.test"
+	}
+	return filepath.Base(pkg) + ".test"
+}
+
+// What looks at the source tree or builds programs has no place elsewhere.
+const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule)$"
+
+// probe is the job that asks the kernel without the library.
+const probe = "probe"
+
+// build compiles the test binaries and the probe for a processor into dir. They
+// are statically linked.
+func build(root, dir string, p *processor) error {
+	test := []string{"test", "-c", "-o", dir + "/"}
+	for _, pkg := range packages {
+		test = append(test, "./"+pkg)
+	}
+	for _, args := range [][]string{test, {"build", "-o", dir + "/", "./matrix/probe", "./matrix/init"}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = root
+		if _, err := output(cmd, "GOARCH="+p.goarch, "CGO_ENABLED=0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jobs returns what is to be run on m of what build has put into dir, each in its
+// package's directory unless root is empty. What is emulated runs the short tests:
+// it is ten times slower, and some of the long ones know a deadline.
+func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
+	var all []job.Job
+	add := func(name, pkg string, env []string, args ...string) {
+		j := job.Job{Name: name, Argv: append([]string{filepath.Join(dir, binary(pkg)), "-test.v=test2json", "-test.timeout=10m"}, args...), Env: env}
+		if root != "" {
+			j.Dir = filepath.Join(root, pkg)
+		}
+		all = append(all, j)
+	}
+	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
+	for _, pkg := range packages {
+		add(pkg, pkg, nil, "-test.skip="+notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native))
+	}
+	long := stress.String()
+	if m.processor.lanes {
+		owner := []string{"IOFD_LANE=owner"}
+		add("owner against closer", "internal/sys", owner, "-test.run=^TestOwnerAgainstCloser$", "-lane="+long)
+		add("no stray read, owner's lane", "fd", owner, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	}
+	add("no stray read, shared lane", "fd", []string{"IOFD_LANE=shared"}, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	return all
+}
+
+// repository returns the directory of go.work.
+func repository() (string, error) {
+	work, err := output(exec.Command("go", "env", "GOWORK"))
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Dir(strings.TrimSpace(work))
+	if _, err := os.Stat(filepath.Join(root, "matrix", "init")); err != nil {
+		return "", fmt.Errorf("run it in the repository, with its go.work: %w", err)
+	}
+	return root, nil
+}

@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+)
+
+// An excuse says why tests are skipped that give a certain reason. It holds on
+// machines of one kind, and only where the probe found that the machine does not
+// do what it is about: the probe knows nothing of the library.
+type excuse struct {
+	kind       kind
+	processors []string // all if empty
+	reason     *regexp.Regexp
+	probe      string // the question that is not answered yes; none if empty
+	why        string
+}
+
+var (
+	fallback = []string{"386", "arm", "ppc64le", "s390x"}
+	reason   = regexp.MustCompile
+)
+
+var excuses = []excuse{
+	{user, nil, reason(`seccomp\(2\)`), "seccomp(2)", "QEMU has no seccomp(2)"},
+	{user, nil, reason(`ptrace\(2\)|since Linux 3\.4: function not implemented`), "ptrace(2)", "QEMU has no ptrace(2)"},
+	{user, nil, reason(`memfd_secret: function not implemented`), "memfd_secret(2)", "QEMU has no memfd_secret(2)"},
+	{user, nil, reason(`since Linux 6\.1[35]: unsupported`), "PIDFD_GET_INFO", "QEMU does not know the ioctl(2) PIDFD_GET_INFO"},
+	{user, nil, reason(`since Linux 6\.11: ioctl`), "PIDFD_GET_PID_NAMESPACE", "QEMU does not know the ioctl(2) calls for namespaces"},
+	{user, nil, reason(`makes no PID namespaces|takes root, and no emulator`), "clone(2), CLONE_NEWPID", "QEMU refuses to clone(2) into new namespaces"},
+	{user, nil, reason(`does not number signals`), "real-time signal by pidfd_send_signal(2), with its siginfo", "QEMU translates the signal's number, but not the siginfo that has it too"},
+	{user, nil, reason(`process handle unavailable`), "os.Process.WithHandle", "package os finds no pidfds that work under QEMU"},
+	{user, nil, reason(`keeps the descriptors that do not fit`), "recvmsg(2) closes what does not fit", "QEMU receives into a buffer of its own, and leaks the descriptors that do not fit into the program's"},
+	{user, nil, reason(`does not run programs for`), "execve(2) of itself", "the kernel runs no programs of that processor"},
+	{user, []string{"386"}, reason(`does not run programs for`), "", "the kernel would run it itself, without QEMU"},
+	{user, nil, reason(`gives descriptor 0 for a pidfd`), "", "QEMU reports a pidfd 0 where clone(2) failed to make one"},
+	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
+	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
+	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
+}
+
+// portable are those that hold on machines of any kind.
+var portable = []excuse{
+	{"", fallback, reason(`^no handler for`), "", "the library captures signals in assembly, which there is none of; its documentation says so"},
+}
+
+var since = regexp.MustCompile(`^since Linux (\d+)\.(\d+): `)
+
+// explain finds a why for each skip that has one.
+func explain(r *result) {
+	for i := range r.Cells {
+		for j := range r.Cells[i].Skipped {
+			s := &r.Cells[i].Skipped[j]
+			s.Why = why(r, s.Reason)
+		}
+	}
+}
+
+func why(r *result, given string) string {
+	if v := since.FindStringSubmatch(given); v != nil && r.Kind == system && compareVersions(series(r.Kernel), v[1]+"."+v[2]) < 0 {
+		return fmt.Sprintf("Linux %s.%s brought it", v[1], v[2])
+	}
+	for _, e := range slices.Concat(excuses, portable) {
+		if e.holds(r) && e.reason.MatchString(given) {
+			return e.why
+		}
+	}
+	return ""
+}
+
+func (e excuse) holds(r *result) bool {
+	if e.kind != "" && e.kind != r.Kind || e.processors != nil && !slices.Contains(e.processors, r.Processor) {
+		return false
+	}
+	return e.probe == "" || slices.ContainsFunc(r.Probe, func(a answer) bool { return a.Call == e.probe && a.Answer != yes })
+}
+
+const yes = "yes" // what the probe says of what is there
+
+// series returns the first two numbers of a kernel's release.
+func series(release string) string { return regexp.MustCompile(`^\d+\.\d+`).FindString(release) }

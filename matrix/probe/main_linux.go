@@ -1,0 +1,274 @@
+// Command probe asks the kernel for what the tests of the library may find missing,
+// by bare system calls: what it answers is the kernel's doing, or the emulator's.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// Numbers that are the same on all architectures, and not in x/sys on all of them.
+const (
+	processMadvise  = 440
+	memfdSecret     = 447
+	processMrelease = 448
+)
+
+// MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED.
+const registerMembarrier = 16
+
+const childMark = "PROBE_CHILD"
+
+func main() {
+	if os.Getenv(childMark) != "" {
+		return
+	}
+	for _, q := range questions {
+		answer := "yes"
+		if err := q.ask(); err != nil {
+			answer = err.Error()
+			if errno, ok := err.(unix.Errno); ok {
+				answer = unix.ErrnoName(errno)
+			}
+		}
+		fmt.Printf("%s: %s\n", q.call, answer)
+	}
+}
+
+var questions = []struct {
+	call string
+	ask  func() error
+}{
+	{"membarrier(2), private and expedited", func() error {
+		return call(unix.SYS_MEMBARRIER, registerMembarrier, 0)
+	}},
+	{"pidfd_getfd(2)", func() error {
+		return onSelf(0, func(pidfd int) error {
+			fd, err := unix.PidfdGetfd(pidfd, 1, 0)
+			if err == nil {
+				_ = unix.Close(fd)
+			}
+			return err
+		})
+	}},
+	{"PIDFD_THREAD", func() error { return onSelf(unix.O_EXCL, func(int) error { return nil }) }},
+	{"PIDFD_SIGNAL_PROCESS_GROUP", func() error {
+		return onSelf(0, func(pidfd int) error {
+			// No group has our number, unless we lead one.
+			if err := unix.PidfdSendSignal(pidfd, 0, nil, 4); err != unix.ESRCH {
+				return err
+			}
+			return nil
+		})
+	}},
+	{"PIDFD_GET_INFO", func() error {
+		return onSelf(0, func(pidfd int) error {
+			var info [88]byte
+			return ioctl(pidfd, request(true, true, 0xff, 11, unsafe.Sizeof(info)), uintptr(unsafe.Pointer(&info)))
+		})
+	}},
+	{"PIDFD_GET_PID_NAMESPACE", func() error {
+		return onSelf(0, func(pidfd int) error { return ioctl(pidfd, request(false, false, 0xff, 6, 0), 0) })
+	}},
+	{"PIDFD_SELF", func() error { return unix.PidfdSendSignal(-10000, 0, nil, 0) }},
+	{"SO_PEERPIDFD", func() error {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(pair[0])
+		defer unix.Close(pair[1])
+		pidfd, err := unix.GetsockoptInt(pair[0], unix.SOL_SOCKET, unix.SO_PEERPIDFD)
+		if err == nil {
+			_ = unix.Close(pidfd)
+		}
+		return err
+	}},
+	{"F_DUPFD_QUERY", func() error {
+		_, err := unix.FcntlInt(0, unix.F_DUPFD_QUERY, 0)
+		return err
+	}},
+	{"preadv2(2), RWF_NOWAIT on an eventfd", func() error {
+		fd, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		_, err = unix.Preadv2(fd, [][]byte{make([]byte, 8)}, -1, unix.RWF_NOWAIT)
+		return err
+	}},
+	{"memfd_create(2), MFD_NOEXEC_SEAL", func() error { return create(unix.MFD_NOEXEC_SEAL) }},
+	{"memfd_create(2), MFD_HUGETLB", func() error { return create(unix.MFD_HUGETLB | unix.MFD_HUGE_2MB) }},
+	{"memfd_secret(2)", func() error { return call(memfdSecret, unix.O_CLOEXEC) }},
+	{"TFD_IOC_SET_TICKS", func() error {
+		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(fd)
+		ticks := uint64(1)
+		return ioctl(fd, request(false, true, 'T', 0, 8), uintptr(unsafe.Pointer(&ticks)))
+	}},
+	{"the clock can be set", func() error {
+		_, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &unix.Timex{Modes: unix.ADJ_SETOFFSET})
+		return err
+	}},
+	// What these say of a bad argument tells whether they are there.
+	{"clone3(2)", func() error { return there(unix.EINVAL, unix.SYS_CLONE3, 0, 0) }},
+	{"process_madvise(2)", func() error { return there(unix.EBADF, processMadvise, ^uintptr(0), 0, 0, unix.MADV_COLD, 0) }},
+	{"process_mrelease(2)", func() error { return there(unix.EBADF, processMrelease, ^uintptr(0), 0) }},
+	{"seccomp(2)", func() error {
+		allow := uint32(unix.SECCOMP_RET_ALLOW)
+		return call(unix.SYS_SECCOMP, unix.SECCOMP_GET_ACTION_AVAIL, 0, uintptr(unsafe.Pointer(&allow)))
+	}},
+	{"ptrace(2)", func() error { return there(unix.ESRCH, unix.SYS_PTRACE, unix.PTRACE_CONT, 0, 0, 0) }},
+	{"clone(2), CLONE_NEWPID", func() error { return start("/bin/true", unix.CLONE_NEWPID) }},
+	{"signalfd4(2) refuses a mask of 4 bytes", func() error {
+		var mask uint64
+		return there(unix.EINVAL, unix.SYS_SIGNALFD4, ^uintptr(0), uintptr(unsafe.Pointer(&mask)), 4, 0)
+	}},
+	{"real-time signal by pidfd_send_signal(2), with its siginfo", sendValue},
+	{"recvmsg(2) closes what does not fit", receive},
+	{"os.Process.WithHandle", func() error {
+		self, err := os.FindProcess(os.Getpid())
+		if err != nil {
+			return err
+		}
+		return self.WithHandle(func(uintptr) {})
+	}},
+	{"execve(2) of itself", func() error { return start("/proc/self/exe", 0) }},
+}
+
+// call returns the error of a system call.
+func call(number uintptr, args ...uintptr) error {
+	var a [6]uintptr
+	copy(a[:], args)
+	_, _, errno := unix.Syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5])
+	if errno != 0 {
+		return errno
+	}
+	return nil
+}
+
+// there makes a call that fails as want says on a kernel that has it.
+func there(want unix.Errno, number uintptr, args ...uintptr) error {
+	switch err := call(number, args...); err {
+	case want:
+		return nil
+	case nil:
+		return errors.New("it succeeds")
+	default:
+		return err
+	}
+}
+
+func onSelf(flags int, do func(pidfd int) error) error {
+	pidfd, err := unix.PidfdOpen(os.Getpid(), flags)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pidfd)
+	return do(pidfd)
+}
+
+func create(flags int) error {
+	fd, err := unix.MemfdCreate("probe", unix.MFD_CLOEXEC|flags)
+	if err == nil {
+		_ = unix.Close(fd)
+	}
+	return err
+}
+
+func ioctl(fd int, request, arg uintptr) error {
+	return call(unix.SYS_IOCTL, uintptr(fd), request, arg)
+}
+
+// request is the number of an ioctl(2), see asm/ioctl.h: on POWER, the direction
+// has bits of its own.
+func request(read, write bool, kind, number, size uintptr) uintptr {
+	direction, readBit, writeBit, noneBit, shift := uintptr(0), uintptr(2), uintptr(1), uintptr(0), 30
+	if runtime.GOARCH == "ppc64le" {
+		readBit, writeBit, noneBit, shift = 2, 4, 1, 29
+	}
+	if read {
+		direction |= readBit
+	}
+	if write {
+		direction |= writeBit
+	}
+	if !read && !write {
+		direction = noneBit
+	}
+	return direction<<shift | size<<16 | kind<<8 | number
+}
+
+// start starts a program in new namespaces, which ends at once.
+func start(program string, namespaces uintptr) error {
+	process, err := os.StartProcess(program, []string{program}, &os.ProcAttr{
+		Env: append(os.Environ(), childMark+"=1"),
+		Sys: &syscall.SysProcAttr{Cloneflags: namespaces},
+	})
+	if err != nil {
+		return errors.Unwrap(err)
+	}
+	_, err = process.Wait()
+	return err
+}
+
+// sendValue sends a signal that is ignored, with a siginfo that says its number.
+func sendValue() error {
+	const number = 50
+	signal.Ignore(syscall.Signal(number))
+	return onSelf(0, func(pidfd int) error {
+		var info unix.Siginfo
+		info.Signo, info.Code = number, -1 // SI_QUEUE
+		return unix.PidfdSendSignal(pidfd, number, &info, 0)
+	})
+}
+
+// receive receives fewer descriptors than were sent: the kernel closes the others.
+func receive() error {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(pair[0])
+	defer unix.Close(pair[1])
+	const sent = 250
+	if err := unix.Sendmsg(pair[0], []byte{0}, unix.UnixRights(make([]int, sent)...), nil, 0); err != nil {
+		return err
+	}
+	open := func() (n int) {
+		for fd := range 2 * sent {
+			if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+				n++
+			}
+		}
+		return n
+	}
+	before := open()
+	control := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(pair[1], make([]byte, 1), control, unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	messages, err := unix.ParseSocketControlMessage(control[:n])
+	if err != nil || len(messages) != 1 {
+		return fmt.Errorf("%d control messages: %w", len(messages), err)
+	}
+	received, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return err
+	}
+	if opened := open() - before; opened != len(received) {
+		return fmt.Errorf("%d arrive, %d are open", len(received), opened)
+	}
+	return nil
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// line says in short how a machine did.
+func (r result) line() string {
+	var passed, failed, skipped int
+	for _, c := range r.Cells {
+		passed, failed, skipped = passed+c.Passed, failed+len(c.Failed), skipped+len(c.Skipped)
+	}
+	verdict := "ok"
+	if !r.ok() {
+		verdict = "FAILED"
+	}
+	return fmt.Sprintf("%-6s %s, Linux %s: %d passed, %d failed, %d skipped, %.0f s", verdict, r.Machine, r.Kernel, passed, failed, skipped, r.Seconds)
+}
+
+// complaint says in full what went wrong on a machine.
+func (r result) complaint() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s, Linux %s:", r.Machine, r.Kernel)
+	if r.Problem != "" {
+		fmt.Fprintf(&b, "\n  %s", r.Problem)
+	}
+	for _, c := range r.Cells {
+		for _, f := range c.Failed {
+			fmt.Fprintf(&b, "\n  %s: %s failed:\n%s", c.Job, f.Test, f.Output)
+		}
+		for _, s := range c.Skipped {
+			if s.Why == "" {
+				fmt.Fprintf(&b, "\n  %s: %s was skipped, for no reason that holds there: %s", c.Job, s.Test, s.Reason)
+			}
+		}
+		if c.Passed == 0 && len(c.Failed) == 0 {
+			fmt.Fprintf(&b, "\n  %s: nothing was run", c.Job)
+		}
+	}
+	return b.String()
+}
+
+// text is a cell in short: passed, what failed, and what was skipped.
+func (c cell) text() string {
+	s := fmt.Sprint(c.Passed)
+	if n := len(c.Failed) + c.unexplained(); n > 0 {
+		s += fmt.Sprintf(" ✗%d", n)
+	}
+	if n := len(c.Skipped) - c.unexplained(); n > 0 {
+		s += fmt.Sprintf(" (%d)", n)
+	}
+	return s
+}
+
+// names returns the jobs of the results, each once.
+func names(results []result) (all []string) {
+	seen := make(map[string]bool)
+	for _, r := range results {
+		for _, c := range r.Cells {
+			if !seen[c.Job] {
+				seen[c.Job] = true
+				all = append(all, c.Job)
+			}
+		}
+	}
+	return all
+}
+
+// cell returns what came of a job, if it was run.
+func (r result) cell(name string) (cell, bool) {
+	for _, c := range r.Cells {
+		if c.Job == name {
+			return c, true
+		}
+	}
+	return cell{}, false
+}
+
+func printTable(w io.Writer, results []result) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(t, "passed (skipped)")
+	for _, r := range results {
+		fmt.Fprint(t, "\t", r.Machine)
+	}
+	fmt.Fprintln(t)
+	for _, name := range names(results) {
+		fmt.Fprint(t, name)
+		for _, r := range results {
+			c, _ := r.cell(name)
+			fmt.Fprint(t, "\t", c.text())
+		}
+		fmt.Fprintln(t)
+	}
+	_ = t.Flush()
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"code.hybscloud.com/iofd/matrix/job"
+)
+
+// A lab runs machines.
+type lab struct {
+	store  *store
+	root   string
+	dir    string // for what is built
+	logs   string // where the machines' output is kept, if anywhere
+	stress time.Duration
+	limit  time.Duration // for one machine
+}
+
+// run runs everything on a machine, and says what came of it.
+func (l *lab) run(ctx context.Context, m machine) result {
+	r := result{Machine: m.String(), Kind: m.kind, Processor: m.processor.goarch}
+	ctx, cancel := context.WithTimeout(ctx, l.limit)
+	defer cancel()
+	started := time.Now()
+	var stream []byte
+	var err error
+	if m.kind == system {
+		stream, err = l.boot(ctx, m)
+	} else {
+		stream, err = l.here(ctx, m)
+	}
+	r.Seconds = time.Since(started).Round(time.Second).Seconds()
+	if l.logs != "" {
+		log := filepath.Join(l.logs, strings.ReplaceAll(m.String(), "/", "-")+".log")
+		if err := os.WriteFile(log, stream, 0o644); err != nil {
+			fmt.Fprintln(os.Stderr, "matrix:", err)
+		}
+	}
+	if err != nil {
+		r.Problem = err.Error()
+		return r
+	}
+	var outputs []job.Output
+	outputs, r.Kernel = job.Split(stream)
+	if r.Kernel == "" {
+		r.Problem = "the machine did not get to its end: " + tail(stream)
+	}
+	for _, o := range outputs {
+		if o.Name == probe {
+			r.Probe = answers(o)
+			continue
+		}
+		c, err := judge(o)
+		if err != nil {
+			r.Problem = err.Error()
+		}
+		r.Cells = append(r.Cells, c)
+	}
+	explain(&r)
+	return r
+}
+
+// here runs the jobs on this machine's kernel.
+func (l *lab) here(ctx context.Context, m machine) ([]byte, error) {
+	var out bytes.Buffer
+	all := jobs(l.binaries(m.processor), l.root, m, l.stress)
+	for _, j := range all {
+		if ctx.Err() != nil {
+			return out.Bytes(), fmt.Errorf("stopped after %v", l.limit)
+		}
+		if m.kind == user {
+			emulator, err := l.store.userEmulator(m.processor)
+			if err != nil {
+				return nil, err
+			}
+			// The tests start themselves again, which takes the emulator too.
+			j.Env = append(j.Env, "MATRIX_EMU="+emulator)
+			j.Argv = append([]string{emulator}, j.Argv...)
+		}
+		j.Run(ctx, &out)
+	}
+	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
+	if err != nil {
+		return nil, err
+	}
+	job.Done(&out, strings.TrimSpace(string(release)))
+	return out.Bytes(), nil
+}
+
+// boot runs the jobs in a virtual machine.
+func (l *lab) boot(ctx context.Context, m machine) ([]byte, error) {
+	g := m.processor.guest
+	kernel, err := l.store.kernel(m)
+	if err != nil {
+		return nil, err
+	}
+	argv, err := l.store.systemEmulator(g)
+	if err != nil {
+		return nil, err
+	}
+	initramfs := filepath.Join(l.dir, strings.ReplaceAll(m.String(), "/", "-")+".cpio")
+	if err := l.writeInitramfs(initramfs, m); err != nil {
+		return nil, err
+	}
+	defer os.Remove(initramfs)
+	argv = append(argv, g.args...)
+	// It ends with a status of 0 after a panic too: the stream says how it went.
+	argv = append(argv, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G", "-nodefaults", "-no-user-config", "-display", "none",
+		"-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
+		"-append", "console="+g.console+" quiet panic=-1")
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	var problems bytes.Buffer
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
+	switch {
+	case ctx.Err() != nil:
+		err = fmt.Errorf("stopped after %v: %s", l.limit, tail(out))
+	case err != nil:
+		err = fmt.Errorf("%s: %w: %s", g.program, err, &problems)
+	}
+	return out, err
+}
+
+// What the tests start, all of it busybox.
+var applets = []string{"sh", "cat", "cp", "echo", "false", "grep", "kill", "nice", "sleep", "touch", "tr", "ls", "id", "env"}
+
+func (l *lab) writeInitramfs(name string, m machine) error {
+	busybox, err := l.store.busybox(m.processor.guest)
+	if err != nil {
+		return err
+	}
+	const tests = "/tests"
+	file, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	c := cpio{w: file}
+	built := l.binaries(m.processor)
+	todo := jobs(tests, "", m, l.stress)
+	for _, dir := range []string{"bin", "dev", "tests", "tmp"} {
+		c.add(dir, cpioDirectory|0o755, nil)
+	}
+	c.add("dev/console", cpioDevice|0o600, nil)
+	files := map[string]string{"init": filepath.Join(built, "init"), "bin/true": filepath.Join(built, "init"),
+		"bin/busybox": busybox, "tests/probe": filepath.Join(built, "probe")}
+	for _, pkg := range packages {
+		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
+	}
+	for to, from := range files {
+		data, err := os.ReadFile(from)
+		if err != nil {
+			return err
+		}
+		c.add(to, cpioFile|0o755, data)
+	}
+	for _, applet := range applets {
+		c.add("bin/"+applet, cpioLink|0o777, []byte("busybox"))
+	}
+	list, err := json.Marshal(todo)
+	if err != nil {
+		return err
+	}
+	c.add("jobs.json", cpioFile|0o644, list)
+	return c.end()
+}
+
+func (l *lab) binaries(p *processor) string { return filepath.Join(l.dir, p.goarch) }
+
+// tail returns the last lines of a stream.
+func tail(stream []byte) string {
+	stream = bytes.TrimSpace(stream)
+	return string(stream[max(0, len(stream)-2000):])
+}
