@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 )
 
@@ -37,6 +38,35 @@ func (s *store) systemEmulator(g *guest) ([]string, error) {
 	}
 	return []string{linkers[0], "--library-path", filepath.Dir(linkers[0]), filepath.Join(dir, "usr/bin", g.program),
 		"-L", filepath.Join(dir, "usr/share/qemu"), "-L", filepath.Join(dir, "usr/share/seabios")}, nil
+}
+
+var release = regexp.MustCompile(`version (\d+[.\d]*)`)
+
+// emulator returns the version of the emulator that runs m, empty if none does.
+func (s *store) emulator(m machine) (string, error) {
+	var argv []string
+	var err error
+	switch m.kind {
+	case native:
+		return "", nil
+	case user:
+		argv = make([]string, 1)
+		argv[0], err = s.userEmulator(m.processor)
+	case system:
+		argv, err = s.systemEmulator(m.processor.guest)
+	}
+	if err != nil {
+		return "", err
+	}
+	said, err := output(exec.Command(argv[0], append(argv[1:], "--version")...))
+	if err != nil {
+		return "", err
+	}
+	version := release.FindStringSubmatch(said)
+	if version == nil {
+		return "", fmt.Errorf("%s --version says %q", argv[0], said)
+	}
+	return "QEMU " + version[1], nil
 }
 
 // tool fetches a package for the architecture of this machine.

@@ -4,7 +4,7 @@
 //
 //	go run ./matrix -list
 //	go run ./matrix -run linux-5.10
-//	go run ./matrix -all -write     # half an hour; writes doc/matrix.* and the README's table
+//	go run ./matrix -all -write     # writes doc/matrix.* and the README's table
 //
 // What it needs of QEMU, kernels and busybox it fetches with apt-get, verified by
 // Debian's keys, and unpacks into the user's cache: nothing is installed, and it
@@ -33,7 +33,7 @@ func main() {
 		run    = flag.String("run", "", "run the machines whose names match `REGEXP`")
 		ci     = flag.Bool("ci", false, "run the few machines that each change is tried on")
 		list   = flag.Bool("list", false, "list the machines, and run none")
-		write  = flag.Bool("write", false, "write what came of it into doc/matrix.json, .md and .svg and the table of README.md")
+		write  = flag.Bool("write", false, "store what comes of it in doc/matrix.json, and write .md, .svg and the table of README.md")
 		render = flag.Bool("render", false, "run none, but write these files again from doc/matrix.json")
 		check  = flag.Bool("check", false, "run none, but fail if these files are not what doc/matrix.json says")
 
@@ -45,7 +45,7 @@ func main() {
 	flag.BoolVar(&l.store.refresh, "refresh", false, "fetch again what is in the cache")
 	flag.StringVar(&l.logs, "logs", "", "keep what each machine writes in `DIR`")
 	flag.DurationVar(&l.stress, "stress", 10*time.Second, "how long each stress of the guard takes")
-	flag.DurationVar(&l.limit, "limit", 15*time.Minute, "how long a machine may take")
+	flag.DurationVar(&l.limit, "limit", 30*time.Minute, "how long a machine may take")
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: matrix [flags]\nRuns the library's tests on other processors and kernels, and prints a table.")
 		flag.PrintDefaults()
@@ -132,25 +132,29 @@ func (l *lab) runAll(ctx context.Context, chosen []machine, atOnce int, write bo
 	}
 	results := make([]result, len(chosen))
 	slots := make(chan struct{}, atOnce)
+	var publishing sync.Mutex
 	var wg sync.WaitGroup
 	for i, m := range chosen {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
 			results[i] = l.run(ctx, m)
+			if ctx.Err() != nil {
+				return
+			}
+			publishing.Lock()
+			defer publishing.Unlock()
 			fmt.Fprintln(os.Stderr, results[i].line())
+			if write {
+				err = errors.Join(err, publish(l.root, results[i:i+1]))
+			}
 		})
 	}
 	wg.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
+	if ctx.Err() != nil {
+		return ctx.Err()
 	}
 	printTable(os.Stdout, results)
-	if write {
-		if err := publish(l.root, results); err != nil {
-			return err
-		}
-	}
 	for _, r := range results {
 		if !r.ok() {
 			err = errors.Join(err, errors.New(r.complaint()))

@@ -32,6 +32,10 @@ func (l *lab) run(ctx context.Context, m machine) result {
 	started := time.Now()
 	var stream []byte
 	var err error
+	if r.Emulator, err = l.store.emulator(m); err != nil {
+		r.Problem = err.Error()
+		return r
+	}
 	if m.kind == system {
 		stream, err = l.boot(ctx, m)
 	} else {

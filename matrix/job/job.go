@@ -63,7 +63,10 @@ func Split(stream []byte) (outputs []Output, kernel string) {
 	var at *Output
 	// A console puts a carriage return before each new line.
 	for line := range bytes.Lines(bytes.ReplaceAll(stream, []byte("\r\n"), []byte("\n"))) {
-		text := strings.TrimSuffix(string(line), "\n")
+		text, whole := strings.CutSuffix(string(line), "\n")
+		if !whole {
+			text = "" // it breaks off here, and frames nothing
+		}
 		if name, ok := strings.CutPrefix(text, begin); ok {
 			outputs = append(outputs, Output{Name: name})
 			at = &outputs[len(outputs)-1]
