@@ -100,7 +100,7 @@ func (s *store) busybox(g *guest) (string, error) {
 // kernel returns the image of m's kernel.
 func (s *store) kernel(m machine) (string, error) {
 	g := m.processor.guest
-	dir, err := s.fetched("kernel-"+strings.ReplaceAll(m.String(), "/", "-"), func(dir string) error {
+	dir, err := s.fetched("kernel-"+m.file(), func(dir string) error {
 		suite, err := s.suite(m.suite, g.debian)
 		if err != nil {
 			return err

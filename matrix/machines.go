@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 )
 
 // A processor is an architecture of Go's, and what its names are elsewhere.
@@ -68,6 +69,9 @@ func (m machine) String() string {
 	}
 	return version + "/" + m.processor.goarch
 }
+
+// file is the machine's name as that of a file.
+func (m machine) file() string { return strings.ReplaceAll(m.String(), "/", "-") }
 
 // machines are all that the report is about, in its order.
 var machines = []machine{
