@@ -30,15 +30,12 @@ var (
 		"qemu-system-x86_64", []string{"-cpu", "max,-cx16"}, "ttyS0"}}
 	arm64 = &processor{"arm64", "qemu-aarch64", true, &guest{"arm64", "cloud-arm64", "qemu-system-arm",
 		"qemu-system-aarch64", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"}}
-	riscv64 = &processor{"riscv64", "qemu-riscv64", true, &guest{"riscv64", "riscv64", "qemu-system-riscv",
-		"qemu-system-riscv64", []string{"-M", "virt"}, "ttyS0"}}
+	riscv64 = &processor{"riscv64", "qemu-riscv64", true, nil}
 	loong64 = &processor{"loong64", "qemu-loongarch64", true, nil}
-	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"ppc64el", "powerpc64le", "qemu-system-ppc",
-		"qemu-system-ppc64", []string{"-M", "pseries", "-cpu", "power9"}, "hvc0"}}
-	s390x = &processor{"s390x", "qemu-s390x", false, &guest{"s390x", "s390x", "qemu-system-s390x",
-		"qemu-system-s390x", []string{"-M", "s390-ccw-virtio", "-cpu", "max"}, "ttysclp0"}}
-	arm  = &processor{"arm", "qemu-arm", false, nil}
-	i386 = &processor{"386", "qemu-i386", false, nil}
+	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, nil}
+	s390x   = &processor{"s390x", "qemu-s390x", false, nil}
+	arm     = &processor{"arm", "qemu-arm", false, nil}
+	i386    = &processor{"386", "qemu-i386", false, nil}
 )
 
 // A kind is a way to run what was built for a processor.
