@@ -113,7 +113,10 @@ func TestPause(t *testing.T) {
 	require.NoError(t, err)
 	shared := make(chan error, 1)
 	go func() { shared <- g.Share() }()
-	time.Sleep(20 * time.Millisecond)
+	for g.word.Load()&paused == 0 { // on a busy machine it is late
+		time.Sleep(time.Millisecond)
+	}
+	time.Sleep(10 * time.Millisecond)
 	assert.Empty(t, shared, "a call is under way")
 
 	// New calls wait meanwhile.
@@ -137,9 +140,11 @@ func TestCloseWhilePaused(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan error, 2)
 	go func() { done <- g.SetNonblock(false) }()
-	time.Sleep(10 * time.Millisecond)
+	for g.word.Load()&paused == 0 {
+		time.Sleep(time.Millisecond)
+	}
 	go func() { _, err := g.Read(make([]byte, 8)); done <- err }()
-	time.Sleep(10 * time.Millisecond)
+	time.Sleep(10 * time.Millisecond) // it waits at the door, or comes when that is closed
 	won, err := g.Close()
 	require.NoError(t, err)
 	assert.True(t, won)
