@@ -340,17 +340,21 @@ func TestSameFileFallsBack(t *testing.T) {
 	require.NoError(t, err)
 	defer d.Close()
 	noQuery := systest.Refusal{Call: systest.Fcntl, Errno: unix.EINVAL, Arg: 2, Value: unix.F_DUPFD_QUERY}
-	systest.Refuse(t, func() {
-		same, err := r.SameFile(d)
-		if errors.Is(err, errors.ErrUnsupported) {
-			return // this kernel was built without
-		}
-		assert.NoError(t, err)
-		assert.True(t, same)
-		same, err = r.SameFile(w)
-		assert.NoError(t, err)
-		assert.False(t, same)
-	}, noQuery)
+	ofPath := noQuery
+	ofPath.Errno = unix.EBADF
+	for _, refusal := range []systest.Refusal{noQuery, ofPath} {
+		systest.Refuse(t, func() {
+			same, err := r.SameFile(d)
+			if errors.Is(err, errors.ErrUnsupported) {
+				return // this kernel was built without
+			}
+			assert.NoError(t, err)
+			assert.True(t, same)
+			same, err = r.SameFile(w)
+			assert.NoError(t, err)
+			assert.False(t, same)
+		}, refusal)
+	}
 	systest.Refuse(t, func() {
 		_, err := r.SameFile(d)
 		assert.ErrorIs(t, err, errors.ErrUnsupported)

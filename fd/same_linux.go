@@ -9,7 +9,9 @@ import (
 // sameFile reports whether two open descriptors share an open file description.
 func sameFile(a, b int) (bool, error) {
 	same, err := unix.FcntlInt(uintptr(a), unix.F_DUPFD_QUERY, b)
-	if err == unix.EINVAL { // no such command
+	// No such command: of a descriptor that was opened with O_PATH, a kernel says
+	// EBADF to all commands that it does not know.
+	if err == unix.EINVAL || err == unix.EBADF {
 		return kcmpFile(a, b)
 	}
 	return same == 1, os.NewSyscallError("fcntl", err)
