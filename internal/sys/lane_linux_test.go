@@ -231,7 +231,13 @@ func TestOwnerAgainstCloser(t *testing.T) {
 	for _, n := range procs {
 		func() {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
-			rounds, owned, strays := laneRounds(t, *laneTime/time.Duration(len(procs)))
+			var rounds, owned int
+			var strays int64
+			// A machine that is very busy takes its time until somebody owns a lane.
+			for try := 0; try == 0 || owned == 0 && strays == 0 && try < 100; try++ {
+				r, o, s := laneRounds(t, *laneTime/time.Duration(len(procs)))
+				rounds, owned, strays = rounds+r, owned+o, strays+s
+			}
 			t.Logf("GOMAXPROCS=%d: %d racing closes, %d of a lane with an owner, %d stray reads", n, rounds, owned, strays)
 			assert.Zero(t, strays)
 			assert.Positive(t, owned)
