@@ -26,7 +26,7 @@ const (
 func picture(results []result) []byte {
 	var b bytes.Buffer
 	rows := names(results)
-	width, height := left+column*len(results)+90, top+row*len(rows)+foot
+	width, height := max(left+column*len(results)+90, 900), top+row*len(rows)+foot
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">
 <title>The tests of each module on each machine</title>
 <rect width="100%%" height="100%%" fill="white"/>
