@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -155,6 +156,10 @@ func TestHugeTLBPages(t *testing.T) {
 
 	// Parts of pages become zeros, whole ones are given back.
 	require.NoError(t, m.PunchHole(hugePage+5, 2))
+	if mapping.Bytes()[5] == '5' {
+		require.NoError(t, mapping.Close())
+		systest.SkipUnsupported(t, fmt.Errorf("hole in a part of a huge page: %w", errors.ErrUnsupported), 6, 0)
+	}
 	assert.Equal(t, "01234\x00\x00789", string(mapping.Bytes()[:10]))
 	require.NoError(t, m.PunchHole(2*hugePage, hugePage))
 	assert.Equal(t, byte(0), mapping.Bytes()[hugePage])

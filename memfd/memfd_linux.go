@@ -103,7 +103,8 @@ func (m *MemFD) Truncate(size int64) error {
 // FALLOC_FL_PUNCH_HOLE in fallocate(2), Linux 3.5: they read as zeros, through
 // mappings too. The size stays as it is. Whole pages are freed, until they are
 // written again or looked at through a shared mapping; what the range has of others
-// is set to zeros. Beyond the end of the file there is nothing to do.
+// is set to zeros, if they are huge since Linux 6.0. Beyond the end of the file
+// there is nothing to do.
 //
 // A negative off, an n below 1, and a range that ends past the largest int64 are
 // refused with EINVAL. [SealWrite] and [SealFutureWrite] make it fail with EPERM,
