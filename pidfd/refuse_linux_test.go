@@ -26,7 +26,10 @@ const targetVar = "PIDFD_TEST_TARGET"
 // gets.
 func stranger() {
 	pid, err := strconv.Atoi(os.Getenv(targetVar))
-	for _, err := range []error{err, syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534)} {
+	dumpable := func() error { // else, up to Linux 5.13, he may not look at his own descriptors in /proc
+		return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
+	}
+	for _, err := range []error{err, syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534), dumpable()} {
 		if err != nil {
 			panic(err)
 		}

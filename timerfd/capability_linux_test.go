@@ -90,6 +90,8 @@ func TestChildWithoutPrivilege(t *testing.T) {
 	// Not by SysProcAttr.Credential: the test binary lies in a directory of root's,
 	// where nobody cannot execute it.
 	require.NoError(t, unix.Setresuid(65534, 65534, 65534))
+	// Else, up to Linux 5.13, he may not look at his own descriptors in /proc.
+	require.NoError(t, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0))
 	tm, err := timerfd.FromFD(fd.New(3))
 	require.NoError(t, err)
 	assert.Equal(t, timerfd.BoottimeAlarm, tm.Clock())
