@@ -55,6 +55,9 @@ func run() error {
 			return err
 		}
 	}
+	if err := loopback(); err != nil {
+		return fmt.Errorf("lo: %w", err)
+	}
 	// Nothing but a panic may come between the lines of the tests.
 	if err := os.WriteFile("/proc/sys/kernel/printk", []byte("1 4 1 1"), 0); err != nil {
 		return err
@@ -76,4 +79,19 @@ func run() error {
 	}
 	job.Done(os.Stdout, unix.ByteSliceToString(name.Release[:]))
 	return nil
+}
+
+// loopback brings the loopback interface up, which has its address by itself.
+func loopback() error {
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(socket)
+	request, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	request.SetUint16(unix.IFF_UP)
+	return unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, request)
 }
