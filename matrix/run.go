@@ -138,8 +138,8 @@ func (l *lab) boot(ctx context.Context, w io.Writer, m machine) error {
 	return nil
 }
 
-// What the tests start, all of it busybox.
-var applets = []string{"sh", "cat", "cp", "echo", "false", "grep", "kill", "nice", "sleep", "touch", "tr", "ls", "id", "env"}
+// What else the tests start is busybox.
+var applets = []string{"sh", "cp", "echo", "false", "grep", "kill", "nice", "sleep", "touch", "tr", "ls", "id", "env"}
 
 func (l *lab) writeInitramfs(name string, m machine) error {
 	busybox, err := l.store.busybox(m.processor.guest)
@@ -159,7 +159,7 @@ func (l *lab) writeInitramfs(name string, m machine) error {
 		c.add(dir, cpioDirectory|0o755, nil)
 	}
 	c.add("dev/console", cpioDevice|0o600, nil)
-	files := map[string]string{"init": filepath.Join(built, "init"), "bin/true": filepath.Join(built, "init"),
+	files := map[string]string{"init": filepath.Join(built, "init"), "bin/true": filepath.Join(built, "init"), "bin/cat": filepath.Join(built, "init"),
 		"bin/busybox": busybox, "tests/probe": filepath.Join(built, "probe")}
 	for _, pkg := range packages {
 		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
