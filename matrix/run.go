@@ -186,6 +186,6 @@ func (l *lab) binaries(p *processor) string { return filepath.Join(l.dir, p.goar
 
 // tail returns the last lines of a stream.
 func tail(stream []byte) string {
-	stream = bytes.TrimSpace(stream)
+	stream = bytes.TrimSpace(bytes.ReplaceAll(stream, []byte("\x16"), nil)) // the marks of test2json
 	return string(stream[max(0, len(stream)-2000):])
 }
