@@ -297,6 +297,21 @@ func TestWaitRefused(t *testing.T) {
 	}
 }
 
+// A descriptor in blocking mode that poll(2) cannot be asked about is not read: the
+// read(2) would block, whatever the context says.
+func TestPollRefused(t *testing.T) {
+	r, w := pipe(t, false)
+	systest.Refuse(t, func() {
+		err := readSoon(r)
+		assert.ErrorIs(t, err, unix.ENOMEM)
+		var call *os.SyscallError
+		assert.ErrorAs(t, err, &call)
+	}, systest.Refusal{Call: unix.SYS_PPOLL, Errno: unix.ENOMEM})
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	assert.NoError(t, readSoon(r))
+}
+
 // What the runtime's poller does not take is an error, not a wait for ever.
 func TestPollerRefuses(t *testing.T) {
 	r, _ := pipe(t, true)

@@ -105,8 +105,11 @@ func attempt[T any](f *FD, dir *direction, try func() (T, error)) (T, error) {
 		if err != nil {
 			return zero, err
 		}
-		ready := sys.Ready(number, dir.events)
+		ready, err := sys.Poll(number, dir.events)
 		f.guard.Leave()
+		if err != nil {
+			return zero, err // try might block for ever
+		}
 		if !ready {
 			return zero, ErrWouldBlock
 		}

@@ -21,7 +21,8 @@ func (p *PidFD) Alive() (bool, error) {
 		return false, err
 	}
 	defer p.fd.Guard().Leave()
-	return !sys.Ready(number, unix.POLLIN), nil
+	ended, err := sys.Poll(number, unix.POLLIN)
+	return !ended && err == nil, err
 }
 
 // Exited parks the goroutine until the process has ended: any process, child or
@@ -68,10 +69,11 @@ func (p *PidFD) reaped() error {
 	if err := onPidfs(number); err != nil {
 		return err // without pidfs there is no POLLHUP
 	}
-	if !sys.Ready(number, 0) { // POLLHUP comes unasked
-		return fd.ErrWouldBlock
+	gone, err := sys.Poll(number, 0) // POLLHUP comes unasked
+	if err == nil && !gone {
+		err = fd.ErrWouldBlock
 	}
-	return nil
+	return err
 }
 
 // Wait returns how the process, which must be a child of the caller's, has

@@ -2,7 +2,11 @@
 
 package sys
 
-import "golang.org/x/sys/unix"
+import (
+	"os"
+
+	"golang.org/x/sys/unix"
+)
 
 const (
 	// SmallIO is the largest read or write, in bytes, that is made without
@@ -56,15 +60,22 @@ func (g *Guard) transfer(d direction, p []byte) (int, error) {
 	return n, nil
 }
 
-// Ready reports whether poll(2) sees any of events, an error or a hang-up on
-// the descriptor now. It does not block. A descriptor that cannot be asked
-// counts as ready, so that the call that was to be made gives the error.
+// Ready is [Poll] for callers who make a call that does not block next: where
+// poll(2) fails it counts as ready, and that call gives the error.
 func Ready(number int, events int16) bool {
+	ready, err := Poll(number, events)
+	return ready || err != nil
+}
+
+// Poll reports whether poll(2) sees any of events, an error or a hang-up on the
+// descriptor now. It does not block. It fails where the kernel has no memory for
+// it, where RLIMIT_NOFILE is 0, and where a seccomp(2) filter forbids it.
+func Poll(number int, events int16) (ready bool, err error) {
 	fds := [1]unix.PollFd{{Fd: int32(number), Events: events}}
 	for {
 		n, err := unix.Poll(fds[:], 0)
 		if err != unix.EINTR {
-			return err != nil || n > 0
+			return n > 0, os.NewSyscallError(pollName, err)
 		}
 	}
 }

@@ -9,6 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// pollName is the call that unix.Poll makes.
+const pollName = "ppoll"
+
 // rawCalls: the system call interface of Linux is stable, so a call that cannot
 // block is made without the scheduler.
 const rawCalls = true

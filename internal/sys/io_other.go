@@ -7,6 +7,9 @@ package sys
 // golang.org/x/sys/unix and the scheduler.
 const rawCalls = false
 
+// pollName is the call that unix.Poll makes.
+const pollName = "poll"
+
 // Read makes one read(2) of at most 1 GiB: ErrWouldBlock where it would block,
 // 0 at end of file.
 func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }

@@ -1,0 +1,26 @@
+package pidfd_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// Where poll(2) fails, nobody is told that a process has ended which has not.
+func TestPollRefused(t *testing.T) {
+	p := open(t, "exec sleep 100")
+	systest.Refuse(t, func() {
+		alive, err := p.Alive()
+		assert.ErrorIs(t, err, unix.ENOMEM)
+		assert.False(t, alive, "not known")
+		assert.ErrorIs(t, p.Exited(context.Background()), unix.ENOMEM)
+		assert.ErrorIs(t, p.Reaped(context.Background()), unix.ENOMEM)
+	}, systest.Refusal{Call: unix.SYS_PPOLL, Errno: unix.ENOMEM})
+	alive, err := p.Alive()
+	assert.NoError(t, err)
+	assert.True(t, alive)
+}
