@@ -3,6 +3,7 @@ package fd_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -317,6 +318,29 @@ func TestPollerRefuses(t *testing.T) {
 	r, _ := pipe(t, true)
 	systest.Refuse(t, func() { assert.Error(t, readByte(background, r)) },
 		systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.EPERM})
+}
+
+// It is said for a descriptor in blocking mode, too, and the next wait has the
+// poller look again.
+func TestPollerRefusesBlocking(t *testing.T) {
+	r, _ := pipe(t, false)
+	pollers := 0
+	var refusals []systest.Refusal
+	for number := range 64 {
+		if object, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number)); object == "anon_inode:[eventpoll]" {
+			pollers++
+			refusals = append(refusals, systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.ENOSPC, Arg: 1, Value: uint32(number)})
+		}
+	}
+	require.Positive(t, pollers)
+	before := systest.OpenDescriptors()
+	systest.Refuse(t, func() {
+		err := readByte(background, r)
+		assert.ErrorIs(t, err, os.ErrNoDeadline)
+		assert.ErrorContains(t, err, "poller does not take descriptor")
+	}, refusals...)
+	assert.Empty(t, before.Left())
+	assert.Equal(t, context.DeadlineExceeded, readSoon(r))
 }
 
 // Calls that change a flag leave it, and who owns what, where the kernel refuses.

@@ -1,7 +1,9 @@
 package fd
 
 import (
+	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,5 +43,12 @@ func watch(number int, events int16) (*os.File, int16, error) {
 		_ = unix.Close(watcher)
 		return nil, 0, err
 	}
-	return os.NewFile(uintptr(watcher), watchName), unix.POLLIN, nil
+	file := os.NewFile(uintptr(watcher), watchName)
+	if err := file.SetDeadline(time.Time{}); err != nil {
+		// Package os does not tell why: ENOMEM, or ENOSPC where the user's watches are
+		// used up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
+		_ = file.Close()
+		return nil, 0, fmt.Errorf("iofd: the runtime's poller does not take descriptor %d to wait for: %w", number, err)
+	}
+	return file, unix.POLLIN, nil
 }
