@@ -1,6 +1,7 @@
 package memfd
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"sync"
@@ -19,14 +20,18 @@ import (
 // still do all that its seals allow: look at [MemFD.Seals] before trusting it.
 func FromFD(f *fd.FD) (*MemFD, error) {
 	m := &MemFD{sealable: true, turn: new(sync.Mutex)}
+	var examined error
 	is := func(object string) bool {
 		var ok bool
 		if m.name, ok = nameOf(object); ok {
-			m.page, ok = examine(f)
+			m.page, examined = examine(f)
 		}
-		return ok
+		return ok && examined == nil
 	}
 	if err := m.fd.Adopt(f, "memfd", is); err != nil {
+		if examined != nil && !errors.Is(examined, unix.EINVAL) {
+			err = examined // it may be a memfd
+		}
 		return nil, err
 	}
 	return m, nil
@@ -42,20 +47,20 @@ func nameOf(object string) (name string, ok bool) {
 	return strings.CutSuffix(name, " (deleted)")
 }
 
-// examine reports whether f can have seals, which no file of the name of a memfd
-// can but on tmpfs, and the size of its pages.
-func examine(f *fd.FD) (page int64, ok bool) {
+// examine returns the size of f's pages, and EINVAL where f cannot have seals, which
+// no file of the name of a memfd can but on tmpfs.
+func examine(f *fd.FD) (page int64, err error) {
 	number, err := f.Guard().Enter()
 	if err != nil {
-		return 0, false
+		return 0, err
 	}
 	defer f.Guard().Leave()
 	if _, err := getSeals(number); err != nil {
-		return 0, false
+		return 0, err
 	}
 	kind, block, err := fileSystem(number)
 	if kind == unix.HUGETLBFS_MAGIC {
-		return block, err == nil
+		return block, err
 	}
-	return int64(os.Getpagesize()), err == nil
+	return int64(os.Getpagesize()), err
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -80,12 +81,21 @@ func receive(conn syscall.RawConn) (*fd.FD, error) {
 	var msg message
 	var used int
 	var failure error
-	err := conn.Read(func(socket uintptr) bool {
+	// Asked before there is anything to lose.
+	err := conn.Control(func(socket uintptr) {
+		msg.socket, failure = unix.GetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_TYPE)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if failure != nil {
+		return nil, os.NewSyscallError("getsockopt", failure)
+	}
+	err = conn.Read(func(socket uintptr) bool {
 		failure = retry("recvmsg", func() (err error) {
 			msg.n, used, msg.flags, _, err = unix.Recvmsg(int(socket), msg.b[:], control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 			return err
 		})
-		msg.socket, _ = unix.GetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_TYPE)
 		return !errors.Is(failure, unix.EAGAIN)
 	})
 	if err != nil {
