@@ -1,10 +1,14 @@
 package signalfd
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // blockedEverywhere returns the signals that every thread of the process has
@@ -22,8 +26,11 @@ func blockedEverywhere() Set {
 	all := ^Set(0)
 	for _, thread := range threads {
 		status, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "status"))
-		if err != nil {
+		switch {
+		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
 			continue // the thread has ended since
+		case err != nil:
+			return 0 // its mask may have nothing blocked
 		}
 		all &= blocked(string(status))
 		if all.Empty() {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -86,4 +87,17 @@ func newForbidden() error {
 	}
 	fmt.Println(err)
 	return nil
+}
+
+// Where the masks of threads cannot be read, for want of a descriptor say, nothing
+// counts as blocked: a signal is captured, rather than waited for in vain.
+func TestMasksUnreadable(t *testing.T) {
+	needCapture(t)
+	systest.Refuse(t, func() {
+		s := newFD(t, unix.SIGUSR1)
+		require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR1))
+		assert.Equal(t, unix.SIGUSR1, next(t, s).Signal)
+		assert.NoError(t, s.Close())
+		// The folder is opened with other flags than the files in it.
+	}, systest.Refusal{Call: unix.SYS_OPENAT, Errno: unix.ENFILE, Arg: 3, Value: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE})
 }
