@@ -102,7 +102,7 @@ func ptraceForbidden() bool {
 // It asks again and again, as waitid(2) alone is no guide: whoever reaps all
 // children of the program may have taken the stop from it.
 func emptyMask(pid int, stay bool) error {
-	told := false // by waitid(2), that the child has stopped or ended
+	told := false // by waitid(2), that the child has ended, or is nobody's any more
 	for pause := 20 * time.Microsecond; ; pause = min(2*pause, 5*time.Millisecond) {
 		err := sys.PtraceSetsigmask(pid, new(unix.Sigset_t))
 		if err == nil && !stay {
@@ -115,9 +115,13 @@ func emptyMask(pid int, stay bool) error {
 			return nil // it has ended, of which cmd.Wait tells
 		}
 		_, err = sys.Waitid(unix.P_PID, pid, unix.WNOWAIT)
-		told = !errors.Is(err, fd.ErrWouldBlock)
-		if !told {
+		switch {
+		case err == nil, errors.Is(err, unix.ECHILD):
+			told = true
+		case errors.Is(err, fd.ErrWouldBlock):
 			time.Sleep(pause)
+		default:
+			return err
 		}
 	}
 }
