@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -195,9 +196,12 @@ func (k *keeper) begin(set Set) error {
 }
 
 // end puts the old handlers back, and then lets the thread take as ordinary
-// signals those that it has not delivered.
+// signals those that it has not delivered. It asks the kernel for nothing that a
+// seccomp(2) filter which came later might refuse, but what it cannot do without.
 func (k *keeper) end() {
-	_ = k.change(0)
+	k.release(k.mask())
+	k.set.Store(0)
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, k.was.sigset(), nil)
 	k.close()
 	close(k.ended)
 }
@@ -215,7 +219,10 @@ func (k *keeper) change(set Set) error {
 	}
 	k.release(old &^ set)
 	k.set.Store(uint64(set))
-	return k.block(set)
+	// The kernel let us block more just now. Should it not let us block less, what
+	// was passed on and has not been read yet waits for the next change, or the end.
+	_ = k.block(set)
+	return nil
 }
 
 // block makes the keeper's thread the one that has set blocked, and reads it.
@@ -269,13 +276,13 @@ func (k *keeper) await(room, signals int16) bool {
 			{Fd: k.pipe.Raw(), Events: room},
 			{Fd: k.signals.Raw(), Events: signals},
 		}
-		if _, err := unix.Poll(fds[:], -1); err != nil {
-			if err == unix.EINTR {
-				continue
-			}
-			return false
-		}
+		_, err := unix.Poll(fds[:], -1)
 		switch {
+		case err == unix.EINTR:
+		case err != nil:
+			if !k.pause() {
+				return false
+			}
 		case fds[0].Revents != 0:
 			if !k.obey() {
 				return false
@@ -310,15 +317,29 @@ func (k *keeper) obey() bool {
 // deliver hands over what is pending. It reports false when it is time to end.
 func (k *keeper) deliver() bool {
 	n, err := k.signals.Read(k.buf[:])
-	switch {
-	case errors.Is(err, fd.ErrWouldBlock):
-		return true
-	case err != nil:
-		return false
+	if err != nil {
+		return errors.Is(err, fd.ErrWouldBlock) || k.pause()
 	}
 	for i := range n / recordSize {
 		k.buf.at(i).restore()
 	}
-	_, err = k.pipe.Write(k.buf[:n])
-	return err == nil
+	// The pipe has room for all of it, as only we write to it. What it may lack is
+	// memory, in a cgroup that has used up its own.
+	for {
+		_, err := k.pipe.Write(k.buf[:n])
+		switch {
+		case err == nil:
+			return true
+		case errors.Is(err, unix.EPIPE) || !k.pause():
+			return false
+		}
+	}
+}
+
+// pause waits a little, with orders carried out, before a call that the kernel has
+// refused is made again: as long as somebody reads, no refusal ends a capture. It
+// reports false when it is time to end.
+func (k *keeper) pause() bool {
+	time.Sleep(time.Millisecond)
+	return k.obey()
 }
