@@ -1,0 +1,203 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/memfd"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// roleVar in the environment has this program play a part, as a child of itself.
+const roleVar = "IOFD_FAULTS_ROLE"
+
+// The first thread is this goroutine's alone: the runtime parks it, with every signal
+// blocked, when a goroutine ends that is locked to it.
+func init() {
+	if os.Getenv(roleVar) != "" {
+		runtime.LockOSThread()
+	}
+}
+
+// runRole plays the part, if this process has one.
+func runRole() (played bool, err error) {
+	role, played := os.LookupEnv(roleVar)
+	if !played {
+		return false, nil
+	}
+	_ = os.Unsetenv(roleVar)
+	kind, argument, _ := strings.Cut(role, " ")
+	play, known := roles[kind]
+	if !known {
+		return true, fmt.Errorf("no child is for %q", role)
+	}
+	return true, play(argument)
+}
+
+// child returns the command that has this program play the role.
+func child(role string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	cmd.Stderr = os.Stderr
+	return cmd, nil
+}
+
+// perform has an actor make a trial with errors, and returns the cells.
+func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
+	p, mapping, file, err := newPage()
+	if err != nil {
+		return nil, err
+	}
+	defer mapping.Close()
+	defer file.Close()
+	shared, err := file.File("page")
+	if err != nil {
+		return nil, err
+	}
+	defer shared.Close()
+
+	words := []string{"act", fmt.Sprint(index)}
+	for _, errno := range with {
+		words = append(words, fmt.Sprint(int(errno)))
+	}
+	cmd, err := child(strings.Join(words, " "))
+	if err != nil {
+		return nil, err
+	}
+	cmd.ExtraFiles = []*os.File{shared}
+	var out strings.Builder
+	cmd.Stdout = &out
+	actor, err := pidfd.Start(cmd)
+	if err != nil {
+		return nil, err
+	}
+	defer actor.Close()
+	limit := time.AfterFunc(time.Minute, func() { _ = actor.SendSignal(unix.SIGKILL) })
+	defer limit.Stop()
+	s := &supervisor{actor: actor, page: p, match: t.match}
+	served := s.serve()
+	if served != nil {
+		_ = cmd.Process.Kill()
+	}
+	if err := errors.Join(served, cmd.Wait()); err != nil {
+		return nil, fmt.Errorf("%s, %s: %w\n%s", t.op, t.call, err, out.String())
+	}
+	var cells []cell
+	if err := json.Unmarshal([]byte(out.String()), &cells); err != nil {
+		return nil, fmt.Errorf("%s, %s: %w: %q", t.op, t.call, err, out.String())
+	}
+	return cells, nil
+}
+
+// act is an actor's part: a trial with some errnos, under a filter that asks the
+// supervisor.
+func act(argument string) error {
+	var index int
+	var with []unix.Errno
+	for i, word := range strings.Fields(argument) {
+		var n int
+		if _, err := fmt.Sscan(word, &n); err != nil {
+			return err
+		}
+		if i == 0 {
+			index = n
+		} else {
+			with = append(with, unix.Errno(n))
+		}
+	}
+	t := &trials[index]
+	file, err := memfd.FromFD(fd.New(3))
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	p, _, err := mapPage(file) // until the process ends
+	if err != nil {
+		return err
+	}
+	// Package os finds out once, and for good, whether there are pidfds.
+	if self, err := os.FindProcess(os.Getpid()); err == nil {
+		_ = self.Release()
+	}
+	goroutines := runtime.NumGoroutine()
+	if err := supervise(t.number, p); err != nil {
+		return err
+	}
+	cells := make([]cell, len(with))
+	for i, errno := range with {
+		cells[i] = t.run(p, errno)
+	}
+	for try := 0; runtime.NumGoroutine() > goroutines; try++ {
+		if try == 1000 {
+			buf := make([]byte, 1<<16)
+			return fmt.Errorf("left goroutines: %s", buf[:runtime.Stack(buf, true)])
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return json.NewEncoder(os.Stdout).Encode(cells)
+}
+
+// supervise has the kernel ask the supervisor about each call of that number, of
+// all threads from now on.
+func supervise(number uintptr, p *page) error {
+	program := []unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(number), Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}
+	listener, err := installFilter(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
+	if err != nil {
+		return err
+	}
+	p.listener.Store(int32(listener))
+	for !p.serving.Load() {
+		time.Sleep(50 * time.Microsecond)
+	}
+	return nil
+}
+
+// installFilter is seccomp(2) for all threads of the process, and returns what
+// that does.
+func installFilter(program []unix.SockFilter, flags uintptr) (int, error) {
+	runtime.LockOSThread() // no_new_privs is a thread's, until the kernel gives it to all
+	defer runtime.UnlockOSThread()
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return -1, os.NewSyscallError("prctl", err)
+	}
+	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
+	r, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
+		unix.SECCOMP_FILTER_FLAG_TSYNC|flags, uintptr(unsafe.Pointer(&fprog)))
+	if errno != 0 {
+		return -1, os.NewSyscallError("seccomp", errno)
+	}
+	return int(r), nil
+}
+
+// refuseFor has the kernel answer errno to a call whose argument, counted from 0,
+// has the value, in all threads and for good.
+func refuseFor(number uintptr, argument int, value uint32, errno unix.Errno) error {
+	_, err := installFilter([]unix.SockFilter{
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(number), Jf: 3},
+		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(16 + 8*argument)},
+		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jf: 1},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
+	}, 0)
+	return err
+}

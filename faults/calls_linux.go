@@ -1,0 +1,121 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// Calls that are many calls, told apart by an argument, and what that is called.
+var commands = map[uintptr]struct {
+	argument int
+	names    map[uint64]string
+}{
+	systest.Fcntl: {1, map[uint64]string{
+		unix.F_GETFL: "F_GETFL", unix.F_SETFL: "F_SETFL", unix.F_GETFD: "F_GETFD", unix.F_SETFD: "F_SETFD",
+		unix.F_DUPFD_CLOEXEC: "F_DUPFD_CLOEXEC", unix.F_DUPFD_QUERY: "F_DUPFD_QUERY",
+		unix.F_ADD_SEALS: "F_ADD_SEALS", unix.F_GET_SEALS: "F_GET_SEALS",
+	}},
+	unix.SYS_PTRACE: {0, map[uint64]string{
+		unix.PTRACE_SETSIGMASK: "PTRACE_SETSIGMASK", unix.PTRACE_DETACH: "PTRACE_DETACH",
+	}},
+	unix.SYS_EPOLL_CTL: {1, map[uint64]string{
+		unix.EPOLL_CTL_ADD: "EPOLL_CTL_ADD", unix.EPOLL_CTL_DEL: "EPOLL_CTL_DEL",
+	}},
+	unix.SYS_GETSOCKOPT: {2, map[uint64]string{
+		unix.SO_PEERCRED: "SO_PEERCRED", unix.SO_PEERPIDFD: "SO_PEERPIDFD", unix.SO_TYPE: "SO_TYPE",
+	}},
+	unix.SYS_MEMBARRIER: {0, map[uint64]string{
+		1 << 3: "PRIVATE_EXPEDITED", 1 << 4: "REGISTER_PRIVATE_EXPEDITED",
+	}},
+	unix.SYS_IOCTL: {1, ioctls()},
+}
+
+func ioctls() map[uint64]string {
+	names := map[uint64]string{unix.PIDFD_GET_INFO: "PIDFD_GET_INFO"}
+	for _, kind := range []uint64{
+		unix.PIDFD_GET_CGROUP_NAMESPACE, unix.PIDFD_GET_IPC_NAMESPACE, unix.PIDFD_GET_MNT_NAMESPACE,
+		unix.PIDFD_GET_NET_NAMESPACE, unix.PIDFD_GET_PID_NAMESPACE, unix.PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
+		unix.PIDFD_GET_TIME_NAMESPACE, unix.PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
+		unix.PIDFD_GET_USER_NAMESPACE, unix.PIDFD_GET_UTS_NAMESPACE,
+	} {
+		names[kind] = "PIDFD_GET_NAMESPACE"
+	}
+	return names
+}
+
+// An explanation says why no trial refuses a call: by package and name, of which
+// "*" stands for any.
+type explanation struct{ by, call, why string }
+
+const (
+	cannotFail = "cannot fail"
+	execs      = "package os/exec's: cmd.Start and cmd.Wait say what failed. `clone` in pidfd.Start stands for them"
+	pollerTry  = "package os offers each file to the poller, and does without it"
+	unheard    = "the descriptor is gone whatever it says, and nothing was written"
+	adopts     = "FD.Adopt's, which is tried"
+	testsOwn   = "in a function that a test gives"
+)
+
+var explained = []explanation{
+	{"*", "getpid", cannotFail},
+	{"*", "gettid", cannotFail},
+	{"*", "getuid", cannotFail},
+	{"internal/sys/capture", "rt_sigreturn", "does not return"},
+	{"internal/sys/command", "*", execs},
+	{"signalfd", "clone", execs},
+	{"signalfd", "wait4", execs},
+	{"signalfd", "waitid", execs},
+	{"pidfd", "kill", "package os's, in os.Process.Signal, by which FromProcess finds out why there is no handle"},
+	{"*", "epoll_ctl EPOLL_CTL_ADD", pollerTry},
+	{"*", "fcntl F_GETFL", pollerTry},
+	{"*", "fcntl F_SETFL", pollerTry},
+	{"*", "epoll_ctl EPOLL_CTL_DEL", "unheard: the runtime's poller forgets the descriptor all the same"},
+	{"fd", "close", unheard},
+	{"memfd", "close", unheard},
+	{"signalfd", "close", unheard},
+	{"eventfd", "readlinkat", adopts},
+	{"memfd", "readlinkat", adopts},
+	{"pidfd", "readlinkat", adopts},
+	{"timerfd", "readlinkat", adopts},
+	{"signalfd", "readlinkat", "package os's, in os.Executable: without it Block runs /proc/self/exe"},
+	{"memfd", "read", "of the reader that ReadFrom is given"},
+	{"fd", "ioctl 21531", testsOwn},
+	{"internal/sys", "membarrier 1073741824", "a command that there is not, by which a test has it fail"},
+}
+
+// callNames are those of the trials and of what is explained.
+var callNames = make(map[uintptr]string)
+
+func init() {
+	for _, t := range trials {
+		name, _, _ := strings.Cut(t.call, " ")
+		callNames[t.number] = name
+	}
+	for number, name := range map[uintptr]string{
+		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
+		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill",
+	} {
+		callNames[number] = name
+	}
+}
+
+// callName names a call as trials do.
+func callName(number uintptr, args *[6]uint64) string {
+	name := callNames[number]
+	if name == "" {
+		return fmt.Sprintf("call %d", number)
+	}
+	if c, ok := commands[number]; ok {
+		value := uint64(uint32(args[c.argument]))
+		word := c.names[value]
+		if word == "" {
+			word = fmt.Sprint(value)
+		}
+		name += " " + word
+	}
+	return name
+}

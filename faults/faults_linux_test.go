@@ -1,0 +1,82 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// A call that is neither tried nor explained is told from those that are.
+func TestCovered(t *testing.T) {
+	_, ok := covered(site{"fd", "kcmp"})
+	assert.True(t, ok, "tried")
+	_, ok = covered(site{"pidfd", "kill"})
+	assert.True(t, ok, "explained")
+	_, ok = covered(site{"fd", "brand_new"})
+	assert.False(t, ok)
+	assert.Equal(t, "call 999", callName(999, new([6]uint64)))
+}
+
+func TestMain(m *testing.M) {
+	if played, err := runRole(); played {
+		exit(err)
+	}
+	systest.Main(m)
+}
+
+// Each call refused, with each errno: see trial.
+func TestFaults(t *testing.T) {
+	with := errnos
+	if testing.Short() {
+		with = []unix.Errno{unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.EPERM}
+	}
+	rows, err := tryAll(everything, with)
+	require.NoError(t, err)
+	for _, r := range rows {
+		for i, c := range r.cells {
+			assert.NotEmpty(t, c.Outcomes, "%s, %s: %v", r.op, r.call, with[i])
+		}
+		assert.Len(t, r.cells, len(with), "%s, %s", r.op, r.call)
+	}
+}
+
+// In each place, each feature works, or says what is missing.
+func TestPlaces(t *testing.T) {
+	for i := range places {
+		p := &places[i]
+		t.Run(p.name, func(t *testing.T) {
+			results, err := p.visit(i)
+			require.NoError(t, err)
+			assert.Empty(t, p.unexpected(results))
+		})
+	}
+}
+
+// The kernel's own faults.
+func TestLimits(t *testing.T) {
+	for name := range limits {
+		t.Run(name, func(t *testing.T) {
+			cmd, err := child("limit " + name)
+			require.NoError(t, err)
+			assert.NoError(t, cmd.Run())
+		})
+	}
+}
+
+// What is tried stands in the documentation: go run ./faults >doc/faults.md
+func TestDocumented(t *testing.T) {
+	page, err := os.ReadFile("../doc/faults.md")
+	require.NoError(t, err)
+	for _, r := range trials {
+		assert.Contains(t, string(page), fmt.Sprintf("\n| %s | %s | `%s` |", r.by, r.call, r.op))
+	}
+	for _, p := range places {
+		assert.Contains(t, string(page), "\n| "+p.name+" |")
+	}
+}

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"math"
+	"sync/atomic"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/memfd"
+)
+
+// A page is memory that an actor shares with its supervisor. The actor says by it
+// which of its calls are refused: without a system call, which might be one of
+// those.
+type page struct {
+	listener atomic.Int32 // the actor's descriptor of the filter, once there is one
+	serving  atomic.Bool  // the supervisor answers
+
+	errno       atomic.Int32 // what refused calls give; 0 while none is refused
+	number      atomic.Int32 // the first argument of the calls that count, -1 for any
+	first, last atomic.Int32 // of the calls that count, these are refused
+	seen        atomic.Int32 // the calls that counted since errno was set
+	refused     atomic.Int32 // those of them that were refused
+}
+
+const pageSize = 4096
+
+// forEver is a last that no call reaches.
+const forEver = math.MaxInt32
+
+// newPage makes a page, and the file that it is in.
+func newPage() (*page, *memfd.Mapping, *memfd.MemFD, error) {
+	file, err := memfd.New("faults")
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err = file.Truncate(pageSize); err == nil {
+		var p *page
+		var mapping *memfd.Mapping
+		if p, mapping, err = mapPage(file); err == nil {
+			return p, mapping, file, nil
+		}
+	}
+	_ = file.Close()
+	return nil, nil, nil, err
+}
+
+func mapPage(file *memfd.MemFD) (*page, *memfd.Mapping, error) {
+	mapping, err := file.Map(0, pageSize, memfd.ReadWrite)
+	if err != nil {
+		return nil, nil, err
+	}
+	return (*page)(unsafe.Pointer(unsafe.SliceData(mapping.Bytes()))), mapping, nil
+}
+
+// arm has the calls from first to last refused, of those that are made from now
+// on with number for their first argument, or any if that is -1.
+func (p *page) arm(errno unix.Errno, number, first, last int) {
+	p.seen.Store(0)
+	p.refused.Store(0)
+	p.number.Store(int32(number))
+	p.first.Store(int32(first))
+	p.last.Store(int32(last))
+	p.errno.Store(int32(errno))
+}
+
+// disarm has all calls let through, and returns how many were refused.
+func (p *page) disarm() int {
+	p.errno.Store(0)
+	return int(p.refused.Load())
+}
+
+// verdict returns the errno of a call that counts, 0 to let it through.
+func (p *page) verdict(firstArgument uint64) unix.Errno {
+	errno := unix.Errno(p.errno.Load())
+	if errno == 0 {
+		return 0
+	}
+	if number := p.number.Load(); number >= 0 && uint32(number) != uint32(firstArgument) {
+		return 0
+	}
+	n := p.seen.Add(1)
+	if n < p.first.Load() || n > p.last.Load() {
+		return 0
+	}
+	return errno
+}

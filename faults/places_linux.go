@@ -1,0 +1,227 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// A place is where a program may have to run. The tour is made there.
+type place struct {
+	name string
+
+	// clone has the namespaces that it takes, and nobody that the user is not root.
+	clone  uintptr
+	nobody bool
+
+	// enter is what the child does before the tour.
+	enter func() error
+
+	// apart has the features that do not work there, each with the beginning of what
+	// the tour says.
+	apart map[string]string
+}
+
+// forbids is a place where a seccomp filter refuses calls.
+func forbids(name string, errno unix.Errno, apart map[string]string, calls ...uint32) place {
+	return place{name: name, apart: apart, enter: func() error {
+		program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}}
+		for _, call := range calls {
+			program = append(program,
+				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
+				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)})
+		}
+		program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
+		// The runtime's poller, which a Go program ends without, takes an eventfd itself.
+		time.Sleep(time.Nanosecond)
+		_, err := installFilter(program, 0)
+		return err
+	}}
+}
+
+// withoutProc is what takes /proc: it says so.
+var withoutProc = map[string]string{
+	"eventfd.Value":        "not there: open /proc/self/fdinfo/",
+	"eventfd.FromFD":       "not there: readlink /proc/self/fd/",
+	"memfd.ReopenReadOnly": "not there: iofd: memfd: ReopenReadOnly: /proc is not mounted",
+	"memfd.ReceiveFrom":    "not there: readlink /proc/self/fd/",
+}
+
+var places = []place{
+	{name: "as it is"},
+
+	// What Docker's and Podman's default profile refuses of our calls, as the
+	// container has no CAP_SYS_PTRACE. All others it allows.
+	forbids("container default", unix.EPERM, map[string]string{
+		"pidfd.GetFD": "forbidden: pidfd_getfd: ",
+	}, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PROCESS_MADVISE, unix.SYS_CLOCK_SETTIME, unix.SYS_MOUNT, unix.SYS_UNSHARE, unix.SYS_SETNS),
+	forbids("container default, before Linux 4.8", unix.EPERM, map[string]string{
+		"pidfd.GetFD":                           "forbidden: pidfd_getfd: ",
+		"signalfd.Start, with a signal blocked": "forbidden: iofd: signalfd: ptrace(2) is forbidden",
+	}, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV),
+	forbids("no membarrier", unix.EPERM, nil, unix.SYS_MEMBARRIER),
+	{
+		name: "no membarrier any more", // refused once it was registered for
+		enter: func() error {
+			if err := stray(1); err != nil {
+				return err
+			}
+			return forbids("", unix.EPERM, nil, unix.SYS_MEMBARRIER).enter()
+		},
+	},
+	forbids("no pidfd_open", unix.ENOSYS, map[string]string{
+		"pidfd.Open":       "unsupported: pidfd_open: ",
+		"pidfd.OpenEnded":  "unsupported: pidfd_open: ",
+		"pidfd.SendSignal": "unsupported: pidfd_open: ",
+		"pidfd.Info":       "unsupported: pidfd_open: ",
+		"pidfd.GetFD":      "unsupported: pidfd_open: ",
+		"pidfd.Namespace":  "unsupported: pidfd_open: ",
+	}, unix.SYS_PIDFD_OPEN),
+	forbids("no pidfd_getfd", unix.EPERM, map[string]string{"pidfd.GetFD": "forbidden: pidfd_getfd: "}, unix.SYS_PIDFD_GETFD),
+	forbids("no pidfd_send_signal", unix.EPERM, map[string]string{"pidfd.SendSignal": "forbidden: pidfd_send_signal: "}, unix.SYS_PIDFD_SEND_SIGNAL),
+	forbids("no ptrace", unix.EPERM, map[string]string{
+		"signalfd.Start, with a signal blocked": "forbidden: iofd: signalfd: ptrace(2) is forbidden",
+	}, unix.SYS_PTRACE),
+	forbids("no memfd_secret", unix.ENOSYS, map[string]string{"memfd.NewSecret": "unsupported: memfd_secret: "}, 447),
+	forbids("no memfd_create", unix.EPERM, map[string]string{
+		"memfd":                "forbidden: memfd_create: ",
+		"memfd.ReopenReadOnly": "forbidden: preparing: memfd_create: ",
+		"memfd.ReceiveFrom":    "forbidden: preparing: memfd_create: ",
+	}, unix.SYS_MEMFD_CREATE),
+	forbids("no timerfd", unix.ENOSYS, map[string]string{"timerfd": "unsupported: timerfd_create: "}, unix.SYS_TIMERFD_CREATE),
+	forbids("no signalfd", unix.EPERM, map[string]string{
+		"signalfd.New":  "forbidden: signalfd4: ",
+		"signalfd.Open": "forbidden: signalfd4: ",
+	}, unix.SYS_SIGNALFD4),
+	forbids("no eventfd", unix.ENOSYS, map[string]string{
+		"fd, closed by another goroutine": "unsupported: eventfd2: ",
+		"eventfd":                         "unsupported: eventfd2: ",
+		"eventfd.Value":                   "unsupported: preparing: eventfd2: ",
+		"eventfd.FromFD":                  "unsupported: preparing: eventfd2: ",
+		"signalfd.New":                    "unsupported: eventfd2: ",
+	}, unix.SYS_EVENTFD2),
+
+	{name: "no /proc", clone: unix.CLONE_NEWNS, apart: withoutProc, enter: func() error {
+		return mount("tmpfs", "/proc", "tmpfs", 0)
+	}},
+	{name: "read-only /proc", clone: unix.CLONE_NEWNS | unix.CLONE_NEWPID, enter: func() error {
+		return mount("proc", "/proc", "proc", unix.MS_RDONLY)
+	}},
+	{name: "PID 1", clone: unix.CLONE_NEWPID | unix.CLONE_NEWNS, enter: func() error {
+		if os.Getpid() != 1 {
+			return fmt.Errorf("this is process %d", os.Getpid())
+		}
+		return mount("proc", "/proc", "proc", 0)
+	}},
+	{name: "nobody", nobody: true},
+	{name: "a user namespace", clone: unix.CLONE_NEWUSER},
+	{name: "a chroot without /proc", clone: unix.CLONE_NEWNS, apart: withoutProc, enter: chroot},
+}
+
+func mount(source, target, kind string, flags uintptr) error {
+	return os.NewSyscallError("mount", errors.Join(
+		unix.Mount("", "/", "", unix.MS_REC|unix.MS_PRIVATE, ""),
+		unix.Mount(source, target, kind, flags, "")))
+}
+
+// chroot makes a root of what programs need, in memory, which goes with the mount
+// namespace.
+func chroot() error {
+	root := "/tmp" // whatever it has is hidden in this namespace only
+	if err := mount("tmpfs", root, "tmpfs", 0); err != nil {
+		return err
+	}
+	for _, name := range []string{"bin", "dev", "lib", "lib64", "usr"} {
+		target := filepath.Join(root, name)
+		if link, err := os.Readlink("/" + name); err == nil {
+			if err := os.Symlink(link, target); err != nil {
+				return err
+			}
+			continue
+		}
+		if _, err := os.Stat("/" + name); err != nil {
+			continue
+		}
+		if err := os.Mkdir(target, 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mount("/"+name, target, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
+			return os.NewSyscallError("mount", err)
+		}
+	}
+	if err := unix.Chroot(root); err != nil {
+		return os.NewSyscallError("chroot", err)
+	}
+	return os.Chdir("/")
+}
+
+// visit makes the tour in a place, by a child, and returns what worked.
+func (p *place) visit(index int) (map[string]string, error) {
+	cmd, err := child(fmt.Sprint("visit ", index))
+	if err != nil {
+		return nil, err
+	}
+	attr := &syscall.SysProcAttr{Cloneflags: p.clone}
+	root := os.Getuid() == 0
+	switch {
+	case p.nobody && root:
+		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+		// The test binary is where only its owner can look.
+		binary, err := os.Open(cmd.Path)
+		if err != nil {
+			return nil, err
+		}
+		defer binary.Close()
+		cmd.ExtraFiles = []*os.File{binary}
+		cmd.Path, cmd.Dir = "/proc/self/fd/3", "/"
+	case p.clone != 0 && (!root || p.clone&unix.CLONE_NEWUSER != 0):
+		attr.Cloneflags |= unix.CLONE_NEWUSER
+		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	cmd.SysProcAttr = attr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w: %s", p.name, err, out)
+	}
+	var results map[string]string
+	if err := json.Unmarshal(out, &results); err != nil {
+		return nil, fmt.Errorf("%s: %w: %q", p.name, err, out)
+	}
+	return results, nil
+}
+
+// visit is a child's part: it goes to a place, and makes the tour there.
+func visit(argument string) error {
+	var index int
+	if _, err := fmt.Sscan(argument, &index); err != nil {
+		return err
+	}
+	if enter := places[index].enter; enter != nil {
+		if err := enter(); err != nil {
+			return fmt.Errorf("%s: %w", places[index].name, err)
+		}
+	}
+	return tour("")
+}
+
+// unexpected returns what the tour in a place should not have said.
+func (p *place) unexpected(results map[string]string) (all []string) {
+	for _, s := range stops {
+		want, got := p.apart[s.feature], results[s.feature]
+		if want == "" {
+			want = "works"
+		}
+		if !strings.HasPrefix(got, want) {
+			all = append(all, fmt.Sprintf("%s: %s: %q, not %q", p.name, s.feature, got, want))
+		}
+	}
+	return all
+}

@@ -1,0 +1,142 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// fcntlTrial tries an operation on the reading end of a pipe.
+func fcntlTrial(cmd int, name, op string, do func(r *fd.FD) error) trial {
+	return trial{
+		by: "fd", call: "fcntl " + name, op: op, number: systest.Fcntl, match: command(uint64(cmd)),
+		prepare: func(s *scene) func() error {
+			r, w := pipe(s, unix.O_NONBLOCK)
+			put(s, w, "text")
+			s.must(reads(r.Read, "text")()) // so that its mode is known
+			s.check(usable(r, w))
+			return func() error { return do(r) }
+		},
+	}
+}
+
+// waits is a wait that nothing ends but its context.
+func waits(s *scene, r *fd.FD) func() error {
+	return func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/1000)
+		defer cancel()
+		_, err := r.ReadContext(ctx, make([]byte, 1))
+		if errors.Is(err, context.DeadlineExceeded) {
+			return nil
+		}
+		return err
+	}
+}
+
+// waitTrial tries the first wait on a pipe, in blocking mode or not.
+func waitTrial(flags int, call, op string, number uintptr, match func(*[6]uint64) bool) trial {
+	return trial{
+		by: "fd", call: call, op: op, number: number, match: match,
+		prepare: func(s *scene) func() error {
+			r, w := pipe(s, flags)
+			put(s, w, "text")
+			s.must(reads(r.Read, "text")())
+			return waits(s, r)
+		},
+		also: map[string]func(error, unix.Errno) bool{"error, of the poller": func(err error, _ unix.Errno) bool {
+			return errors.Is(err, os.ErrNoDeadline)
+		}},
+	}
+}
+
+const inBlocking = "FD.ReadContext, in blocking mode"
+
+var fdTrials = []trial{
+	fcntlTrial(unix.F_GETFL, "F_GETFL", "FD.Nonblock", func(r *fd.FD) error { return gives(true)(r.Nonblock()) }),
+	fcntlTrial(unix.F_GETFD, "F_GETFD", "FD.Cloexec", func(r *fd.FD) error { return gives(true)(r.Cloexec()) }),
+	fcntlTrial(unix.F_GETFD, "F_GETFD", "FD.SetCloexec", func(r *fd.FD) error { return r.SetCloexec(true) }),
+	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec", func(r *fd.FD) error { return r.SetCloexec(false) }),
+	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.Dup", func(r *fd.FD) error { return closing(r.Dup()) }),
+	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.File", func(r *fd.FD) error { return closing(r.File("")) }),
+	{
+		by: "fd", call: "fcntl F_DUPFD_CLOEXEC", op: "fd.FromFile", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
+		prepare: func(s *scene) func() error {
+			file, err := os.Open("/")
+			closes(s, file, err)
+			return func() error { return closing(fd.FromFile(file)) }
+		},
+	},
+	{
+		by: "fd", call: "fcntl F_DUPFD_QUERY", op: "FD.SameFile", number: systest.Fcntl, match: command(unix.F_DUPFD_QUERY),
+		prepare: sameFile,
+	},
+	{
+		// Nobody is asked for kcmp(2) where the kernel has F_DUPFD_QUERY: the trial
+		// refuses that as well.
+		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10", number: unix.SYS_KCMP,
+		prepare: func(s *scene) func() error {
+			s.must(refuseFor(systest.Fcntl, 1, unix.F_DUPFD_QUERY, unix.EINVAL))
+			return sameFile(s)
+		},
+	},
+	waitTrial(unix.O_NONBLOCK, "fcntl F_GETFL", "FD.ReadContext, the first", systest.Fcntl, command(unix.F_GETFL)),
+	waitTrial(unix.O_NONBLOCK, "fcntl F_DUPFD_CLOEXEC", "FD.ReadContext, the first", systest.Fcntl, command(unix.F_DUPFD_CLOEXEC)),
+	waitTrial(0, "epoll_create1", inBlocking, unix.SYS_EPOLL_CREATE1, nil),
+	waitTrial(0, "epoll_ctl EPOLL_CTL_ADD", inBlocking, unix.SYS_EPOLL_CTL, command(unix.EPOLL_CTL_ADD)),
+	waitTrial(0, "fcntl F_SETFL", inBlocking, systest.Fcntl, command(unix.F_SETFL)),
+	waitTrial(0, "fcntl F_GETFL", inBlocking, systest.Fcntl, command(unix.F_GETFL)),
+	waitTrial(unix.O_NONBLOCK, "epoll_ctl EPOLL_CTL_ADD", "FD.ReadContext, the first", unix.SYS_EPOLL_CTL, command(unix.EPOLL_CTL_ADD)),
+	adoptTrial("readlinkat", unix.SYS_READLINKAT, nil),
+	adoptTrial("fcntl F_GETFD", systest.Fcntl, command(unix.F_GETFD)),
+	adoptTrial("fcntl F_SETFD", systest.Fcntl, command(unix.F_SETFD)),
+	fdinfoTrial("openat", unix.SYS_OPENAT, nil),
+	fdinfoTrial("read", unix.SYS_READ, nil),
+	fdinfoTrial("fstat", unix.SYS_FSTAT, nil),
+}
+
+func sameFile(s *scene) func() error {
+	r, w := pipe(s, unix.O_NONBLOCK)
+	d, err := r.Dup()
+	closes(s, d, err)
+	return func() error { return errors.Join(gives(true)(r.SameFile(d)), gives(false)(r.SameFile(w))) }
+}
+
+// adoptTrial tries Adopt of a descriptor that is not close-on-exec: as it does,
+// or as its owner's.
+func adoptTrial(call string, number uintptr, match func(*[6]uint64) bool) trial {
+	return trial{
+		by: "fd", call: call, op: "FD.Adopt", number: number, match: match,
+		prepare: func(s *scene) func() error {
+			r, w := pipe(s, unix.O_NONBLOCK)
+			raw, err := unix.FcntlInt(uintptr(r.Fd()), unix.F_DUPFD, 0)
+			s.must(err)
+			src, dst := fd.New(raw), new(fd.FD)
+			s.later(func() { _, _ = src.Close(), dst.Close() })
+			s.check(func(err error) error {
+				owner, other := dst, src
+				if err != nil {
+					owner, other = src, dst
+				}
+				put(s, w, "text")
+				return errors.Join(gives(raw)(owner.Fd(), nil), gives(-1)(other.Fd(), nil), reads(owner.Read, "text")())
+			})
+			return func() error { return dst.Adopt(src, "pipe", func(string) bool { return true }) }
+		},
+	}
+}
+
+// fdinfoTrial tries what package os does to read a file of /proc.
+func fdinfoTrial(call string, number uintptr, match func(*[6]uint64) bool) trial {
+	return trial{
+		by: "fd", call: call, op: "FD.Fdinfo", number: number, match: match,
+		prepare: func(s *scene) func() error {
+			r, _ := pipe(s, unix.O_NONBLOCK)
+			return func() error { return gives("0")(r.Fdinfo("pos")) }
+		},
+	}
+}

@@ -1,0 +1,275 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/memfd"
+)
+
+const content = "what is in the file"
+
+// file returns a memfd with content in it, the offset at the beginning.
+func file(s *scene, opts ...memfd.Option) *memfd.MemFD {
+	m, err := memfd.New("faults", opts...)
+	closes(s, m, err)
+	s.must(second(m.WriteAt([]byte(content), 0)))
+	return m
+}
+
+// onFile tries an operation on a file whose content has to be the same afterwards.
+func onFile(call, op string, number uintptr, match func(*[6]uint64) bool, do func(m *memfd.MemFD) error, opts ...memfd.Option) trial {
+	return trial{
+		by: "memfd", call: call, op: op, number: number, match: match,
+		prepare: func(s *scene) func() error {
+			m := file(s, opts...)
+			s.on(m.Fd())
+			s.check(func(err error) error {
+				b := make([]byte, len(content))
+				_, failed := m.ReadAt(b, 0)
+				if err != nil {
+					failed = errors.Join(failed, do(m))
+				}
+				return gives(content)(string(b), failed)
+			})
+			return func() error { return do(m) }
+		},
+	}
+}
+
+func newTrial(call, op string, number uintptr, opts ...memfd.Option) trial {
+	return trial{
+		by: "memfd", call: call, op: op, number: number,
+		prepare: func(s *scene) func() error {
+			file(s) // so that it is known what the kernel has
+			return func() error { return closing(memfd.New("faults", opts...)) }
+		},
+	}
+}
+
+var memfdTrials = []trial{
+	{
+		by: "memfd", call: "memfd_create", op: "memfd.New, the first", number: unix.SYS_MEMFD_CREATE, once: true,
+		prepare: func(s *scene) func() error { return func() error { return closing(memfd.New("faults")) } },
+	},
+	newTrial("memfd_create", "memfd.New", unix.SYS_MEMFD_CREATE),
+	newTrial("fchmod", "memfd.New, WithoutExecSeal", unix.SYS_FCHMOD, memfd.WithoutExecSeal),
+	{
+		by: "memfd", call: "pwrite64", op: "memfd.NewSealed", number: unix.SYS_PWRITE64,
+		prepare: sealed,
+	},
+	{
+		by: "memfd", call: "fcntl F_ADD_SEALS", op: "memfd.NewSealed", number: systest.Fcntl, match: command(unix.F_ADD_SEALS),
+		prepare: sealed,
+	},
+	{
+		by: "memfd", call: "memfd_secret", op: "memfd.NewSecret", number: 447,
+		prepare: func(s *scene) func() error { return func() error { return closing(memfd.NewSecret()) } },
+	},
+	onFile("pread64", "MemFD.ReadAt", unix.SYS_PREAD64, nil, func(m *memfd.MemFD) error {
+		b := make([]byte, 4)
+		n, err := m.ReadAt(b, 0)
+		return gives("what")(string(b[:n]), err)
+	}),
+	onFile("pwrite64", "MemFD.WriteAt", unix.SYS_PWRITE64, nil, func(m *memfd.MemFD) error {
+		return second(m.WriteAt([]byte("more"), int64(len(content))))
+	}),
+	seekTrial(),
+	onFile("fstat", "MemFD.Size", unix.SYS_FSTAT, nil, func(m *memfd.MemFD) error { return second(m.Size()) }),
+	onFile("ftruncate", "MemFD.Truncate", unix.SYS_FTRUNCATE, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
+	onFile("fallocate", "MemFD.PunchHole", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
+	onFile("fcntl F_GET_SEALS", "MemFD.Seals", systest.Fcntl, command(unix.F_GET_SEALS), func(m *memfd.MemFD) error { return second(m.Seals()) }),
+	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", systest.Fcntl, command(unix.F_ADD_SEALS), func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),
+	onFile("fstat", "MemFD.Map", unix.SYS_FSTAT, nil, mapped(memfd.ReadWrite)),
+	{
+		by: "memfd", call: "mmap", op: "MemFD.Map", number: sysMmap,
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			return func() error { return mapped(memfd.ReadOnly)(m) }
+		},
+	},
+	{
+		// What cannot be unmapped stays mapped: the mapping is closed, and its memory
+		// is there until the process ends.
+		by: "memfd", call: "munmap", op: "Mapping.Close", number: unix.SYS_MUNMAP,
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
+			s.must(err)
+			return mapping.Close
+		},
+	},
+	{
+		by: "memfd", call: "openat", op: "MemFD.ReopenReadOnly", number: unix.SYS_OPENAT, name: "open",
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			return func() error { return closing(m.ReopenReadOnly()) }
+		},
+	},
+	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GETFL), truncateSealed, memfd.AllowSealing),
+	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GET_SEALS), truncateSealed, memfd.AllowSealing),
+	onFile("fstatfs", "MemFD.Truncate, sealed", unix.SYS_FSTATFS, nil, truncateSealed, memfd.AllowSealing),
+	onFile("fstat", "MemFD.Truncate, sealed", unix.SYS_FSTAT, nil, truncateSealed, memfd.AllowSealing),
+	{
+		by: "memfd", call: "fstatfs", op: "memfd.FromFD", number: unix.SYS_FSTATFS,
+		prepare: func(s *scene) func() error {
+			raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
+			s.must(err)
+			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
+		},
+		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
+			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "not a memfd: invalid argument")
+		}},
+	},
+	{
+		by: "memfd", call: "fcntl F_GET_SEALS", op: "memfd.FromFD", number: systest.Fcntl, match: command(unix.F_GET_SEALS),
+		prepare: func(s *scene) func() error {
+			raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
+			s.must(err)
+			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
+		},
+		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
+			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "not a memfd: invalid argument")
+		}},
+	},
+	{
+		by: "internal/sys", call: "read", op: "MemFD.WriteTo", number: unix.SYS_READ,
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			s.on(m.Fd())
+			var got bytes.Buffer
+			s.check(func(err error) error {
+				_, failed := m.WriteTo(&got) // goes on where it stopped
+				return gives(content)(got.String(), failed)
+			})
+			return func() error { return second(m.WriteTo(&got)) }
+		},
+	},
+	{
+		by: "internal/sys", call: "write", op: "MemFD.ReadFrom", number: unix.SYS_WRITE,
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			s.on(m.Fd())
+			long := strings.Repeat("long", 1<<15)
+			s.check(func(err error) error {
+				// The offset tells how many bytes were written.
+				at, failed := m.Seek(0, io.SeekCurrent)
+				if err == nil && at != int64(len(long)) {
+					failed = errors.New("not all was written")
+				}
+				b := make([]byte, at)
+				return errors.Join(failed, second(m.ReadAt(b, 0)), gives(long[:at])(string(b), nil))
+			})
+			return func() error { return second(m.ReadFrom(strings.NewReader(long))) }
+		},
+	},
+	{
+		by: "memfd", call: "sendmsg", op: "MemFD.SendTo", number: unix.SYS_SENDMSG,
+		prepare: func(s *scene) func() error {
+			a, b := sockets(s, unix.SOCK_STREAM)
+			m := file(s)
+			s.check(func(err error) error {
+				if err != nil {
+					s.must(a.SetWriteDeadline(time.Time{}))
+					err = m.SendTo(a)
+				}
+				return errors.Join(err, closing(memfd.ReceiveFrom(b, 0)))
+			})
+			s.must(a.SetWriteDeadline(deadline()))
+			return func() error { return m.SendTo(a) }
+		},
+		also: deadlinePassed,
+	},
+	{
+		by: "memfd", call: "recvmsg", op: "memfd.ReceiveFrom", number: unix.SYS_RECVMSG,
+		prepare: received(unix.SOCK_STREAM),
+		also:    deadlinePassed,
+	},
+	{
+		by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		prepare: func(s *scene) func() error {
+			a, b := sockets(s, unix.SOCK_DGRAM)
+			s.must(second(a.Write(nil)))
+			return func() error {
+				// A datagram of no bytes is not the end of a stream.
+				err := closing(memfd.ReceiveFrom(b, 0))
+				if errors.Is(err, unix.EBADMSG) {
+					return nil
+				}
+				s.must(second(a.Write(nil)))
+				return err
+			}
+		},
+	},
+}
+
+func seekTrial() trial {
+	t := onFile("lseek", "MemFD.Seek", unix.SYS_LSEEK, nil, func(m *memfd.MemFD) error {
+		return gives[int64](5)(m.Seek(5, io.SeekStart))
+	})
+	t.also = map[string]func(error, unix.Errno) bool{"error, of the argument": func(err error, errno unix.Errno) bool {
+		return errno == unix.EINVAL && strings.HasPrefix(err.Error(), "iofd: memfd: Seek: 5 bytes from the start")
+	}}
+	return t
+}
+
+func sealed(s *scene) func() error {
+	return func() error { return closing(memfd.NewSealed("faults", []byte(content))) }
+}
+
+func mapped(prot memfd.Prot) func(m *memfd.MemFD) error {
+	return func(m *memfd.MemFD) error {
+		mapping, err := m.Map(0, len(content), prot)
+		if err != nil {
+			return err
+		}
+		return errors.Join(gives(content)(string(mapping.Bytes()), nil), mapping.Close())
+	}
+}
+
+// received receives a file that has been sent.
+func received(kind int) func(s *scene) func() error {
+	return func(s *scene) func() error {
+		a, b := sockets(s, kind)
+		m := file(s)
+		s.must(m.SendTo(a))
+		s.must(b.SetReadDeadline(deadline()))
+		s.check(func(err error) error {
+			if err == nil {
+				return nil
+			}
+			s.must(b.SetReadDeadline(time.Time{}))
+			return closing(memfd.ReceiveFrom(b, 0)) // it is still there
+		})
+		return func() error { return closing(memfd.ReceiveFrom(b, 0)) }
+	}
+}
+
+// truncateSealed is refused by a seal, and says so whatever becomes of the calls
+// that find out why.
+func truncateSealed(m *memfd.MemFD) error {
+	if err := m.Seal(memfd.SealGrow); err != nil {
+		return err
+	}
+	if err := m.Truncate(1 << 16); !errors.Is(err, unix.EPERM) {
+		return errors.Join(errors.New("the seal is not obeyed"), err)
+	}
+	return nil
+}
+
+func deadline() time.Time { return time.Now().Add(waiting) }
+
+// deadlinePassed is the end of a wait for a socket.
+var deadlinePassed = map[string]func(error, unix.Errno) bool{
+	"waits": func(err error, refused unix.Errno) bool {
+		return refused == unix.EAGAIN && errors.Is(err, os.ErrDeadlineExceeded)
+	},
+}

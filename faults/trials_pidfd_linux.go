@@ -1,0 +1,225 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// sleeper starts a child that sleeps until it is killed, when the trial is over.
+func sleeper(s *scene) *pidfd.PidFD {
+	cmd := exec.Command("sleep", "100")
+	p, err := pidfd.Start(cmd)
+	s.must(err)
+	s.later(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		_ = p.Close()
+	})
+	return p
+}
+
+// zombie starts a child that ends, and returns when it has. It is reaped when the
+// trial is over, if not before.
+func zombie(s *scene) *pidfd.PidFD {
+	cmd := exec.Command("sh", "-c", "exit 3")
+	s.must(cmd.Start())
+	p, err := pidfd.Open(cmd.Process.Pid)
+	s.must(err)
+	s.must(p.Exited(context.Background()))
+	s.later(func() {
+		if cmd.Wait() != nil {
+			_ = cmd.Process.Release() // p has reaped it
+		}
+		_ = p.Close()
+	})
+	return p
+}
+
+func onSleeper(by, call, op string, number uintptr, match func(*[6]uint64) bool, do func(p *pidfd.PidFD) error) trial {
+	return trial{
+		by: by, call: call, op: op, number: number, match: match,
+		prepare: func(s *scene) func() error {
+			p := sleeper(s)
+			return func() error { return do(p) }
+		},
+	}
+}
+
+var pidfdTrials = []trial{
+	{
+		by: "pidfd", call: "pidfd_open", op: "pidfd.Self", number: unix.SYS_PIDFD_OPEN,
+		prepare: func(s *scene) func() error { return func() error { return closing(pidfd.Self()) } },
+	},
+	{
+		by: "pidfd", call: "pidfd_open", op: "pidfd.OpenThread", number: unix.SYS_PIDFD_OPEN,
+		prepare: func(s *scene) func() error {
+			return func() error { return closing(pidfd.OpenThread(os.Getpid())) }
+		},
+	},
+	{
+		by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded", number: unix.SYS_WAITID,
+		prepare: func(s *scene) func() error {
+			zombie(s)
+			return func() error { return closing(pidfd.OpenEnded()) }
+		},
+	},
+	{
+		by: "internal/sys", call: "waitid", op: "PidFD.Wait", number: unix.SYS_WAITID,
+		prepare: func(s *scene) func() error {
+			p := zombie(s)
+			return func() error {
+				status, err := p.Wait()
+				if err != nil {
+					return err
+				}
+				return gives(3)(status.Code, nil)
+			}
+		},
+	},
+	{
+		by: "internal/sys", call: "waitid", op: "PidFD.WaitContext", number: unix.SYS_WAITID,
+		prepare: func(s *scene) func() error {
+			p := zombie(s)
+			ctx := soon(s)
+			s.check(func(error) error { return second(p.Wait()) })
+			return func() error { return second(p.WaitContext(ctx)) }
+		},
+	},
+	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.SendSignal", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+		func(p *pidfd.PidFD) error { return p.SendSignal(unix.SIGCONT) }),
+	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.Queue", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+		func(p *pidfd.PidFD) error { return p.Queue(unix.SIGCONT, 1) }),
+	onSleeper("pidfd", "pidfd_send_signal", "PidFD.SendSignalTo", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+		func(p *pidfd.PidFD) error { return p.SendSignalTo(unix.SIGCONT, pidfd.ThreadGroup) }),
+	onSleeper("internal/sys", "ppoll", "PidFD.Alive", unix.SYS_PPOLL, nil,
+		func(p *pidfd.PidFD) error { return gives(true)(p.Alive()) }),
+	onSleeper("internal/sys", "ppoll", "PidFD.Exited", unix.SYS_PPOLL, nil, untilSoon((*pidfd.PidFD).Exited)),
+	onSleeper("internal/sys", "ppoll", "PidFD.Reaped", unix.SYS_PPOLL, nil, untilSoon((*pidfd.PidFD).Reaped)),
+	onSleeper("pidfd", "fstatfs", "PidFD.ID", unix.SYS_FSTATFS, nil,
+		func(p *pidfd.PidFD) error { return second(p.ID()) }),
+	onSleeper("pidfd", "fstat", "PidFD.ID", unix.SYS_FSTAT, nil,
+		func(p *pidfd.PidFD) error { return second(p.ID()) }),
+	onSleeper("pidfd", "ioctl PIDFD_GET_INFO", "PidFD.Info", unix.SYS_IOCTL, command(unix.PIDFD_GET_INFO), info),
+	onSleeper("fd", "openat", "PidFD.Info", unix.SYS_OPENAT, nil, info),
+	onSleeper("pidfd", "ioctl PIDFD_GET_NAMESPACE", "PidFD.Namespace", unix.SYS_IOCTL, command(unix.PIDFD_GET_NET_NAMESPACE),
+		func(p *pidfd.PidFD) error { return closing(p.Namespace(pidfd.NetNamespace)) }),
+	onSleeper("pidfd", "pidfd_getfd", "PidFD.GetFD", unix.SYS_PIDFD_GETFD, nil,
+		func(p *pidfd.PidFD) error { return closing(p.GetFD(0)) }),
+	{
+		by: "pidfd", call: "getsockopt SO_PEERCRED", op: "pidfd.FromPeer", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_PEERCRED),
+		prepare: fromPeer,
+	},
+	{
+		by: "pidfd", call: "getsockopt SO_PEERPIDFD", op: "pidfd.FromPeer", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_PEERPIDFD),
+		prepare: fromPeer,
+	},
+	{
+		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.FromProcess", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
+		prepare: func(s *scene) func() error {
+			cmd := exec.Command("sleep", "100")
+			s.must(cmd.Start())
+			s.later(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
+			return func() error { return closing(pidfd.FromProcess(cmd.Process)) }
+		},
+	},
+	{
+		// The duplicate for a caller's own SysProcAttr.PidFD, which is -1 without.
+		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.Start", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
+		prepare: func(s *scene) func() error {
+			return func() error {
+				number := -2
+				cmd := exec.Command("true")
+				cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &number}
+				p, err := pidfd.Start(cmd)
+				if err != nil {
+					return err
+				}
+				if number >= 0 {
+					err = unix.Close(number)
+				} else {
+					err = gives(-1)(number, nil)
+				}
+				return errors.Join(err, p.Close(), cmd.Wait())
+			}
+		},
+	},
+	{
+		by: "os/exec", call: "clone", op: "pidfd.Start", number: unix.SYS_CLONE, match: func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 },
+		prepare: func(s *scene) func() error {
+			return func() error {
+				cmd := exec.Command("true")
+				p, err := pidfd.Start(cmd)
+				if err != nil {
+					return err
+				}
+				return errors.Join(p.Close(), cmd.Wait())
+			}
+		},
+	},
+	{
+		by: "fd", call: "openat", op: "pidfd.FromFD", number: unix.SYS_OPENAT,
+		prepare: func(s *scene) func() error {
+			raw, err := unix.PidfdOpen(os.Getpid(), 0)
+			s.must(err)
+			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return pidfd.FromFD(f) })
+		},
+	},
+}
+
+// info asks for what there is, from the kernel or from /proc.
+func info(p *pidfd.PidFD) error {
+	got, err := p.Info()
+	return gives(p.PID())(got.PID, err)
+}
+
+// untilSoon waits for what does not happen.
+func untilSoon(wait func(*pidfd.PidFD, context.Context) error) func(*pidfd.PidFD) error {
+	return func(p *pidfd.PidFD) error {
+		ctx, cancel := context.WithTimeout(context.Background(), patience/1000)
+		defer cancel()
+		switch err := wait(p, ctx); {
+		case err == nil:
+			return errors.New("it says that a process that runs has ended")
+		case errors.Is(err, context.DeadlineExceeded):
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// option matches getsockopt(2) for an option of SOL_SOCKET.
+func option(name uint64) func(*[6]uint64) bool {
+	return func(args *[6]uint64) bool { return args[2] == name }
+}
+
+// sockets returns two connected Unix sockets.
+func sockets(s *scene, kind int) (a, b *net.UnixConn) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	s.must(err)
+	var conns [2]*net.UnixConn
+	for i, number := range pair {
+		file := os.NewFile(uintptr(number), "")
+		conn, err := net.FileConn(file)
+		_ = file.Close()
+		conns[i] = closes(s, conn.(*net.UnixConn), err)
+	}
+	return conns[0], conns[1]
+}
+
+func fromPeer(s *scene) func() error {
+	a, _ := sockets(s, unix.SOCK_STREAM)
+	conn, err := a.SyscallConn()
+	s.must(err)
+	return func() error { return closing(pidfd.FromPeer(conn)) }
+}

@@ -1,0 +1,370 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+var signalfdTrials = []trial{
+	capturing("signalfd", "eventfd2", unix.SYS_EVENTFD2),
+	capturing("signalfd", "signalfd4", unix.SYS_SIGNALFD4),
+	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
+	fromTheFirst(capturing("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK)),
+	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
+	{
+		by: "internal/sys/capture", call: "rt_tgsigqueueinfo", op: "signalfd.New, the first", number: unix.SYS_RT_TGSIGQUEUEINFO, once: true,
+		prepare: capture,
+	},
+	{
+		by: "signalfd", call: "openat", op: "signalfd.New", number: unix.SYS_OPENAT,
+		prepare: capture,
+	},
+	{
+		by: "signalfd", call: "read", op: "signalfd.New", number: unix.SYS_READ,
+		prepare: capture,
+	},
+	{
+		by: "signalfd", call: "fstat", op: "signalfd.New", number: unix.SYS_FSTAT,
+		prepare: capture,
+	},
+	{
+		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: sysFstatat, once: true,
+		prepare: func(s *scene) func() error {
+			// Package os retries EINTR, and the program is not to start anew.
+			s.must(forbids("", unix.EIO, nil, unix.SYS_EXECVE).enter())
+			return block(s)
+		},
+		also: map[string]func(error, unix.Errno) bool{"retried": func(err error, errno unix.Errno) bool {
+			return errno == unix.EINTR && errors.Is(err, unix.EIO)
+		}},
+	},
+	{
+		by: "signalfd", call: "getdents64", op: "signalfd.New", number: unix.SYS_GETDENTS64,
+		prepare: capture,
+	},
+	{
+		by: "signalfd", call: "signalfd4", op: "signalfd.Open", number: unix.SYS_SIGNALFD4,
+		prepare: func(s *scene) func() error {
+			return func() error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }
+		},
+	},
+	{
+		by: "fd", call: "openat", op: "signalfd.FromFD", number: unix.SYS_OPENAT,
+		prepare: func(s *scene) func() error {
+			raw, err := unix.Signalfd(-1, new(unix.Sigset_t), unix.SFD_CLOEXEC)
+			s.must(err)
+			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return signalfd.FromFD(f) })
+		},
+	},
+	{
+		// The thread ends with its mask, unless it is the process's first.
+		by: "signalfd", call: "rt_sigprocmask", op: "SignalFD.Close", number: unix.SYS_RT_SIGPROCMASK, first: true,
+		prepare: func(s *scene) func() error {
+			before := handler(s)
+			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+			closes(s, f, err)
+			s.must(receives(f))
+			s.check(func(error) error { return gives(before)(handler(s), nil) })
+			return f.Close
+		},
+	},
+	{
+		// The kernel does not take its handler back. It gives signals to nobody, and
+		// counts them.
+		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", number: unix.SYS_RT_SIGACTION, first: true,
+		prepare: func(s *scene) func() error {
+			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+			closes(s, f, err)
+			s.check(func(error) error {
+				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
+				return errors.Join(gives(fd.ErrClosed)(second(f.Read()), nil), masksOpen())
+			})
+			return f.Close
+		},
+	},
+	masking("signalfd", "signalfd4", unix.SYS_SIGNALFD4),
+	fromTheFirst(masking("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK)),
+	masking("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
+	reading("signalfd", "ppoll", unix.SYS_PPOLL, nil),
+	reading("internal/sys", "read", unix.SYS_READ, keeperSignals),
+	reading("internal/sys", "write", unix.SYS_WRITE, keeperPipe),
+	{
+		// What the handler cannot pass on is counted. The capture's own thread may have
+		// been quicker, though.
+		by: "internal/sys/capture", call: "rt_tgsigqueueinfo", op: "SignalFD.Read", number: unix.SYS_RT_TGSIGQUEUEINFO, first: true, racy: true,
+		prepare: func(s *scene) func() error {
+			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+			closes(s, f, err)
+			return func() error {
+				lost := f.Lost()
+				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
+				for deadline := time.Now().Add(patience / 2); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+					if f.Lost() == lost+1 {
+						return nil
+					}
+					if _, err := f.Read(); err != fd.ErrWouldBlock {
+						return err
+					}
+				}
+				return errors.New("a signal is neither there nor lost")
+			}
+		},
+	},
+	{
+		by: "signalfd", call: "execve", op: "signalfd.Block", number: unix.SYS_EXECVE, once: true,
+		prepare: block,
+	},
+	{
+		by: "signalfd", call: "rt_sigprocmask", op: "signalfd.Block", number: unix.SYS_RT_SIGPROCMASK, once: true,
+		prepare: block,
+	},
+	fromTheFirst(starting("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, nil)),
+	starting("internal/sys", "ptrace PTRACE_SETSIGMASK", unix.SYS_PTRACE, first(unix.PTRACE_SETSIGMASK)),
+	starting("signalfd", "ptrace PTRACE_DETACH", unix.SYS_PTRACE, first(unix.PTRACE_DETACH)),
+	ifSlow(starting("internal/sys", "waitid", unix.SYS_WAITID, first(unix.P_PID))),
+	starting("os/exec", "clone", unix.SYS_CLONE, func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 }),
+}
+
+// capturing tries to capture a signal.
+func capturing(by, call string, number uintptr) trial {
+	return trial{by: by, call: call, op: "signalfd.New", number: number, prepare: capture}
+}
+
+// fromTheFirst has calls refused from the first on only: who refuses
+// rt_sigprocmask(2) later leaves the thread with what was blocked by then.
+func fromTheFirst(t trial) trial {
+	t.first = true
+	return t
+}
+
+// ifSlow is for a call that is made only if the child is slow to load its program.
+func ifSlow(t trial) trial {
+	t.first, t.racy = true, true
+	return t
+}
+
+// capture makes a SignalFD and reads a signal. Whether it can or not, the signal
+// has its old meaning afterwards.
+func capture(s *scene) func() error {
+	before := handler(s)
+	var f *signalfd.SignalFD
+	s.check(func(err error) error {
+		if err == nil {
+			err = errors.Join(receives(f), f.Close())
+		} else {
+			err = nil
+		}
+		return errors.Join(err, gives(before)(handler(s), nil), masksOpen())
+	})
+	return func() (err error) {
+		f, err = signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+		return err
+	}
+}
+
+// masking tries to change what is captured: all or nothing.
+func masking(by, call string, number uintptr) trial {
+	old, wanted := signalfd.NewSet(unix.SIGUSR1), signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)
+	return trial{
+		by: by, call: call, op: "SignalFD.SetMask", number: number,
+		prepare: func(s *scene) func() error {
+			f, err := signalfd.New(old)
+			closes(s, f, err)
+			s.check(func(err error) error {
+				want := wanted
+				if err != nil {
+					want = old
+				}
+				failed := gives(want)(f.Mask(), nil)
+				return errors.Join(failed, receives(f), f.SetMask(wanted), receives(f))
+			})
+			return func() error { return f.SetMask(wanted) }
+		},
+	}
+}
+
+// reading tries what the keeper of a capture does with a signal: it has to arrive,
+// if later.
+func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.SignalFD) int) trial {
+	return trial{
+		by: by, call: call, op: "SignalFD.ReadContext", number: number,
+		prepare: func(s *scene) func() error {
+			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+			closes(s, f, err)
+			s.must(receives(f))
+			if on != nil {
+				s.on(on(s, f))
+			}
+			s.must(unix.Kill(os.Getpid(), 0))
+			arrived := false
+			s.check(func(error) error {
+				if arrived {
+					return receives(f)
+				}
+				return errors.Join(reads1(f, patience), receives(f))
+			})
+			return func() error {
+				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
+				// The other calls of the trial are those that it waits for.
+				err := reads1(f, 100*time.Millisecond)
+				arrived = err == nil
+				return err
+			}
+		},
+		also: map[string]func(error, unix.Errno) bool{
+			"comes later": func(err error, _ unix.Errno) bool { return errors.Is(err, context.DeadlineExceeded) },
+		},
+	}
+}
+
+// receives sends a signal, and has f read it.
+func receives(f *signalfd.SignalFD) error {
+	if err := unix.Kill(os.Getpid(), unix.SIGUSR1); err != nil {
+		return err
+	}
+	return reads1(f, patience/2)
+}
+
+func reads1(f *signalfd.SignalFD, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	info, err := f.ReadContext(ctx)
+	return gives(unix.SIGUSR1)(info.Signal, err)
+}
+
+// handler returns the address of the handler of the signal that is captured.
+func handler(s *scene) uint64 {
+	var action [4]uint64 // the kernel's struct sigaction, of which the handler is the first
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGUSR1), 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
+	if errno != 0 {
+		s.must(os.NewSyscallError("rt_sigaction", errno))
+	}
+	return action[0]
+}
+
+// masksOpen checks that no thread has the signal blocked. That of a capture that
+// has ended is given a second to end, too.
+func masksOpen() (err error) {
+	for range 1000 {
+		if err = masksOpenNow(); err == nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return err
+}
+
+func masksOpenNow() error {
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		return err
+	}
+	for _, thread := range threads {
+		text, err := os.ReadFile("/proc/self/task/" + thread.Name() + "/status")
+		if err != nil {
+			continue // it has ended
+		}
+		for line := range strings.Lines(string(text)) {
+			var mask uint64
+			if _, err := fmt.Sscanf(line, "SigBlk: %x", &mask); err == nil && mask>>(unix.SIGUSR1-1)&1 != 0 {
+				return fmt.Errorf("thread %s has the signal blocked", thread.Name())
+			}
+		}
+	}
+	return nil
+}
+
+// keeperSignals and keeperPipe return the descriptors of a capture's goroutine.
+
+func keeperSignals(s *scene, _ *signalfd.SignalFD) int {
+	return descriptor(s, "anon_inode:[signalfd]", -1)
+}
+
+func keeperPipe(s *scene, f *signalfd.SignalFD) int {
+	name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	s.must(err)
+	return descriptor(s, name, f.Fd())
+}
+
+// descriptor returns that of the process which refers to the object, other than
+// not.
+func descriptor(s *scene, object string, not int) int {
+	for number := range 1 << 10 {
+		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
+		if err == nil && name == object && number != not {
+			return number
+		}
+	}
+	s.must(errors.New("there is no " + object))
+	return -1
+}
+
+// block would start the program anew.
+func block(s *scene) func() error {
+	s.check(func(error) error { return masksOpen() })
+	return func() error { return signalfd.Block(signalfd.NewSet(unix.SIGUSR1)) }
+}
+
+// starting tries to start a child with no signal blocked, from a thread that has
+// one blocked.
+func starting(by, call string, number uintptr, match func(*[6]uint64) bool) trial {
+	return trial{
+		by: by, call: call, op: "signalfd.Start", number: number, match: match,
+		prepare: func(s *scene) func() error {
+			s.check(func(error) error {
+				var status unix.WaitStatus
+				if pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); err != unix.ECHILD {
+					return fmt.Errorf("it left a child: %d, %v", pid, err)
+				}
+				return masksOpen()
+			})
+			// On a thread of its own, which ends with the goroutine.
+			turn, result := make(chan struct{}), make(chan error)
+			s.later(func() { close(turn) })
+			go func() {
+				runtime.LockOSThread()
+				result <- unix.PthreadSigmask(unix.SIG_BLOCK, sigset(unix.SIGUSR2), nil)
+				for range turn {
+					result <- startUnblocked()
+				}
+			}()
+			s.must(<-result)
+			return func() error {
+				turn <- struct{}{}
+				return <-result
+			}
+		},
+	}
+}
+
+// startUnblocked starts a child that says what it has blocked: nothing.
+func startUnblocked() error {
+	cmd := exec.Command("grep", "SigBlk", "/proc/self/status")
+	var out strings.Builder
+	cmd.Stdout = &out
+	if err := signalfd.Start(cmd); err != nil {
+		return err
+	}
+	if err := cmd.Wait(); err != nil {
+		return err
+	}
+	return gives("SigBlk:")(strings.TrimRight(out.String(), "0\t\n"), nil)
+}
+
+func sigset(sig unix.Signal) *unix.Sigset_t {
+	var set unix.Sigset_t
+	set.Val[0] = 1 << (sig - 1)
+	return &set
+}

@@ -1,0 +1,133 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/timerfd"
+)
+
+var eventfdTrials = []trial{
+	{
+		by: "eventfd", call: "eventfd2", op: "eventfd.New", number: unix.SYS_EVENTFD2,
+		prepare: func(s *scene) func() error { return func() error { return closing(eventfd.New(0)) } },
+	},
+	{
+		// Values over 32 bits are added by write(2).
+		by: "internal/sys", call: "write", op: "eventfd.New(1<<40)", number: unix.SYS_WRITE,
+		prepare: func(s *scene) func() error {
+			return func() error {
+				e, err := eventfd.New(1 << 40)
+				if err != nil {
+					return err
+				}
+				defer e.Close()
+				return gives[uint64](1 << 40)(e.Wait())
+			}
+		},
+	},
+	{
+		by: "internal/sys", call: "fcntl F_SETFL", op: "eventfd.FromFD", number: systest.Fcntl, match: command(unix.F_SETFL),
+		prepare: func(s *scene) func() error {
+			raw, err := unix.Eventfd(3, unix.EFD_CLOEXEC)
+			s.must(err)
+			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return eventfd.FromFD(f) })
+		},
+	},
+}
+
+var timerfdTrials = []trial{
+	{
+		by: "timerfd", call: "timerfd_create", op: "timerfd.New", number: unix.SYS_TIMERFD_CREATE,
+		prepare: func(s *scene) func() error {
+			return func() error { return closing(timerfd.New(timerfd.Monotonic)) }
+		},
+	},
+	{
+		by: "internal/sys", call: "timerfd_settime", op: "TimerFD.Arm", number: unix.SYS_TIMERFD_SETTIME,
+		prepare: func(s *scene) func() error {
+			t := timer(s)
+			s.must(t.Arm(time.Hour, time.Minute))
+			s.check(func(err error) error {
+				want := time.Minute // as it was
+				if err == nil {
+					want = time.Second
+				}
+				_, interval, failed := t.Remaining()
+				return gives(want)(interval, failed)
+			})
+			return func() error { return t.Arm(time.Hour, time.Second) }
+		},
+	},
+	{
+		by: "internal/sys", call: "timerfd_gettime", op: "TimerFD.Remaining", number: unix.SYS_TIMERFD_GETTIME,
+		prepare: func(s *scene) func() error {
+			t := timer(s)
+			return func() error {
+				_, interval, err := t.Remaining()
+				return gives[time.Duration](0)(interval, err)
+			}
+		},
+	},
+	{
+		by: "internal/sys", call: "read", op: "TimerFD.ReadContext", number: unix.SYS_READ,
+		prepare: func(s *scene) func() error {
+			t := timer(s)
+			s.must(t.Arm(0, 0))
+			s.on(t.Fd())
+			ctx := soon(s)
+			s.check(func(err error) error {
+				if err == nil {
+					return nil
+				}
+				return gives[uint64](1)(t.Read())
+			})
+			return func() error { return gives[uint64](1)(t.ReadContext(ctx)) }
+		},
+	},
+	{
+		by: "timerfd", call: "clock_gettime", op: "TimerFD.ArmAt", number: unix.SYS_CLOCK_GETTIME,
+		prepare: func(s *scene) func() error {
+			t := timer(s)
+			return func() error { return t.ArmAt(time.Now().Add(time.Hour), 0) }
+		},
+	},
+}
+
+func timer(s *scene) *timerfd.TimerFD {
+	t, err := timerfd.New(timerfd.Monotonic)
+	return closes(s, t, err)
+}
+
+// An owner is a handle.
+type owner interface {
+	Close() error
+	Fd() int
+}
+
+// fromFD makes a handle of the number, and checks that afterwards it is its
+// handle's or still its FD's.
+func fromFD[H owner](s *scene, raw int, from func(*fd.FD) (H, error)) func() error {
+	f := fd.New(raw)
+	s.later(func() { _ = f.Close() })
+	var made owner
+	s.check(func(err error) error {
+		if (err == nil) != (f.Fd() == -1) || err == nil && made.Fd() != raw || err != nil && f.Fd() != raw {
+			return fmt.Errorf("descriptor %d is neither the one's nor the other's: %v, %v", raw, f, err)
+		}
+		return nil
+	})
+	return func() error {
+		h, err := from(f)
+		if err == nil {
+			made = h
+			s.later(func() { _ = h.Close() })
+		}
+		return err
+	}
+}
