@@ -209,7 +209,7 @@ func visit(argument string) error {
 			return fmt.Errorf("%s: %w", places[index].name, err)
 		}
 	}
-	return tour("")
+	return tour()
 }
 
 // unexpected returns what the tour in a place should not have said.

@@ -198,7 +198,7 @@ func stray(limit time.Duration) error {
 }
 
 // tour makes all stops and says what came of them.
-func tour(string) error {
+func tour() error {
 	results := make(map[string]string)
 	for _, s := range stops {
 		results[s.feature] = s.result()

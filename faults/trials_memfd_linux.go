@@ -91,6 +91,7 @@ var memfdTrials = []trial{
 	onFile("fstat", "MemFD.Map", unix.SYS_FSTAT, nil, mapped(memfd.ReadWrite)),
 	{
 		by: "memfd", call: "mmap", op: "MemFD.Map", number: sysMmap,
+		match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
 		prepare: func(s *scene) func() error {
 			m := file(s)
 			return func() error { return mapped(memfd.ReadOnly)(m) }
@@ -100,6 +101,7 @@ var memfdTrials = []trial{
 		// What cannot be unmapped stays mapped: the mapping is closed, and its memory
 		// is there until the process ends.
 		by: "memfd", call: "munmap", op: "Mapping.Close", number: unix.SYS_MUNMAP,
+		made: func() bool { return !raceEnabled }, // the race detector makes it, too
 		prepare: func(s *scene) func() error {
 			m := file(s)
 			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
