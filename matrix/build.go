@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"code.hybscloud.com/iofd/matrix/job"
+	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
 // packages are those of the library that have tests.

@@ -13,7 +13,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"code.hybscloud.com/iofd/matrix/job"
+	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
 // Every number of a header stands in eight digits, and everything begins at a

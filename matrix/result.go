@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"strings"
 
-	"code.hybscloud.com/iofd/matrix/job"
+	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
 // A result is what came of one machine.

@@ -12,7 +12,7 @@ import (
 	"strings"
 	"time"
 
-	"code.hybscloud.com/iofd/matrix/job"
+	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
 // A lab runs machines.

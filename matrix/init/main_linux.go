@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/matrix/job"
+	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
 func main() {
