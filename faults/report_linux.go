@@ -19,7 +19,7 @@ once more, or was closed. ` + "`go run ./faults -trace`" + ` runs the library's 
 - **does without**: the operation does what it should in another way, or the call was not needed.
 - **waits**: as after any EAGAIN, until the context or the deadline ends.
 - **comes later**: the signal is there when the call is let through again.
-- **error, closed**: close(2)'s error, and the descriptor is closed. After EINTR it is none: the kernel has closed the number.
+- **error, closed**: close(2)'s error, and the descriptor is closed. EINTR is none, **closed**: the kernel has closed the number.
 - **error, of the poller**: package os does not tell the errno for which the runtime's poller takes no descriptor.
 
 ` + "Several in a cell: it depends on which of the calls failed.\n\n"

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -57,6 +58,9 @@ type trial struct {
 
 	// name is what errors call it, if not the first word of call.
 	name string
+
+	// swallowed is what the table says where EINTR is no error, if not "retried".
+	swallowed string
 
 	// also has other errors that are as they should be, by what the table says.
 	also map[string]func(err error, refused unix.Errno) bool
@@ -218,7 +222,7 @@ func (t *trial) judge(err error, errno unix.Errno, refused int) (string, error) 
 	}
 	switch {
 	case err == nil && (refused == 0 || errno == unix.EINTR):
-		return "retried", nil
+		return cmp.Or(t.swallowed, "retried"), nil
 	case err == nil:
 		return "does without", nil
 	case refused == 0:

@@ -128,7 +128,7 @@ var memfdTrials = []trial{
 			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
 		},
 		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
-			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "not a memfd: invalid argument")
+			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "no memfd: invalid argument")
 		}},
 	},
 	{
@@ -139,7 +139,7 @@ var memfdTrials = []trial{
 			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
 		},
 		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
-			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "not a memfd: invalid argument")
+			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "no memfd: invalid argument")
 		}},
 	},
 	{
