@@ -51,7 +51,9 @@ func child(role string) (*exec.Cmd, error) {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), roleVar+"="+role)
+	// With the race detector a process sleeps for a second as it ends, unless told
+	// not to.
+	cmd.Env = append(os.Environ(), roleVar+"="+role, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }
