@@ -29,7 +29,8 @@ func FromFD(f *fd.FD) (*MemFD, error) {
 		return ok && examined == nil
 	}
 	if err := m.fd.Adopt(f, "memfd", is); err != nil {
-		if examined != nil && !errors.Is(examined, unix.EINVAL) {
+		// EBADF says that f is open as a path alone, see open(2).
+		if examined != nil && !errors.Is(examined, unix.EINVAL) && !errors.Is(examined, unix.EBADF) {
 			err = examined // it may be a memfd
 		}
 		return nil, err
