@@ -112,7 +112,10 @@ func makers(t *testing.T) map[string]maker {
 				return nil, err
 			}
 			f, err := make(self)
-			return []io.Closer{self, f}, err
+			if err != nil {
+				return []io.Closer{self}, err // a nil *fd.FD is no nil io.Closer
+			}
+			return []io.Closer{self, f}, nil
 		}
 	}
 	return map[string]maker{
