@@ -89,7 +89,7 @@ func roles() map[string]func() error {
 // self returns a command for another process in a role.
 func self(t testing.TB, role string) *exec.Cmd {
 	t.Helper()
-	args := []string{os.Args[0], fmt.Sprint("-signalfd.factor=", *factor)}
+	args := []string{os.Args[0], fmt.Sprint("-signalfd.factor=", *factor), fmt.Sprint("-test.short=", testing.Short())}
 	if emulator := os.Getenv("MATRIX_EMU"); emulator != "" {
 		args = append([]string{emulator}, args...)
 	}
