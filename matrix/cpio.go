@@ -30,7 +30,6 @@ func (c *cpio) end() error {
 const (
 	cpioFile      = 0o100000
 	cpioDirectory = 0o040000
-	cpioLink      = 0o120000
 	cpioDevice    = 0o020000 // a character device
 )
 

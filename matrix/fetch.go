@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// tools is the suite that the emulators and busybox come from, whatever suite the
+// tools is the suite that the emulators and the guests' programs come from, whatever suite the
 // machine itself runs: older emulators lack clone(CLONE_PIDFD), and corrupt
 // kernels.
 const tools = "trixie"
@@ -80,21 +80,6 @@ func (s *store) tool(dir string, needed bool, name string) error {
 		return err
 	}
 	return suite.unpack(dir, needed, name)
-}
-
-// busybox returns a statically linked busybox for g.
-func (s *store) busybox(g *guest) (string, error) {
-	dir, err := s.fetched("busybox-"+g.debian, func(dir string) error {
-		suite, err := s.suite(tools, g.debian)
-		if err != nil {
-			return err
-		}
-		return suite.unpack(dir, false, "busybox-static")
-	})
-	if err != nil {
-		return "", err
-	}
-	return find(dir, "bin/busybox", "usr/bin/busybox")
 }
 
 // kernel returns the image of m's kernel.

@@ -6,7 +6,7 @@
 //	go run ./matrix -run linux-5.10
 //	go run ./matrix -all -write     # writes doc/matrix.* and the README's table
 //
-// What it needs of QEMU, kernels and busybox it fetches with apt-get, verified by
+// What it needs of QEMU, kernels and their first programs it fetches with apt-get, verified by
 // Debian's keys, and unpacks into the user's cache: nothing is installed, and it
 // needs no privilege. A test that is skipped for a reason that does not hold on
 // the machine counts as failed.
@@ -182,7 +182,7 @@ func (l *lab) prepare(chosen []machine) error {
 		case system:
 			_, first := l.store.kernel(m)
 			_, second := l.store.systemEmulator(p.guest)
-			_, third := l.store.busybox(p.guest)
+			_, third := l.store.userland(p.guest)
 			err = errors.Join(first, second, third)
 		}
 		if err != nil {

@@ -17,8 +17,8 @@ this page; ` + "`-list`" + ` names the machines, ` + "`-run REGEXP`" + ` runs so
 
 - **native**: the processor and the kernel of the machine where it was run; all tests.
 - **user mode**: QEMU translates the program; the kernel is that of the machine. The short tests.
-- **Linux X.Y**: QEMU emulates a machine with two processors, which boots a kernel of Debian's. The short tests, as root, with busybox
-  beside them.
+- **Linux X.Y**: QEMU emulates a machine with two processors, which boots a kernel of Debian's. The short tests, as root, with the
+  few programs of Debian's that they start.
 
 Tests and subtests count alike. A test that is skipped counts as failed unless the reason that it gives holds on that machine: the
 kernel is older than what is tested, or the emulator lacks it. A [probe](../matrix/probe/main_linux.go) that knows nothing of

@@ -138,32 +138,27 @@ func (l *lab) boot(ctx context.Context, w io.Writer, m machine) error {
 	return nil
 }
 
-// What else the tests start is busybox.
-var applets = []string{"sh", "cp", "echo", "false", "grep", "kill", "nice", "sleep", "touch", "tr", "ls", "id", "env"}
-
 func (l *lab) writeInitramfs(name string, m machine) error {
-	busybox, err := l.store.busybox(m.processor.guest)
+	files, err := l.store.userland(m.processor.guest)
 	if err != nil {
 		return err
 	}
-	const tests = "/tests"
+	built := l.binaries(m.processor)
+	files["init"] = filepath.Join(built, "init")
+	files["tests/probe"] = filepath.Join(built, "probe")
+	for _, pkg := range packages {
+		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
+	}
 	file, err := os.Create(name)
 	if err != nil {
 		return err
 	}
 	defer file.Close()
 	c := cpio{w: file}
-	built := l.binaries(m.processor)
-	todo := jobs(tests, "", m, l.stress)
-	for _, dir := range []string{"bin", "dev", "tests", "tmp"} {
+	for _, dir := range []string{"bin", "dev", "lib", "lib64", "tests", "tmp"} {
 		c.add(dir, cpioDirectory|0o755, nil)
 	}
 	c.add("dev/console", cpioDevice|0o600, nil)
-	files := map[string]string{"init": filepath.Join(built, "init"), "bin/true": filepath.Join(built, "init"), "bin/cat": filepath.Join(built, "init"),
-		"bin/busybox": busybox, "tests/probe": filepath.Join(built, "probe")}
-	for _, pkg := range packages {
-		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
-	}
 	for to, from := range files {
 		data, err := os.ReadFile(from)
 		if err != nil {
@@ -171,14 +166,11 @@ func (l *lab) writeInitramfs(name string, m machine) error {
 		}
 		c.add(to, cpioFile|0o755, data)
 	}
-	for _, applet := range applets {
-		c.add("bin/"+applet, cpioLink|0o777, []byte("busybox"))
-	}
-	list, err := json.Marshal(todo)
+	todo, err := json.Marshal(jobs("/tests", "", m, l.stress))
 	if err != nil {
 		return err
 	}
-	c.add("jobs.json", cpioFile|0o644, list)
+	c.add("jobs.json", cpioFile|0o644, todo)
 	return c.end()
 }
 

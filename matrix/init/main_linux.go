@@ -6,9 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
@@ -16,42 +14,12 @@ import (
 )
 
 func main() {
-	var err error
-	switch filepath.Base(os.Args[0]) {
-	case "init":
-		err = run()
-		if err != nil {
-			fmt.Println("init:", err)
-		}
-		err = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
-	case "cat":
-		err = cat(os.Args[1:])
+	if err := run(); err != nil {
+		fmt.Println("init:", err)
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, os.Args[0]+":", err)
-		os.Exit(1)
+	if err := unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF); err != nil {
+		fmt.Println("init: reboot:", err)
 	}
-}
-
-// The same file stands for two programs that busybox does not do as the tests
-// need them: cat(1), which they make set-user-ID, and busybox gives such
-// privileges up; and true(1), which they execute from a memfd, under a name that
-// busybox does not know.
-func cat(names []string) error {
-	if len(names) == 0 {
-		_, err := io.Copy(os.Stdout, os.Stdin)
-		return err
-	}
-	for _, name := range names {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			return err
-		}
-		if _, err := os.Stdout.Write(text); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // What the tests need of a system. The kernels have no other file system built
