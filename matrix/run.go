@@ -42,6 +42,8 @@ func (l *lab) run(ctx context.Context, m machine) result {
 		r.Problem = err.Error() + ": " + tail(stream)
 		return r
 	}
+	// The report is published, from wherever the repository was.
+	stream = bytes.ReplaceAll(stream, []byte(l.root+"/"), nil)
 	var outputs []job.Output
 	outputs, r.Kernel = job.Split(stream)
 	if r.Kernel == "" {
