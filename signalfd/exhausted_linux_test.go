@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -61,6 +62,38 @@ func TestNoDescriptors(t *testing.T) {
 	require.NoError(t, s.Close())
 	after, _, _ := counts(t)
 	assert.Equal(t, before, after)
+}
+
+// Where poll(2) is refused, as of more descriptors than RLIMIT_NOFILE, the capture
+// goes on: what is sent meanwhile comes later, and Close does not hang.
+func TestPollRefused(t *testing.T) {
+	needCapture(t)
+	defer unchanged(t, unix.SIGUSR1)()
+	refusePoll := func() (restore func()) {
+		var limit unix.Rlimit
+		require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+		require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 2, Max: limit.Max}))
+		return func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }
+	}
+	kill := func() { require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR1)) }
+	s := newFD(t, unix.SIGUSR1)
+	kill()
+	require.Equal(t, unix.SIGUSR1, next(t, s).Signal)
+
+	restore := refusePoll()
+	for range 3 {
+		kill()
+		time.Sleep(5 * time.Millisecond)
+	}
+	restore()
+	assert.Equal(t, unix.SIGUSR1, next(t, s).Signal)
+	require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)))
+
+	restore = refusePoll()
+	kill()
+	time.Sleep(5 * time.Millisecond)
+	assert.NoError(t, s.Close())
+	restore()
 }
 
 // Where seccomp(2) forbids what the handler does, New says so at once.
