@@ -35,6 +35,7 @@ var excuses = []excuse{
 	{user, nil, reason(`does not run programs for`), "execve(2) of itself", "the kernel runs no programs of that processor"},
 	{user, []string{"386"}, reason(`does not run programs for`), "", "the kernel would run it itself, without QEMU"},
 	{user, nil, reason(`gives descriptor 0 for a pidfd`), "", "QEMU reports a pidfd 0 where clone(2) failed to make one"},
+	{user, []string{"s390x"}, reason(`in the kernel's byte order`), "", "QEMU turns the bytes of system calls' arguments round, but not those that a file of the kernel's is read and written with"},
 	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
 	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
