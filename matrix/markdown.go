@@ -146,20 +146,25 @@ func writeStress(b *bytes.Buffer, results []result) {
 // writeProbe tells what the machines answered, those alike in one column.
 func writeProbe(b *bytes.Buffer, results []result) {
 	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n| call | answer | machines |\n| --- | --- | --- |\n")
-	if len(results) == 0 {
-		return
+	var calls []string
+	for _, r := range results {
+		for _, a := range r.Probe {
+			if !slices.Contains(calls, a.Call) {
+				calls = append(calls, a.Call)
+			}
+		}
 	}
-	for _, question := range results[0].Probe {
+	for _, call := range calls {
 		said := make(map[string][]string)
 		for _, r := range results {
 			for _, a := range r.Probe {
-				if a.Call == question.Call && a.Answer != yes {
+				if a.Call == call && a.Answer != yes {
 					said[a.Answer] = append(said[a.Answer], r.name())
 				}
 			}
 		}
 		for _, answer := range slices.Sorted(maps.Keys(said)) {
-			fmt.Fprintf(b, "| %s | %s | %s |\n", question.Call, answer, strings.Join(said[answer], "; "))
+			fmt.Fprintf(b, "| %s | %s | %s |\n", call, answer, strings.Join(said[answer], "; "))
 		}
 	}
 }

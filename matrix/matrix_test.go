@@ -194,7 +194,7 @@ var some = []result{
 		{Job: "fd", Passed: 5, Skipped: []skip{{"TestA/<b>", "since Linux 6.9: x & y", "Linux 6.9 brought it"}}},
 	}},
 	{Machine: "user/arm", Kind: user, Processor: "arm", Kernel: "6.18.1", Cells: []cell{
-		{Job: "fd", Passed: 6, Failed: []failure{{"TestB", "b_test.go:1: wrong"}}}, {Job: "pidfd", Passed: 1, Skipped: []skip{{"TestC", "tired", ""}}},
+		{Job: "fd", Passed: 6, Failed: []failure{{Test: "TestB", Output: "b_test.go:1: wrong"}}}, {Job: "pidfd", Passed: 1, Skipped: []skip{{"TestC", "tired", ""}}},
 	}},
 }
 
@@ -287,4 +287,23 @@ func TestFetched(t *testing.T) {
 	_, err = s.fetched("a/b", func(string) error { return broken })
 	require.ErrorIs(t, err, broken)
 	require.FileExists(t, s.dir+"/a/b/file", "what was there stays")
+}
+
+// A failure that is the emulator's is one all the same, with the reason beside it;
+// without the probe's word, or on another machine, it has none.
+func TestFlaws(t *testing.T) {
+	swapped := []answer{{"a duplicate of an eventfd gives its value", "0x100000000000000 instead of 1"}}
+	failed := func(processor string, probe []answer, test string) result {
+		r := result{Kind: user, Processor: processor, Probe: probe, Cells: []cell{{Job: "eventfd", Passed: 1, Failed: []failure{{Test: test}}}}}
+		explain(&r)
+		assert.False(t, r.ok())
+		return r
+	}
+	known := failed("s390x", swapped, "TestHistories/12")
+	assert.True(t, known.explained())
+	assert.Contains(t, known.complaint(), "eventfd: TestHistories/12 failed: QEMU turns")
+	assert.Contains(t, string(platforms([]result{known})), "tests failed: s390x, user mode by the emulator's doing")
+	assert.False(t, failed("s390x", nil, "TestHistories/12").explained())
+	assert.False(t, failed("arm", swapped, "TestHistories/12").explained())
+	assert.False(t, failed("s390x", swapped, "TestNew").explained())
 }

@@ -30,7 +30,11 @@ func platforms(results []result) []byte {
 			}
 			switch {
 			case !r.ok():
-				problems = append(problems, r.name())
+				name := r.name()
+				if r.explained() {
+					name += " by the emulator's doing"
+				}
+				problems = append(problems, name)
 			case r.Kind == native:
 				where = append(where, "on the processor, Linux "+series(r.Kernel))
 			case r.Kind == user:

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -34,7 +35,12 @@ type cell struct {
 	Closes  int       `json:",omitempty"` // that a stress raced
 }
 
-type failure struct{ Test, Output string }
+// A failure is a test that failed, and why, if that is known to be the machine's
+// doing. It remains a failure.
+type failure struct {
+	Test, Output string
+	Why          string `json:",omitempty"`
+}
 
 // A skip is a test that was not run, the reason that it gave, and why that holds
 // on this machine. Without a why, it should have been run.
@@ -48,6 +54,16 @@ type answer struct{ Call, Answer string }
 func (r result) ok() bool {
 	for _, c := range r.Cells {
 		if !c.ok() {
+			return false
+		}
+	}
+	return r.Problem == "" && len(r.Cells) > 0
+}
+
+// explained reports whether each failure has a why.
+func (r result) explained() bool {
+	for _, c := range r.Cells {
+		if c.unexplained() > 0 || slices.ContainsFunc(c.Failed, func(f failure) bool { return f.Why == "" }) {
 			return false
 		}
 	}
@@ -110,7 +126,7 @@ func count(o job.Output, events []event) cell {
 		case "pass":
 			c.Passed++
 		case "fail":
-			c.Failed = append(c.Failed, failure{e.Test, said[e.Test]})
+			c.Failed = append(c.Failed, failure{Test: e.Test, Output: said[e.Test]})
 		case "skip":
 			c.Skipped = append(c.Skipped, skip{Test: e.Test, Reason: lastLogged(said[e.Test])})
 		}
@@ -122,7 +138,7 @@ func count(o job.Output, events []event) cell {
 		if status == "" {
 			status = "it did not end"
 		}
-		c.Failed = []failure{{"(the whole)", status + ": " + tail(o.Text)}}
+		c.Failed = []failure{{Test: "(the whole)", Output: status + ": " + tail(o.Text)}}
 	}
 	return c
 }
