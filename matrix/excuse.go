@@ -38,6 +38,7 @@ var excuses = []excuse{
 	{user, []string{"s390x"}, reason(`in the kernel's byte order`), "", "QEMU turns the bytes of system calls' arguments round, but not those that a file of the kernel's is read and written with"},
 	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
 	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
+	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
 

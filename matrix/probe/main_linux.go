@@ -125,6 +125,7 @@ var questions = []struct {
 	{"memfd_create(2), MFD_NOEXEC_SEAL", func() error { return create(unix.MFD_NOEXEC_SEAL) }},
 	{"memfd_create(2), MFD_HUGETLB", func() error { return create(unix.MFD_HUGETLB | unix.MFD_HUGE_2MB) }},
 	{"memfd_secret(2)", func() error { return call(memfdSecret, unix.O_CLOEXEC) }},
+	{"mmap(2) of secret memory heeds RLIMIT_MEMLOCK", mapSecret},
 	{"TFD_IOC_SET_TICKS", func() error {
 		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
 		if err != nil {
@@ -162,6 +163,48 @@ var questions = []struct {
 		return self.WithHandle(func(uintptr) {})
 	}},
 	{"execve(2) of itself", func() error { return start("/proc/self/exe", 0) }},
+}
+
+// mapSecret maps secret memory, which is locked, beyond the limit of an ordinary
+// user: on a thread that has given up all privileges, and ends with its goroutine.
+func mapSecret() error {
+	outcome := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		outcome <- func() error {
+			fd, _, errno := unix.Syscall(memfdSecret, unix.O_CLOEXEC, 0, 0)
+			if errno != 0 {
+				return errno
+			}
+			defer unix.Close(int(fd))
+			page := os.Getpagesize()
+			if err := unix.Ftruncate(int(fd), int64(page)); err != nil {
+				return err
+			}
+			var limit unix.Rlimit
+			if err := unix.Getrlimit(unix.RLIMIT_MEMLOCK, &limit); err != nil {
+				return err
+			}
+			if err := unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Max: limit.Max}); err != nil {
+				return err
+			}
+			defer unix.Setrlimit(unix.RLIMIT_MEMLOCK, &limit)
+			var none [2]unix.CapUserData
+			if err := unix.Capset(&unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}, &none[0]); err != nil {
+				return err
+			}
+			p, err := unix.Mmap(int(fd), 0, page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED)
+			if err == nil {
+				_ = unix.Munmap(p)
+				return errors.New("it succeeds")
+			}
+			if err != unix.EAGAIN {
+				return err
+			}
+			return nil
+		}()
+	}()
+	return <-outcome
 }
 
 // call returns the error of a system call.
