@@ -43,7 +43,9 @@ func (l *lab) run(ctx context.Context, m machine) result {
 		return r
 	}
 	// The report is published, from wherever the repository was.
-	stream = bytes.ReplaceAll(stream, []byte(l.root+"/"), nil)
+	for _, dir := range []string{l.root, l.dir} {
+		stream = bytes.ReplaceAll(stream, []byte(dir+"/"), nil)
+	}
 	var outputs []job.Output
 	outputs, r.Kernel = job.Split(stream)
 	if r.Kernel == "" {
