@@ -2,6 +2,7 @@ package fd_test
 
 import (
 	"context"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -129,4 +130,55 @@ func TestCloseLeavesNothing(t *testing.T) {
 		require.NoError(t, w.Close())
 		require.Len(t, systest.OpenDescriptors(), len(before))
 	}
+}
+
+// A late context lets somebody act before the waiter has it to heed.
+type late struct {
+	context.Context
+	act func()
+}
+
+func (l late) Done() <-chan struct{} {
+	l.act()
+	return l.Context.Done()
+}
+
+// A leader that goes from one context to another as both end, and the FD is
+// closed, is interrupted twice.
+func TestCloseBetweenContexts(t *testing.T) {
+	r, w := pipe(t, true)
+	defer w.Close()
+	before := runtime.NumGoroutine()
+	first, end := context.WithCancel(background)
+	for range 2 { // from the second wait on it is heeded between waits
+		var wg sync.WaitGroup
+		wg.Go(func() { assert.NoError(t, readByte(first, r)) })
+		time.Sleep(time.Millisecond)
+		_, err := w.Write([]byte("x"))
+		require.NoError(t, err)
+		wg.Wait()
+	}
+	second, endSecond := context.WithCancel(background)
+	var once sync.Once
+	err := readByte(late{second, func() {
+		once.Do(func() {
+			end()
+			settle(before)
+			endSecond()
+			closes(t, r)
+		})
+	}}, r)
+	require.ErrorIs(t, err, fd.ErrClosed)
+	require.LessOrEqual(t, settle(before), before)
+}
+
+// settle waits until there are no more goroutines than before, or two seconds.
+func settle(before int) int {
+	for range 200 {
+		if runtime.NumGoroutine() <= before {
+			break
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	return runtime.NumGoroutine()
 }

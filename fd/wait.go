@@ -327,7 +327,10 @@ func (s *side) open(f *FD) error {
 	s.interrupted = make(chan struct{}, 1)
 	s.interrupt = func() {
 		s.wakeLeader()
-		s.interrupted <- struct{}{}
+		select {
+		case s.interrupted <- struct{}{}:
+		default: // closed: nobody takes the token of the context before
+		}
 	}
 	// The poller tells of changes from the moment that wait begins, so what was
 	// ready before that must be asked for. It calls back a second time when a
