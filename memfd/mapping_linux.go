@@ -135,7 +135,9 @@ func mmap(number int, off int64, length int, prot Prot) (memory []byte, err erro
 // Bytes returns the mapped memory, n bytes as given to Map, or nil once closed.
 // It is not Go's: touching the slice after Close is a fault that ends the program,
 // or shows what has been mapped there since, and the race detector does not
-// watch it.
+// watch it. A program built with -race must not rely there on the order of an
+// atomic Store and a later Load, which the detector leaves to the processor; a Swap
+// keeps it.
 func (m *Mapping) Bytes() []byte {
 	memory := m.memory.Load()
 	if memory == nil {

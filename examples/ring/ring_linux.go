@@ -51,6 +51,9 @@ var leastSpins, mostSpins = func() (int, int) {
 // counter keeps its signal until it is waited for, so it does not matter whether
 // that comes before or after the wait begins.
 //
+// The stores are Swaps because of the race detector: in memory that is not Go's its
+// Store is no more than a release, which a later look may overtake.
+//
 // A signal can come for nothing: the left has seen the position in time, and finds
 // the counter signalled when it next sleeps. So a wake-up only means: look again.
 //
@@ -110,7 +113,7 @@ func (e *end) await(want uint32, look func() (uint32, error)) error {
 	}
 	e.spins = max(e.spins/2, leastSpins)
 	for {
-		e.mine.sleeping.Store(want)
+		e.mine.sleeping.Swap(want)
 		there, err := look()
 		if err == nil && there < want && e.theirs.closed.Load() == 0 {
 			if err = e.sleep(); err == nil {
@@ -178,7 +181,7 @@ func (w *Writer) Write(p []byte) (n int, err error) {
 		copy(w.bytes, p[copy(w.bytes[at:], p[:some]):some])
 		n, p = n+some, p[some:]
 		w.tail += uint32(some)
-		w.header.tail.Store(w.tail)
+		w.header.tail.Swap(w.tail)
 		w.err = w.wakeOther(w.used())
 	}
 	return n, w.err
@@ -225,7 +228,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	n1 := copy(p[:n], r.bytes[at:])
 	copy(p[n1:n], r.bytes)
 	r.head += uint32(n)
-	r.header.head.Store(r.head)
+	r.header.head.Swap(r.head)
 	r.err = r.wakeOther(r.size() - r.used())
 	return n, nil
 }
