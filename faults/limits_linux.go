@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,10 +18,10 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// The faults that the kernel makes itself, where a limit of getrlimit(2) is
-// reached. Each is a child's part, as limits are the process's.
+// The faults that the kernel makes itself, where a limit is reached. Each is a
+// child's part, as limits are the process's.
 
-// limit lowers one.
+// limit lowers one of getrlimit(2).
 func limit(resource int, to uint64) (restore func(), err error) {
 	var was unix.Rlimit
 	if err := unix.Getrlimit(resource, &was); err != nil {
@@ -34,12 +35,17 @@ func limit(resource int, to uint64) (restore func(), err error) {
 	return func() { _ = unix.Setrlimit(resource, &was) }, nil
 }
 
-// limits has a child's part for each limit.
-var limits = map[string]func() error{
-	"RLIMIT_NOFILE":     descriptorsUsedUp,
-	"RLIMIT_SIGPENDING": queueUsedUp,
-	"RLIMIT_FSIZE":      fileSizeUsedUp,
-	"RLIMIT_AS":         addressesUsedUp,
+// A limit of the kernel's.
+var limits = []struct {
+	name   string
+	use    func() error // the child's part, which uses it up
+	effect string       // what the page says of it
+}{
+	{"RLIMIT_NOFILE", descriptorsUsedUp, "whatever makes a descriptor says EMFILE, with any number of them left, and leaves none open"},
+	{"RLIMIT_SIGPENDING", queueUsedUp, "`PidFD.Queue` says `ErrWouldBlock`; the next signal arrives"},
+	{"RLIMIT_FSIZE", fileSizeUsedUp, "`MemFD.Write` writes what fits and says EFBIG, as `Truncate` does"},
+	{"RLIMIT_AS", addressesUsedUp, "`MemFD.Map` says ENOMEM"},
+	{ofGroup, memoryUsedUp, "the kernel kills who writes to a memfd beyond it: no call fails. Others learn it by the `PidFD`, and have what was written"},
 }
 
 // makers are the operations that take descriptors.
@@ -171,4 +177,10 @@ func addressesUsedUp() error {
 }
 
 // runLimit is a child's part.
-func runLimit(name string) error { return limits[name]() }
+func runLimit(argument string) error {
+	index, err := strconv.Atoi(argument)
+	if err != nil {
+		return err
+	}
+	return limits[index].use()
+}

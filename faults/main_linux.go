@@ -19,6 +19,7 @@ func init() {
 	roles = map[string]func(string) error{
 		"act":   act,
 		"limit": runLimit,
+		"fill":  fill,
 		"visit": visit,
 	}
 }

@@ -30,7 +30,7 @@ func report(w io.Writer) error {
 	if _, failed := io.WriteString(w, head); failed != nil {
 		return failed
 	}
-	err = errors.Join(err, printTable(w, rows), printExplained(w), printPlaces(w))
+	err = errors.Join(err, printTable(w, rows), printExplained(w), printLimits(w), printPlaces(w))
 	return err
 }
 
@@ -46,6 +46,17 @@ func printExplained(w io.Writer) error {
 			call = "all"
 		}
 		fmt.Fprintf(&text, "| %s | %s | %s |\n", by, call, e.why)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// printLimits says what becomes of them: the tests use them up.
+func printLimits(w io.Writer) error {
+	var text strings.Builder
+	text.WriteString("\n## Limits\n\n| used up | effect |\n| --- | --- |\n")
+	for _, l := range limits {
+		fmt.Fprintf(&text, "| %s | %s |\n", l.name, l.effect)
 	}
 	_, err := io.WriteString(w, text.String())
 	return err
