@@ -125,7 +125,12 @@ var spoils = map[string]func() error{
 	},
 	"thread": func() error {
 		for range blocking + 20 {
-			go func() { runtime.LockOSThread(); _ = unix.Pause() }()
+			go func() {
+				runtime.LockOSThread()
+				for { // each signal ends it
+					_ = unix.Pause()
+				}
+			}()
 		}
 		time.Sleep(300 * time.Millisecond)
 		return nil
