@@ -140,7 +140,17 @@ func ignorer() {
 		panic(err)
 	}
 	_, err = p.WaitContext(context.Background())
-	ready(fmt.Sprint(err, p.Exited(context.Background()), errors.Is(p.SendSignal(0), os.ErrProcessDone)))
+	exited := p.Exited(context.Background())
+	// The kernel tells of the end a moment before it has reaped.
+	gone := p.SendSignal(0)
+	for range 1000 {
+		if gone != nil {
+			break
+		}
+		time.Sleep(time.Millisecond)
+		gone = p.SendSignal(0)
+	}
+	ready(fmt.Sprint(err, exited, errors.Is(gone, os.ErrProcessDone)))
 }
 
 func TestWaitWhenChildrenAreIgnored(t *testing.T) {
