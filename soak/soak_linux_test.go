@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"bytes"
-	"context"
 	"encoding/xml"
 	"errors"
 	"image/png"
@@ -50,30 +49,12 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// program returns a command that runs soak, and is killed if it takes two minutes.
+// program returns a command that runs soak.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	self, err := os.Executable()
-	require.NoError(t, err)
-	argv := append(append(strings.Fields(os.Getenv("MATRIX_EMU")), self), args...)
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
-	t.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0")
+	cmd := systest.Self(t, args...)
+	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
-}
-
-// result runs a command and returns its exit status.
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
 // notEmulated skips a test of all that the library does: an emulator lacks some.
@@ -88,7 +69,7 @@ func TestSoak(t *testing.T) {
 	notEmulated(t)
 	dir := t.TempDir()
 	svg, picture := filepath.Join(dir, "soak.svg"), filepath.Join(dir, "soak.png")
-	status, out, errs := result(t, program(t, "-for", "3s", "-warmup", "1s", "-handles", "1000", "-svg", svg, "-png", picture))
+	status, out, errs := systest.Result(t, program(t, "-for", "3s", "-warmup", "1s", "-handles", "1000", "-svg", svg, "-png", picture))
 	require.Zero(t, status, "%s%s", out, errs)
 	assert.Empty(t, errs)
 	assert.Contains(t, out, "all adds up, and nothing is left")
@@ -166,7 +147,7 @@ func TestSpoilt(t *testing.T) {
 			t.Parallel()
 			cmd := program(t, "-for", "2s", "-warmup", "500ms", "-handles", "100")
 			cmd.Env = append(cmd.Env, spoilt+"="+what)
-			status, out, errs := result(t, cmd)
+			status, out, errs := systest.Result(t, cmd)
 			assert.Equal(t, statusFailed, status, out)
 			assert.Regexp(t, want, errs)
 		})
@@ -195,7 +176,7 @@ func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr strin
 			// Who may not drop it has none.
 			_ = unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
 		}
-		status, stdout, stderr = result(t, cmd)
+		status, stdout, stderr = systest.Result(t, cmd)
 	}()
 	<-done
 	return status, stdout, stderr
@@ -242,14 +223,14 @@ func TestUsage(t *testing.T) {
 		{"-png=", "-png needs the name of a file"},
 		{"-frob", "flag provided but not defined: -frob"},
 	} {
-		status, out, errs := result(t, program(t, strings.Fields(tt.args)...))
+		status, out, errs := systest.Result(t, program(t, strings.Fields(tt.args)...))
 		assert.Equal(t, statusUsage, status, tt.args)
 		assert.Empty(t, out)
 		assert.Contains(t, errs, "soak: ")
 		assert.Contains(t, errs, tt.want)
 		assert.Equal(t, 1, strings.Count(errs, "\n"), "one line: %s", errs)
 	}
-	status, out, _ := result(t, program(t, "-h"))
+	status, out, _ := systest.Result(t, program(t, "-h"))
 	assert.Zero(t, status)
 	assert.Equal(t, help, out)
 }

@@ -227,15 +227,6 @@ func (c *conn) rest() []string {
 	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 }
 
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	_ = cmd.Run()
-	require.NotNil(t, cmd.ProcessState)
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
 func TestBadFlags(t *testing.T) {
 	for _, c := range []struct{ args, names string }{
 		{"-nonsense", "-nonsense"},
@@ -256,7 +247,7 @@ func TestBadFlags(t *testing.T) {
 		{"-clients 99999999999", "99999999999"},
 		{"-jobs many", "many"},
 	} {
-		status, stdout, stderr := result(t, program(t, "eventloop", strings.Fields(c.args)...))
+		status, stdout, stderr := systest.Result(t, program(t, "eventloop", strings.Fields(c.args)...))
 		assert.Equal(t, statusUsage, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
@@ -265,7 +256,7 @@ func TestBadFlags(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	status, stdout, stderr := result(t, program(t, "eventloop", "-h"))
+	status, stdout, stderr := systest.Result(t, program(t, "eventloop", "-h"))
 	assert.Zero(t, status)
 	assert.Empty(t, stderr)
 	for _, name := range []string{"-listen", "-engine", "-idle", "-grace", "-clients", "-jobs",
@@ -279,7 +270,7 @@ func TestCannotListen(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "socket")
 	require.NoError(t, os.WriteFile(there, nil, 0o600))
 	for _, path := range []string{there, "/nonexistent/socket", "/tmp/" + strings.Repeat("x", 200)} {
-		status, stdout, stderr := result(t, program(t, "eventloop", "-listen", "unix:"+path))
+		status, stdout, stderr := systest.Result(t, program(t, "eventloop", "-listen", "unix:"+path))
 		assert.Equal(t, statusFailed, status)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)

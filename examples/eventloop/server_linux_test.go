@@ -16,6 +16,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 func TestRequests(t *testing.T) {
@@ -431,7 +433,7 @@ func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
 func TestTooFewDescriptors(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		socket := filepath.Join(t.TempDir(), "socket")
-		status, stdout, stderr := result(t, limited(program(t, "eventloop", "-engine", engine, "-listen", "unix:"+socket), 5))
+		status, stdout, stderr := systest.Result(t, limited(program(t, "eventloop", "-engine", engine, "-listen", "unix:"+socket), 5))
 		require.Equal(t, statusFailed, status, stderr)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -261,15 +260,6 @@ func (c *client) over() {
 	require.Empty(c.t, rest)
 }
 
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	_ = cmd.Run()
-	require.NotNil(t, cmd.ProcessState)
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
 func TestBadFlags(t *testing.T) {
 	for _, c := range []struct{ args, names string }{
 		{"-nonsense", "-nonsense"},
@@ -286,7 +276,7 @@ func TestBadFlags(t *testing.T) {
 		{"-timeout 0s", "above 0"},
 		{"-timeout -1s", "above 0"},
 	} {
-		status, stdout, stderr := result(t, program(t, self(t), strings.Fields(c.args)...))
+		status, stdout, stderr := systest.Result(t, program(t, self(t), strings.Fields(c.args)...))
 		assert.Equal(t, statusUsage, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
@@ -295,7 +285,7 @@ func TestBadFlags(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	status, stdout, stderr := result(t, program(t, self(t), "-h"))
+	status, stdout, stderr := systest.Result(t, program(t, self(t), "-h"))
 	assert.Zero(t, status)
 	assert.Empty(t, stderr)
 	for _, name := range []string{"-listen", "-control", "-take", "-by", "-timeout", "POST /NAME", "GET /NAME", "GET /"} {
@@ -323,7 +313,7 @@ func TestCannotStart(t *testing.T) {
 		{"no such file", []string{"-control", free, "-take"}},
 		{"refused", []string{"-control", there, "-take"}},
 	} {
-		status, stdout, stderr := result(t, program(t, self(t), c.args...))
+		status, stdout, stderr := systest.Result(t, program(t, self(t), c.args...))
 		assert.Equal(t, statusFailed, status, stderr)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)

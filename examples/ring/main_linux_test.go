@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"encoding/gob"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -47,22 +46,9 @@ func notEmulated(t testing.TB) {
 	}
 }
 
-// result runs a command and returns its exit status.
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
-}
-
 func TestHelp(t *testing.T) {
 	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := result(t, program(t, flag))
+		status, stdout, stderr := systest.Result(t, program(t, flag))
 		assert.Zero(t, status)
 		assert.Empty(t, stderr)
 		for _, name := range []string{"-chunk", "-size", "-rounds", "-trips", "-ring"} {
@@ -102,7 +88,7 @@ func TestBadInput(t *testing.T) {
 		{"-ring 2GiB", "4KiB to 1GiB"},
 		{"-ring 3KiB", "3KiB"},
 	} {
-		status, stdout, stderr := result(t, program(t, strings.Fields(c.args)...))
+		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(c.args)...))
 		assert.Equal(t, 2, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
@@ -132,7 +118,7 @@ func TestReport(t *testing.T) {
 		"-rounds 3 -size 1 -chunk 64KiB -trips 1",
 		"-rounds 1 -size 20MiB -chunk 16MiB,65521 -ring 1MiB -trips 0",
 	} {
-		status, stdout, stderr := result(t, program(t, strings.Fields(args)...))
+		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(args)...))
 		require.Zero(t, status, stderr)
 		assert.Empty(t, stderr, "no terminal")
 		rows := strings.Count(args, ",") + 1
@@ -261,7 +247,7 @@ func TestConsumerStopped(t *testing.T) {
 
 // Started by hand it has none of what a producer gives it.
 func TestConsumerAlone(t *testing.T) {
-	status, stdout, stderr := result(t, program(t, consumerCommand))
+	status, stdout, stderr := systest.Result(t, program(t, consumerCommand))
 	assert.Equal(t, 1, status)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "not started by a producer")
@@ -282,7 +268,7 @@ func TestConsumerMisled(t *testing.T) {
 	} {
 		cmd := program(t, consumerCommand)
 		cmd.ExtraFiles = files
-		status, _, stderr := result(t, cmd)
+		status, _, stderr := systest.Result(t, cmd)
 		assert.Equal(t, 1, status)
 		assert.Contains(t, stderr, what)
 	}
@@ -351,7 +337,7 @@ func TestFewDescriptors(t *testing.T) {
 		cmd := program(t, "-rounds", "1", "-size", "1", "-trips", "1")
 		shell := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, cmd.Args...)...)
 		shell.Env = cmd.Env
-		status, _, stderr := result(t, shell)
+		status, _, stderr := systest.Result(t, shell)
 		ended[status]++
 		switch status {
 		case 0:

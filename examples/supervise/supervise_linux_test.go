@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -41,23 +40,6 @@ func supervise(t testing.TB, args ...string) *exec.Cmd {
 	cmd := systest.Self(t, args...)
 	cmd.Env = append(cmd.Env, asProgram+"=1")
 	return cmd
-}
-
-// result runs a command and returns its exit status, as a shell would.
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err)
-	}
-	status = cmd.ProcessState.ExitCode()
-	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
-		status = 128 + int(wait.Signal())
-	}
-	return status, out.String(), errs.String()
 }
 
 func sh(script string) []string { return []string{"sh", "-c", script} }
@@ -150,8 +132,8 @@ func TestLikeTimeout(t *testing.T) {
 		}
 		theirs = append(append(theirs, "--", limit), c.command...)
 		ours = append(append(ours, "-timeout", limit, "--"), c.command...)
-		want, _, _ := result(t, exec.Command("timeout", theirs...))
-		got, _, stderr := result(t, supervise(t, ours...))
+		want, _, _ := systest.Result(t, exec.Command("timeout", theirs...))
+		got, _, stderr := systest.Result(t, supervise(t, ours...))
 		assert.Equal(t, want, got, "%q: %s", ours, stderr)
 	}
 }
@@ -188,7 +170,7 @@ func TestBadInput(t *testing.T) {
 		if len(args) > 0 && args[len(args)-1] == "touch" {
 			args = append(args, started)
 		}
-		status, stdout, stderr := result(t, supervise(t, args...))
+		status, stdout, stderr := systest.Result(t, supervise(t, args...))
 		assert.Equal(t, 125, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
@@ -199,7 +181,7 @@ func TestBadInput(t *testing.T) {
 
 func TestHelp(t *testing.T) {
 	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := result(t, supervise(t, flag))
+		status, stdout, stderr := systest.Result(t, supervise(t, flag))
 		assert.Zero(t, status)
 		assert.Empty(t, stderr)
 		for _, name := range []string{"-timeout", "-kill-after", "-signal", "-restart", "-tail", "-report", "-json", "-reap"} {
@@ -213,7 +195,7 @@ func TestStreams(t *testing.T) {
 	for _, flags := range [][]string{nil, {"-report"}} {
 		cmd := supervise(t, append(flags, "--", "sh", "-c", "cat; echo err >&2")...)
 		cmd.Stdin = strings.NewReader("in")
-		status, stdout, stderr := result(t, cmd)
+		status, stdout, stderr := systest.Result(t, cmd)
 		assert.Zero(t, status)
 		assert.Equal(t, "in", stdout)
 		assert.True(t, strings.HasPrefix(stderr, "err\n"), stderr)
@@ -295,7 +277,7 @@ func TestCleanStart(t *testing.T) {
 			set.Val[0] |= 1 << (sig - 1)
 		}
 		assert.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil))
-		code, stdout, _ = result(t, dirty)
+		code, stdout, _ = systest.Result(t, dirty)
 	}()
 	<-done
 	assert.Zero(t, code)
@@ -361,7 +343,7 @@ func TestRestart(t *testing.T) {
 	} {
 		runs := filepath.Join(t.TempDir(), "runs")
 		script := fmt.Sprintf(`echo x >>%s; [ $(wc -l <%s) -gt %d ] || exit 3`, runs, runs, c.failures)
-		got, _, _ := result(t, supervise(t, append([]string{"-restart", strconv.Itoa(c.restarts), "--"}, sh(script)...)...))
+		got, _, _ := systest.Result(t, supervise(t, append([]string{"-restart", strconv.Itoa(c.restarts), "--"}, sh(script)...)...))
 		assert.Equal(t, c.status, got)
 		text, err := os.ReadFile(runs)
 		require.NoError(t, err)
@@ -371,7 +353,7 @@ func TestRestart(t *testing.T) {
 
 // The limit is for each run.
 func TestRestartAfterLimit(t *testing.T) {
-	status, stdout, _ := result(t, supervise(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
+	status, stdout, _ := systest.Result(t, supervise(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
 	assert.Equal(t, 124, status)
 	assert.Equal(t, "run\nrun\n", stdout)
 }
@@ -450,7 +432,7 @@ func TestAsPID1(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	script := `i=0; while [ $i -lt 1000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 5`
-	status, _, stderr := result(t, supervise(t, append([]string{"-report", "-tail", "20", "--"}, sh(script)...)...))
+	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "-tail", "20", "--"}, sh(script)...)...))
 	assert.Equal(t, 5, status)
 	var all strings.Builder
 	for i := range 1000 {
@@ -469,7 +451,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	status, _, text := result(t, supervise(t, append([]string{"-json", "-restart", "1", "--"}, sh(`echo "<é>" >&2; kill -USR1 $$`)...)...))
+	status, _, text := systest.Result(t, supervise(t, append([]string{"-json", "-restart", "1", "--"}, sh(`echo "<é>" >&2; kill -USR1 $$`)...)...))
 	assert.Equal(t, 138, status)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	require.Len(t, lines, 3)
@@ -488,7 +470,7 @@ func TestJSON(t *testing.T) {
 // hold the supervisor up.
 func TestLingeringWriter(t *testing.T) {
 	start := time.Now()
-	status, _, stderr := result(t, supervise(t, append([]string{"-report", "--"}, sh(`(sleep 5; echo late >&2) >&- & echo soon >&2`)...)...))
+	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh(`(sleep 5; echo late >&2) >&- & echo soon >&2`)...)...))
 	assert.Zero(t, status)
 	assert.Contains(t, stderr, "  | soon\n")
 	assert.Less(t, time.Since(start), 4*time.Second, "it did not wait")
@@ -537,7 +519,7 @@ func TestSignalWhileDraining(t *testing.T) {
 
 // The report begins on a line of its own, whatever the command wrote last.
 func TestReportOnItsOwnLine(t *testing.T) {
-	_, _, stderr := result(t, supervise(t, append([]string{"-json", "--"}, sh("printf x >&2")...)...))
+	_, _, stderr := systest.Result(t, supervise(t, append([]string{"-json", "--"}, sh("printf x >&2")...)...))
 	first, report, _ := strings.Cut(stderr, "\n")
 	assert.Equal(t, "x", first)
 	assert.True(t, json.Valid([]byte(report)), report)

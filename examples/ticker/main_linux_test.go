@@ -2,14 +2,11 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"errors"
 	"io"
 	"os"
 	"os/exec"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -46,26 +43,6 @@ func notEmulated(t testing.TB) {
 	}
 }
 
-// result runs a command and returns its exit status, as a shell would.
-func result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
-	t.Helper()
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		require.NoError(t, err)
-	}
-	return exitStatus(cmd), out.String(), errs.String()
-}
-
-func exitStatus(cmd *exec.Cmd) int {
-	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
-		return 128 + int(wait.Signal())
-	}
-	return cmd.ProcessState.ExitCode()
-}
-
 // finish reads the rest of what a command prints, and returns its exit status too.
 func finish(t testing.TB, cmd *exec.Cmd, out *bufio.Reader) (status int, rest string) {
 	t.Helper()
@@ -73,7 +50,7 @@ func finish(t testing.TB, cmd *exec.Cmd, out *bufio.Reader) (status int, rest st
 	_, err := out.WriteTo(&text)
 	require.NoError(t, err)
 	_ = cmd.Wait()
-	return exitStatus(cmd), text.String()
+	return systest.ExitStatus(cmd), text.String()
 }
 
 // begin starts ticker and returns what it prints on its standard output.

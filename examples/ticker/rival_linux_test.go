@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // What the process beside is told wrong, or not at all, ends it.
@@ -27,7 +29,7 @@ func TestRivalMisled(t *testing.T) {
 	} {
 		cmd := program(t, rivalCommand, c.interval)
 		cmd.Stdin = strings.NewReader(c.in)
-		status, _, _ := result(t, cmd)
+		status, _, _ := systest.Result(t, cmd)
 		assert.Equal(t, c.status, status, "%q %q", c.interval, c.in)
 	}
 }

@@ -25,7 +25,7 @@ import (
 
 func TestHelp(t *testing.T) {
 	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := result(t, program(t, flag))
+		status, stdout, stderr := systest.Result(t, program(t, flag))
 		assert.Zero(t, status)
 		assert.Empty(t, stderr)
 		for _, name := range []string{"-every", "-n", "-for", "-at", "-print", "-svg", "-alone"} {
@@ -69,7 +69,7 @@ func TestBadInput(t *testing.T) {
 		{"-at 23:59:59 -for 2s", []string{"-for", "-every"}},
 		{"-at 23:59:59 -svg x", []string{"-svg", "-every"}},
 	} {
-		status, stdout, stderr := result(t, program(t, strings.Fields(c.args)...))
+		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(c.args)...))
 		assert.Equal(t, 2, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
@@ -105,7 +105,7 @@ func TestParseTime(t *testing.T) {
 func TestEvery(t *testing.T) {
 	for _, args := range []string{"-every 10ms -n 12", "-every 10ms -for 125ms"} {
 		for _, alone := range []string{"", " -alone"} {
-			status, stdout, stderr := result(t, program(t, strings.Fields(args+alone)...))
+			status, stdout, stderr := systest.Result(t, program(t, strings.Fields(args+alone)...))
 			assert.Zero(t, status, args)
 			assert.Empty(t, stderr, "it is no terminal")
 			ticks, missed := counts(t, stdout, "timerfd")
@@ -135,7 +135,7 @@ func TestTooFast(t *testing.T) {
 var line = regexp.MustCompile(`^ *(\d+)  \d\d:\d\d:\d\d\.\d{6}  late [0-9.]+[nµm]?s(  missed (\d+))?\n$`)
 
 func TestPrint(t *testing.T) {
-	status, stdout, _ := result(t, program(t, "-every", "10ms", "-n", "5", "-print", "-alone"))
+	status, stdout, _ := systest.Result(t, program(t, "-every", "10ms", "-n", "5", "-print", "-alone"))
 	assert.Zero(t, status)
 	ticks, missed := counts(t, stdout, "timerfd")
 	lines := strings.SplitAfter(stdout, "\n")
@@ -164,7 +164,7 @@ func soon() time.Time {
 func TestAt(t *testing.T) {
 	for _, layout := range []string{"15:04:05.000000", time.RFC3339Nano} {
 		at := soon()
-		status, stdout, stderr := result(t, program(t, "-at", at.Format(layout)))
+		status, stdout, stderr := systest.Result(t, program(t, "-at", at.Format(layout)))
 		assert.Zero(t, status, stderr)
 		assert.False(t, time.Now().Before(at), "not before")
 		ticks, missed := counts(t, stdout, "timerfd")
@@ -173,7 +173,7 @@ func TestAt(t *testing.T) {
 		assert.NotContains(t, stdout, "time.Ticker")
 	}
 	at := soon()
-	status, stdout, stderr := result(t, program(t, "-at", at.Format(time.RFC3339Nano), "-every", "20ms", "-n", "5"))
+	status, stdout, stderr := systest.Result(t, program(t, "-at", at.Format(time.RFC3339Nano), "-every", "20ms", "-n", "5"))
 	assert.Zero(t, status, stderr)
 	assert.False(t, time.Now().Before(at.Add(80*time.Millisecond)))
 	ticks, missed := counts(t, stdout, "timerfd")
@@ -333,7 +333,7 @@ func TestTerminal(t *testing.T) {
 		assert.Positive(t, ticks)
 	}
 	_ = cmd.Wait()
-	assert.Equal(t, 130, exitStatus(cmd))
+	assert.Equal(t, 130, systest.ExitStatus(cmd))
 }
 
 // texts returns the texts of a picture, which must be well-formed.
@@ -371,7 +371,7 @@ func texts(t *testing.T, path string) (all []string) {
 
 func TestPicture(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "jitter.svg")
-	status, _, stderr := result(t, program(t, "-every", "10ms", "-n", "30", "-svg", path))
+	status, _, stderr := systest.Result(t, program(t, "-every", "10ms", "-n", "30", "-svg", path))
 	require.Zero(t, status, stderr)
 	all := strings.Join(texts(t, path), "\n")
 	for _, want := range []string{"every 10ms", "timerfd: ", "lateness (log scale)", "ticks (log scale)", "p50"} {
@@ -430,12 +430,12 @@ func (full) Write([]byte) (int, error) { return 0, errFull }
 
 // What cannot be written is told, the picture's file before the first tick.
 func TestCannotWrite(t *testing.T) {
-	status, stdout, stderr := result(t, program(t, "-every", "1h", "-svg", "/nonexistent/x.svg"))
+	status, stdout, stderr := systest.Result(t, program(t, "-every", "1h", "-svg", "/nonexistent/x.svg"))
 	assert.Equal(t, 1, status)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "/nonexistent/x.svg")
 
-	status, _, stderr = result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/full"))
+	status, _, stderr = systest.Result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/full"))
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "/dev/full")
 
@@ -448,7 +448,7 @@ func TestCannotWrite(t *testing.T) {
 		cmd.Stderr = &errs
 		_ = cmd.Run()
 		require.NoError(t, full.Close())
-		assert.Equal(t, 1, exitStatus(cmd))
+		assert.Equal(t, 1, systest.ExitStatus(cmd))
 		assert.Contains(t, errs.String(), "no space left")
 	}
 }
@@ -462,7 +462,7 @@ func TestFewDescriptors(t *testing.T) {
 		cmd := program(t, "-every", "1ms", "-n", "2")
 		shell := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, cmd.Args...)...)
 		shell.Env = cmd.Env
-		status, _, stderr := result(t, shell)
+		status, _, stderr := systest.Result(t, shell)
 		ended[status]++
 		switch status {
 		case 0:

@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -126,4 +127,25 @@ func Self(t testing.TB, args ...string) *exec.Cmd {
 	// not to.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return cmd
+}
+
+// Result runs a command and returns its [ExitStatus] and what it printed.
+func Result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
+	t.Helper()
+	var out, errs strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &errs
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return ExitStatus(cmd), out.String(), errs.String()
+}
+
+// ExitStatus returns that of a command that has ended, as a shell would: 128 more
+// than its number for a signal that ended it.
+func ExitStatus(cmd *exec.Cmd) int {
+	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
+		return 128 + int(wait.Signal())
+	}
+	return cmd.ProcessState.ExitCode()
 }
