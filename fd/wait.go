@@ -340,7 +340,8 @@ func (s *side) open(f *FD) error {
 			return true
 		}
 		s.asked = true
-		return sys.Ready(int(raw), events)
+		ready, err := sys.Poll(int(raw), events)
+		return ready || err != nil // the call that comes next will tell
 	}
 	return nil
 }

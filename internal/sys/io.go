@@ -60,13 +60,6 @@ func (g *Guard) transfer(d direction, p []byte) (int, error) {
 	return n, nil
 }
 
-// Ready is [Poll] for callers who make a call that does not block next: where
-// poll(2) fails it counts as ready, and that call gives the error.
-func Ready(number int, events int16) bool {
-	ready, err := Poll(number, events)
-	return ready || err != nil
-}
-
 // Poll reports whether poll(2) sees any of events, an error or a hang-up on the
 // descriptor now. It does not block. It fails where the kernel has no memory for
 // it, where RLIMIT_NOFILE is 0, and where a seccomp(2) filter forbids it.
