@@ -35,7 +35,7 @@ const (
 
 	// SealExec forbids to change the permission to execute: F_SEAL_EXEC, Linux
 	// 6.3. For a file that is executable it adds SealShrink, SealGrow, SealWrite
-	// and SealFutureWrite.
+	// and SealFutureWrite; of this SealWrite see [MemFD.Immutable].
 	SealExec Seal = unix.F_SEAL_EXEC
 )
 
@@ -117,9 +117,14 @@ func (m *MemFD) Seals() (seals Seal, err error) {
 // [SealFutureWrite] does not do for SealWrite, as it leaves a mapping that
 // somebody made before writable; SealWrite is not to be had while there is one.
 // [SealSeal] is not needed. It fails as [MemFD.Seals] does.
+//
+// Some kernels, from Linux 6.3 on and 6.18.15 for one, add SealWrite to an
+// executable file with [SealExec] though somebody has it mapped writably. There
+// Immutable tries that with a file of its own, once, and is false for executable
+// files that have SealExec.
 func (m *MemFD) Immutable() (bool, error) {
 	const needed = SealWrite | SealShrink | SealGrow
-	seals, err := m.Seals()
+	seals, err := m.believedSeals()
 	return seals&needed == needed, err
 }
 
