@@ -55,8 +55,8 @@ func believed(number int, seals Seal) (Seal, error) {
 	if seals&(SealExec|SealWrite) != SealExec|SealWrite {
 		return seals, nil
 	}
-	var st unix.Stat_t
-	if err := retry("fstat", func() error { return unix.Fstat(number, &st) }); err != nil {
+	st, err := fileStat(number)
+	if err != nil {
 		return 0, err
 	}
 	if st.Mode&0o111 == 0 {

@@ -68,9 +68,13 @@ func (m *MemFD) Size() (size int64, err error) {
 }
 
 func fileSize(number int) (int64, error) {
-	var st unix.Stat_t
-	err := retry("fstat", func() error { return unix.Fstat(number, &st) })
+	st, err := fileStat(number)
 	return st.Size, err
+}
+
+func fileStat(number int) (st unix.Stat_t, err error) {
+	err = retry("fstat", func() error { return unix.Fstat(number, &st) })
+	return st, err
 }
 
 // Truncate makes the file size bytes long, see ftruncate(2): it cuts off what is
