@@ -7,7 +7,6 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 )
@@ -36,12 +35,12 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 		return nil, err
 	}
 	// One after the other: some listen on ports that they name.
-	before, err := theirs.run(ctx, p.skip(all)...)
+	before, err := theirs.run(ctx, p.skip(all))
 	if err != nil {
 		return nil, err
 	}
 	profile := filepath.Join(dir, "coverage")
-	after, err := moved.run(ctx, append(p.skip(all), "-test.coverprofile="+profile)...)
+	after, err := moved.run(ctx, p.skip(all), "-test.coverprofile="+profile)
 	if err != nil {
 		return nil, err
 	}
@@ -52,8 +51,12 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 		if len(r.lost) == 0 {
 			break
 		}
+		var only []string
+		for name := range r.lost {
+			only = append(only, exactly(name))
+		}
 		for b, results := range map[*build]map[string]result{theirs: before, moved: after} {
-			again, err := b.run(ctx, "-test.run="+only(r.lost))
+			again, err := b.run(ctx, nil, "-test.run="+strings.Join(only, "|"))
 			if err != nil {
 				return nil, err
 			}
@@ -66,16 +69,6 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 		return r, err
 	}
 	return r, exercised(ctx, p, profile)
-}
-
-// only matches the tests that lost names, by their parents where they are subtests.
-func only(lost map[string]string) string {
-	var names []string
-	for name := range lost {
-		parent, _, _ := strings.Cut(name, "/")
-		names = append(names, regexp.QuoteMeta(parent))
-	}
-	return "^(" + strings.Join(names, "|") + ")$"
 }
 
 func judge(p program, before, after map[string]result) *report {

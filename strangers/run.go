@@ -7,20 +7,53 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
+	"regexp"
+	"slices"
 	"strings"
 	"time"
 )
 
 // limit is how long the tests of one program may take.
-const limit = 2 * time.Minute
+const limit = 90 * time.Second
 
 // A result is how a test ended: "pass", "fail" or "skip", and what it wrote.
 type result struct{ action, output string }
 
-// run runs the tests and returns the results by name, subtests among them.
-func (b *build) run(ctx context.Context, flags ...string) (map[string]result, error) {
+// run runs the tests and returns the results by name, subtests among them. Where
+// one ends the run, as it hangs or panics, the rest is run without it: what goes
+// wrong in theirs now and then does not hide the others.
+func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[string]result, error) {
+	results := make(map[string]result)
+	for {
+		some, whole, err := b.once(ctx, append(flags, "-test.skip="+strings.Join(skip, "|"))...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(results, some)
+		skipped := len(skip)
+		for name, r := range some {
+			if !whole && (r.action == "" || strings.Contains(r.output, "panic: ")) {
+				r.action = "fail"
+				results[name] = r
+				if name = exactly(name); !slices.Contains(skip, name) {
+					skip = append(skip, name)
+				}
+			}
+		}
+		if whole {
+			return results, nil
+		}
+		if len(skip) == skipped {
+			return nil, fmt.Errorf("%s: the tests ended in the middle of nothing", b.program.pkg)
+		}
+	}
+}
+
+// once runs tests, and reports whether it came to their end.
+func (b *build) once(ctx context.Context, flags ...string) (results map[string]result, whole bool, err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit+10*time.Second)
 	defer cancel()
 	args := append([]string{"tool", "test2json", b.binary, "-test.v=test2json", "-test.count=1", "-test.timeout=" + limit.String()}, flags...)
@@ -29,12 +62,12 @@ func (b *build) run(ctx context.Context, flags ...string) (map[string]result, er
 	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir)
 	cmd.WaitDelay = time.Second
 	out, err := cmd.Output() // an error where a test has failed
-	results := make(map[string]result)
+	results = make(map[string]result)
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, 1<<24)
 	for lines.Scan() {
 		var event struct{ Action, Test, Output string }
-		if json.Unmarshal(lines.Bytes(), &event) != nil || event.Test == "" {
+		if json.Unmarshal(lines.Bytes(), &event) != nil {
 			continue
 		}
 		r := results[event.Test]
@@ -46,18 +79,26 @@ func (b *build) run(ctx context.Context, flags ...string) (map[string]result, er
 		}
 		results[event.Test] = r
 	}
+	whole = results[""].action != ""
+	delete(results, "") // the package itself
 	if len(results) == 0 {
-		return nil, fmt.Errorf("%s: no test ran: %w", b.program.pkg, cmp.Or(err, lines.Err()))
+		return nil, false, fmt.Errorf("%s: no test ran: %w", b.program.pkg, cmp.Or(err, lines.Err()))
 	}
-	return results, lines.Err()
+	return results, whole, lines.Err()
 }
 
-// skip is the flag that leaves out what takes long and is beside the point.
+// exactly matches a test by its name, and a subtest by its parent's.
+func exactly(name string) string {
+	parent, _, _ := strings.Cut(name, "/")
+	return "^" + regexp.QuoteMeta(parent) + "$"
+}
+
+// skip matches what takes long and is beside the point, and is left out.
 func (p program) skip(all bool) []string {
 	if p.slow == "" || all {
 		return nil
 	}
-	return []string{"-test.skip=" + p.slow}
+	return []string{p.slow}
 }
 
 // exercised fails where the profile says that p's tests did not reach one of the

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -17,6 +19,38 @@ func TestPrograms(t *testing.T) {
 			t.Log(r)
 		})
 	}
+}
+
+// One that hangs or panics has failed, and those after it run all the same.
+func TestRun(t *testing.T) {
+	b := &build{&workspace{program: program{pkg: "example.org/p"}, dir: t.TempDir()}, filepath.Join(t.TempDir(), "binary")}
+	script := func(lines string) {
+		require.NoError(t, os.WriteFile(b.binary, []byte("#!/bin/sh\n"+lines), 0o755))
+	}
+	script(`run() { echo "=== RUN   $1"; }
+run TestA; echo '--- PASS: TestA (0.00s)'
+case "$*" in
+*'-test.skip=TestSlow|^TestHangs$|^TestPanics$'*) ;;
+*'-test.skip=TestSlow|^TestHangs$'*) run TestPanics; echo '--- FAIL: TestPanics (0.00s)'; echo 'panic: out of it'; exit 2;;
+*) run TestHangs; run TestHangs/now; echo 'panic: test timed out after 1m0s'; exit 2;;
+esac
+run TestZ; echo '--- SKIP: TestZ (0.00s)'
+echo PASS
+`)
+	results, err := b.run(t.Context(), []string{"TestSlow"})
+	require.NoError(t, err)
+	got := make(map[string]string)
+	for name, r := range results {
+		got[name] = r.action
+	}
+	assert.Equal(t, map[string]string{"TestA": "pass", "TestHangs": "fail", "TestHangs/now": "fail", "TestPanics": "fail", "TestZ": "skip"}, got)
+
+	script("echo '=== RUN   TestA'; echo '--- PASS: TestA (0.00s)'; exit 3")
+	_, err = b.run(t.Context(), nil)
+	assert.ErrorContains(t, err, "example.org/p: the tests ended in the middle of nothing")
+	script("exit 3")
+	_, err = b.run(t.Context(), nil)
+	assert.ErrorContains(t, err, "example.org/p: no test ran")
 }
 
 func TestApply(t *testing.T) {
