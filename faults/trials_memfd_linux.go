@@ -84,13 +84,13 @@ var memfdTrials = []trial{
 	}),
 	seekTrial(),
 	onFile("fstat", "MemFD.Size", unix.SYS_FSTAT, nil, func(m *memfd.MemFD) error { return second(m.Size()) }),
-	onFile("ftruncate", "MemFD.Truncate", unix.SYS_FTRUNCATE, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
+	onFile("ftruncate", "MemFD.Truncate", systest.Ftruncate, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
 	onFile("fallocate", "MemFD.PunchHole", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
 	onFile("fcntl F_GET_SEALS", "MemFD.Seals", systest.Fcntl, command(unix.F_GET_SEALS), func(m *memfd.MemFD) error { return second(m.Seals()) }),
 	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", systest.Fcntl, command(unix.F_ADD_SEALS), func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),
 	onFile("fstat", "MemFD.Map", unix.SYS_FSTAT, nil, mapped(memfd.ReadWrite)),
 	{
-		by: "memfd", call: "mmap", op: "MemFD.Map", number: sysMmap,
+		by: "memfd", call: "mmap", op: "MemFD.Map", number: systest.Mmap,
 		match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
 		prepare: func(s *scene) func() error {
 			m := file(s)

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -40,7 +41,7 @@ var signalfdTrials = []trial{
 		prepare: capture,
 	},
 	{
-		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: sysFstatat, once: true,
+		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: systest.Fstatat, once: true,
 		prepare: func(s *scene) func() error {
 			// Package os retries EINTR, and the program is not to start anew.
 			s.must(forbids("", unix.EIO, nil, unix.SYS_EXECVE).enter())

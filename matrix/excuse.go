@@ -39,6 +39,7 @@ var excuses = []excuse{
 	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
 	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
+	{system, nil, reason(`no FUSE to be had`), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
 

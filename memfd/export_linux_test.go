@@ -20,7 +20,9 @@ var Receive = receive
 // ImpliedUnchecked makes the kernel one that does not check SealExec's SealWrite,
 // until the function it returns is called.
 func ImpliedUnchecked() (restore func()) {
-	before := impliedUnchecked
-	impliedUnchecked = func() (bool, error) { return true, nil }
-	return func() { impliedUnchecked = before }
+	before := implied.Swap(impliedNot)
+	return func() { implied.Store(before) }
 }
+
+// ImpliedUnknown has the kernel tried once more, whatever is known of it.
+func ImpliedUnknown() { implied.Store(impliedUnknown) }

@@ -72,7 +72,7 @@ type fileSystem struct {
 }
 
 // mountFUSE opens a file of a given name on a file system of the test's own, that
-// nobody else sees. It returns -1 where that takes privileges that we lack.
+// nobody else sees.
 func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	t.Helper()
 	if os.Getenv("MATRIX_EMU") != "" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
@@ -80,13 +80,13 @@ func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	}
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return -1, nil
+		t.Skip("no FUSE to be had: ", err)
 	}
 	fs = &fileSystem{device: device}
 	system, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		require.NoError(t, device.Close())
-		return -1, nil
+		t.Skip("no FUSE to be had: ", err)
 	}
 	for key, value := range map[string]string{
 		"fd": fmt.Sprint(device.Fd()), "rootmode": "40000", "user_id": "0", "group_id": "0",
@@ -185,9 +185,6 @@ func TestHostileFileSystem(t *testing.T) {
 	for _, name := range []string{"file", "memfd:x (deleted)"} {
 		t.Run(name, func(t *testing.T) {
 			number, fs := mountFUSE(t, name)
-			if number < 0 {
-				return
-			}
 			a, b := socketPair(t, unix.SOCK_STREAM)
 			before := openDescriptors(t)
 			send(t, a, "m", unix.UnixRights(number))

@@ -7,45 +7,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// implied is what is known of the kernel: see [impliedUnchecked].
+var implied atomic.Int32
+
+const (
+	impliedUnknown = iota
+	impliedChecked
+	impliedNot // checked
+)
+
 // impliedUnchecked reports whether this kernel has F_SEAL_EXEC imply F_SEAL_WRITE
 // without a look at who has the file mapped writably. Some do from 6.3 on, 6.18.15
-// for one. What has been found out is kept.
-var impliedUnchecked = func() func() (bool, error) {
-	const (
-		unknown = iota
-		refused
-		unchecked
-	)
-	var found atomic.Int32
-	return func() (bool, error) {
-		if known := found.Load(); known != unknown {
-			return known == unchecked, nil
-		}
-		m, err := New("iofd implied seals", AllowSealing, Executable)
-		if err != nil {
-			return false, err
-		}
-		defer m.Close()
-		if err := m.Truncate(1); err != nil {
-			return false, err
-		}
-		mapping, err := m.Map(0, 1, ReadWrite)
-		if err != nil {
-			return false, err
-		}
-		defer mapping.Close()
-		switch err := m.Seal(SealExec); {
-		case err == nil:
-			found.Store(unchecked)
-			return true, nil
-		case errors.Is(err, unix.EBUSY):
-			found.Store(refused)
-			return false, nil
-		default:
-			return false, err
-		}
+// for one. It tries once, with a file that it has mapped so.
+func impliedUnchecked() (bool, error) {
+	if known := implied.Load(); known != impliedUnknown {
+		return known == impliedNot, nil
 	}
-}()
+	m, err := New("iofd implied seals", AllowSealing, Executable)
+	if err != nil {
+		return false, err
+	}
+	defer m.Close()
+	if err := m.Truncate(1); err != nil {
+		return false, err
+	}
+	mapping, err := m.Map(0, 1, ReadWrite)
+	if err != nil {
+		return false, err
+	}
+	defer mapping.Close()
+	known := int32(impliedNot)
+	switch err := m.Seal(SealExec); {
+	case errors.Is(err, unix.EBUSY):
+		known = impliedChecked
+	case err != nil:
+		return false, err
+	}
+	implied.Store(known)
+	return known == impliedNot, nil
+}
 
 // believed returns those of a file's seals that forbid what they say. A SealWrite
 // that SealExec may have brought does not, on such a kernel: whoever had the file
@@ -62,11 +62,10 @@ func believed(number int, seals Seal) (Seal, error) {
 	if st.Mode&0o111 == 0 {
 		return seals, nil
 	}
-	doubtful, err := impliedUnchecked()
-	if doubtful {
-		seals &^= SealWrite
+	if doubtful, err := impliedUnchecked(); doubtful || err != nil {
+		return seals &^ SealWrite, err
 	}
-	return seals, err
+	return seals, nil
 }
 
 // believedSeals is [MemFD.Seals], without those that do not forbid what they say.

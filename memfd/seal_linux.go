@@ -116,12 +116,13 @@ func (m *MemFD) Seals() (seals Seal, err error) {
 //
 // [SealFutureWrite] does not do for SealWrite, as it leaves a mapping that
 // somebody made before writable; SealWrite is not to be had while there is one.
-// [SealSeal] is not needed. It fails as [MemFD.Seals] does.
+// [SealSeal] is not needed. It fails as [MemFD.Seals] does, and is false then.
 //
 // Some kernels, from Linux 6.3 on and 6.18.15 for one, add SealWrite to an
 // executable file with [SealExec] though somebody has it mapped writably. There
 // Immutable tries that with a file of its own, once, and is false for executable
-// files that have SealExec.
+// files that have SealExec; where it cannot try, it fails as [New] and
+// [MemFD.Map] do.
 func (m *MemFD) Immutable() (bool, error) {
 	const needed = SealWrite | SealShrink | SealGrow
 	seals, err := m.believedSeals()

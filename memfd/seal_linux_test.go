@@ -322,6 +322,34 @@ func TestSealExecDoubted(t *testing.T) {
 	}
 }
 
+// Where the kernel cannot be tried, nothing is believed.
+func TestSealExecUntried(t *testing.T) {
+	m := create(t, memfd.AllowSealing, memfd.Executable)
+	systest.SkipUnsupported(t, m.Seal(memfd.SealExec|memfd.SealWrite), 6, 3)
+	a, b := socketPair(t, unix.SOCK_STREAM)
+	for call, refusal := range map[string]systest.Refusal{
+		"memfd_create": {Call: unix.SYS_MEMFD_CREATE, Errno: unix.EMFILE},
+		"ftruncate":    {Call: systest.Ftruncate, Errno: unix.ENOSPC},
+		"mmap":         {Call: systest.Mmap, Errno: unix.ENOMEM, Arg: 4, Value: unix.MAP_SHARED},
+		"fcntl":        {Call: systest.Fcntl, Errno: unix.ENOMEM, Arg: 2, Value: unix.F_ADD_SEALS},
+	} {
+		require.NoError(t, m.SendTo(a))
+		before := openDescriptors(t)
+		systest.Refuse(t, func() {
+			memfd.ImpliedUnknown()
+			immutable, err := m.Immutable()
+			assert.ErrorIs(t, err, refusal.Errno, call)
+			assert.ErrorContains(t, err, call)
+			assert.False(t, immutable)
+			_, err = memfd.ReceiveFrom(b, memfd.SealWrite)
+			assert.ErrorIs(t, err, refusal.Errno, call)
+		}, refusal)
+		assert.Equal(t, before, openDescriptors(t))
+	}
+	_, err := m.Immutable()
+	require.NoError(t, err, "the kernel is tried again")
+}
+
 func TestSealExecImplies(t *testing.T) {
 	m := create(t, memfd.AllowSealing, memfd.Executable)
 	systest.SkipUnsupported(t, m.Seal(memfd.SealExec), 6, 3)

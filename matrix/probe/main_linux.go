@@ -126,6 +126,13 @@ var questions = []struct {
 	{"memfd_create(2), MFD_HUGETLB", func() error { return create(unix.MFD_HUGETLB | unix.MFD_HUGE_2MB) }},
 	{"memfd_secret(2)", func() error { return call(memfdSecret, unix.O_CLOEXEC) }},
 	{"mmap(2) of secret memory heeds RLIMIT_MEMLOCK", mapSecret},
+	{"open(2) of /dev/fuse", func() error {
+		fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
+		if err != nil {
+			return err
+		}
+		return unix.Close(fd)
+	}},
 	{"TFD_IOC_SET_TICKS", func() error {
 		fd, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC)
 		if err != nil {

@@ -20,16 +20,6 @@ type Refusal struct {
 	Value uint32
 }
 
-// Fcntl is the call that fcntl(2) is in x/sys and the standard library: 32-bit
-// ports have two.
-var Fcntl = map[string]uintptr{"386": 221, "arm": 221}[runtime.GOARCH]
-
-func init() {
-	if Fcntl == 0 {
-		Fcntl = unix.SYS_FCNTL
-	}
-}
-
 // Refuse runs do while the kernel refuses what it calls, by a seccomp(2) filter
 // on a thread of its own: goroutines that do starts are not refused anything, and
 // nothing is when Refuse has returned.

@@ -1,0 +1,13 @@
+//go:build !(386 || arm || mips || mipsle)
+
+package systest
+
+import "golang.org/x/sys/unix"
+
+// The calls that x/sys and the standard library make, where 32-bit ports have two.
+const (
+	Fcntl     = unix.SYS_FCNTL
+	Fstatat   = unix.SYS_NEWFSTATAT // by package os, though not on all ports
+	Ftruncate = unix.SYS_FTRUNCATE
+	Mmap      = unix.SYS_MMAP
+)
