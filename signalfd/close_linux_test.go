@@ -259,7 +259,7 @@ func TestStolenMeanwhile(t *testing.T) {
 			}
 		})
 	}
-	for range long(2000, 300) {
+	for range long(600, 300) {
 		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1)))
 		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)))
 	}
