@@ -80,7 +80,7 @@ var machines = []machine{
 	{kind: user, processor: ppc64le},
 	{kind: user, processor: s390x},
 	{kind: user, processor: arm},
-	{kind: user, processor: i386, ci: true},
+	{kind: user, processor: i386},
 	{kind: system, processor: amd64, suite: "bullseye", series: "5.10", ci: true},
 	{kind: system, processor: amd64, suite: "bookworm", series: "6.1"},
 	{kind: system, processor: amd64, suite: "trixie", series: "6.12"},

@@ -184,7 +184,7 @@ func TestSelected(t *testing.T) {
 	for _, m := range selected(regexp.MustCompile(""), true) {
 		ci = append(ci, m.String())
 	}
-	assert.Equal(t, []string{"user/arm64", "user/riscv64", "user/386", "linux-5.10/amd64", "linux-newest/amd64"}, ci)
+	assert.Equal(t, []string{"user/arm64", "user/riscv64", "linux-5.10/amd64", "linux-newest/amd64"}, ci)
 	assert.Empty(t, selected(regexp.MustCompile("^none$"), false))
 }
 

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"runtime"
 	"sync"
 	"syscall"
 	"testing"
@@ -255,11 +256,12 @@ func TestStolenMeanwhile(t *testing.T) {
 					if !assert.Empty(t, s.Stolen()) {
 						return
 					}
+					runtime.Gosched()
 				}
 			}
 		})
 	}
-	for range long(600, 300) {
+	for range long(2000, 300) {
 		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1)))
 		require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)))
 	}

@@ -35,7 +35,7 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 		maps.Copy(results, some)
 		skipped := len(skip)
 		for name, r := range some {
-			if !whole && (r.action == "" || strings.Contains(r.output, "panic: ")) {
+			if !whole && (!strings.Contains(r.output, "--- ") || strings.Contains(r.output, "panic: ")) {
 				r.action = "fail"
 				results[name] = r
 				if name = exactly(name); !slices.Contains(skip, name) {
@@ -47,7 +47,7 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 			return results, nil
 		}
 		if len(skip) == skipped {
-			return nil, fmt.Errorf("%s: the tests ended in the middle of nothing", b.program.pkg)
+			return nil, fmt.Errorf("%s: the tests ended, and none of them: %v", b.program.pkg, slices.Sorted(maps.Keys(some)))
 		}
 	}
 }

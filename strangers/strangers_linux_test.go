@@ -47,7 +47,7 @@ echo PASS
 
 	script("echo '=== RUN   TestA'; echo '--- PASS: TestA (0.00s)'; exit 3")
 	_, err = b.run(t.Context(), nil)
-	assert.ErrorContains(t, err, "example.org/p: the tests ended in the middle of nothing")
+	assert.ErrorContains(t, err, "example.org/p: the tests ended, and none of them: [TestA]")
 	script("exit 3")
 	_, err = b.run(t.Context(), nil)
 	assert.ErrorContains(t, err, "example.org/p: no test ran")
