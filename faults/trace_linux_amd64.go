@@ -307,4 +307,4 @@ func read(tid int, from uint64, words []uint64) bool {
 
 // repeats matches the tests that make the same calls as others, a hundred thousand
 // times: each stops twice here.
-const repeats = "Stray|Stress|Against|Race|Storm|Histor|Scheduler|Moves|Alloc|Fuzz|Model|Concurrent|Random|LargeWrites|HugeWrite|Lost|Batch|Overflow"
+const repeats = "Stray|Stress|Against|Race|Storm|Histor|Scheduler|Moves|Alloc|Fuzz|Model|Concurrent|Random|LargeWrites|HugeWrite|Lost|Batch|Overflow|While|Reader"
