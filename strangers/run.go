@@ -33,18 +33,19 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 			return nil, err
 		}
 		maps.Copy(results, some)
-		skipped := len(skip)
-		for name, r := range some {
-			if !whole && (!strings.Contains(r.output, "--- ") || strings.Contains(r.output, "panic: ")) {
-				r.action = "fail"
-				results[name] = r
-				if name = exactly(name); !slices.Contains(skip, name) {
-					skip = append(skip, name)
-				}
-			}
-		}
 		if whole {
 			return results, nil
+		}
+		skipped := len(skip)
+		for name, r := range some {
+			if strings.Contains(r.output, "--- ") && !strings.Contains(r.output, "panic: ") {
+				continue // it had ended
+			}
+			r.action = "fail"
+			results[name] = r
+			if name = exactly(name); !slices.Contains(skip, name) {
+				skip = append(skip, name)
+			}
 		}
 		if len(skip) == skipped {
 			return nil, fmt.Errorf("%s: the tests ended, and none of them: %v", b.program.pkg, slices.Sorted(maps.Keys(some)))
