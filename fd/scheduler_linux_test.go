@@ -104,17 +104,37 @@ func TestChildHandedOut(t *testing.T) {
 	readWhileOthersRun(t, r, w, 1)
 }
 
+// nonblockBesideRead makes r non-blocking while a read blocks that began before, and
+// returns where that tells its end.
+func nonblockBesideRead(t *testing.T, r *fd.FD) <-chan error {
+	got := make(chan error, 1)
+	for {
+		require.NoError(t, r.SetNonblock(false))
+		go func() {
+			_, err := r.Read(make([]byte, 1))
+			got <- err
+		}()
+		time.Sleep(5 * time.Millisecond)
+		require.NoError(t, r.SetNonblock(true))
+		wait := deadline
+		if !r.Guard().Raw() {
+			wait = 20 * time.Millisecond
+		}
+		select { // on a busy machine it begins only now
+		case err := <-got:
+			require.Equal(t, fd.ErrWouldBlock, err)
+		case <-time.After(wait):
+			require.Less(t, wait, deadline, "calls are raw beside a read that blocks")
+			return got
+		}
+	}
+}
+
 // A read that blocks goes on when the mode changes, and holds up nobody who then
 // changes it once more.
 func TestModeBesideBlockedRead(t *testing.T) {
 	r, w := pipe(t, false)
-	got := make(chan error, 1)
-	go func() {
-		_, err := r.Read(make([]byte, 1))
-		got <- err
-	}()
-	time.Sleep(5 * time.Millisecond)
-	require.NoError(t, r.SetNonblock(true))
+	got := nonblockBesideRead(t, r)
 	changed := make(chan error, 1)
 	go func() {
 		d, err := r.Dup()
@@ -137,13 +157,7 @@ func TestModeBesideBlockedRead(t *testing.T) {
 // Once no call from before is left, calls do without the scheduler again.
 func TestRawAfterBlockedRead(t *testing.T) {
 	r, w := pipe(t, false)
-	got := make(chan error, 1)
-	go func() {
-		_, err := r.Read(make([]byte, 1))
-		got <- err
-	}()
-	time.Sleep(5 * time.Millisecond)
-	require.NoError(t, r.SetNonblock(true))
+	got := nonblockBesideRead(t, r)
 	assert.False(t, r.Guard().Raw())
 	_, err := w.Write([]byte("x"))
 	require.NoError(t, err)
