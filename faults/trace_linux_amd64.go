@@ -84,9 +84,11 @@ func goCommand(dir string, args ...string) (string, error) {
 	cmd := exec.Command("go", args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=")
-	out, err := cmd.CombinedOutput()
+	var problems strings.Builder
+	cmd.Stderr = &problems
+	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("%s: %w\n%s", strings.Join(cmd.Args[:2], " "), err, out)
+		return "", fmt.Errorf("%s: %w\n%s%s", strings.Join(cmd.Args[:2], " "), err, out, &problems)
 	}
 	return string(out), nil
 }
@@ -263,10 +265,10 @@ func (t *tracer) maker(tid int, table *gosym.Table, regs *unix.PtraceRegs) (by, 
 		if fn == nil {
 			continue
 		}
-		dir, ours := strings.CutPrefix(filepath.Dir(file), t.root+"/")
+		dir, ours := t.ours(file)
 		switch {
 		case i == 1 && fn.PackageName() == "": // not a return address
-		case ours && !isTest(dir, file):
+		case ours:
 			if runtimes {
 				return "", ""
 			}
@@ -286,10 +288,10 @@ func (t *tracer) maker(tid int, table *gosym.Table, regs *unix.PtraceRegs) (by, 
 func (t *tracer) above(pcs []uint64, table *gosym.Table) (by, in string) {
 	for _, pc := range pcs {
 		file, _, fn := table.PCToLine(pc)
-		dir, ours := strings.CutPrefix(filepath.Dir(file), t.root+"/")
+		dir, ours := t.ours(file)
 		switch {
 		case fn == nil:
-		case ours && !isTest(dir, file):
+		case ours:
 			return dir, fn.Name
 		case !t.isStandard(file):
 			return "", ""
@@ -298,8 +300,10 @@ func (t *tracer) above(pcs []uint64, table *gosym.Table) (by, in string) {
 	return "", ""
 }
 
-func isTest(dir, file string) bool {
-	return strings.HasSuffix(file, "_test.go") || strings.HasSuffix(dir, "test")
+// ours returns the package of the library that a file is of, and no test's.
+func (t *tracer) ours(file string) (dir string, ok bool) {
+	dir, ok = strings.CutPrefix(filepath.Dir(file), t.root+"/")
+	return dir, ok && !strings.HasSuffix(file, "_test.go") && !strings.HasSuffix(dir, "test")
 }
 
 // isStandard reports whether the file is of the standard library or of x/sys, or the
