@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -302,7 +303,8 @@ var operations = [...]func(m *model){
 		switch {
 		case m.seals&memfd.SealSeal != 0:
 			m.refused(memfd.SealSeal, err)
-		case m.mapping != nil && m.busy && seals&^m.seals&memfd.SealWrite != 0:
+		case m.mapping != nil && seals&^m.seals&memfd.SealWrite != 0 &&
+			(m.busy || err != nil && systest.OlderThan(m, 6, 7)): // see TestSealMappedUnderFutureWrite
 			require.ErrorIs(m, err, unix.EBUSY)
 		default:
 			require.NoError(m, err)

@@ -25,8 +25,10 @@ const (
 	SealGrow Seal = unix.F_SEAL_GROW
 
 	// SealWrite forbids to change what is in the file: F_SEAL_WRITE, Linux 3.17.
-	// It is refused with EBUSY while a [ReadWrite] or [ReadOnly] mapping is there.
-	// It does not forbid to change the size.
+	// It is refused with EBUSY while a [ReadWrite] or [ReadOnly] mapping is there;
+	// from Linux 6.7 on, and some older ones that were patched, a ReadOnly mapping
+	// made under SealFutureWrite is not in the way. It does not forbid to change the
+	// size.
 	SealWrite Seal = unix.F_SEAL_WRITE
 
 	// SealFutureWrite forbids to write to the file and to map it writably, but

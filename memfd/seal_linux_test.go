@@ -185,6 +185,21 @@ func TestSealRefused(t *testing.T) {
 	})
 }
 
+// A read-only mapping that nobody can make writable is in the way of SealWrite
+// before Linux 6.7 alone.
+func TestSealMappedUnderFutureWrite(t *testing.T) {
+	m := createWith(t, "0123456789", memfd.AllowSealing)
+	require.NoError(t, m.Seal(memfd.SealFutureWrite))
+	mapping := mapFile(t, m, 0, 10, memfd.ReadOnly)
+	require.Error(t, unix.Mprotect(mapping.Bytes(), unix.PROT_READ|unix.PROT_WRITE))
+	if err := m.Seal(memfd.SealWrite); err != nil {
+		require.ErrorIs(t, err, unix.EBUSY)
+		require.True(t, systest.OlderThan(t, 6, 7))
+		require.NoError(t, mapping.Close())
+		require.NoError(t, m.Seal(memfd.SealWrite))
+	}
+}
+
 // Of a mapping that is not ours the error says that.
 func TestSealMappedElsewhere(t *testing.T) {
 	if systest.IsChild(t.Name()) {

@@ -75,13 +75,14 @@ func SkipUnsupported(t testing.TB, err error, major, minor int) {
 	if err == nil {
 		return
 	}
-	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("MATRIX_EMU") != "" || olderThan(t, major, minor)) {
+	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("MATRIX_EMU") != "" || OlderThan(t, major, minor)) {
 		t.Skipf("since Linux %d.%d: %v", major, minor, err)
 	}
 	t.Fatalf("Linux %d.%d and later have this: %v", major, minor, err)
 }
 
-func olderThan(t testing.TB, major, minor int) bool {
+// OlderThan reports whether the running kernel is older than the given Linux.
+func OlderThan(t testing.TB, major, minor int) bool {
 	t.Helper()
 	var name unix.Utsname
 	if err := unix.Uname(&name); err != nil {
