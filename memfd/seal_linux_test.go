@@ -231,6 +231,7 @@ func TestSealMappedElsewhere(t *testing.T) {
 	require.NoError(t, in.Close())
 	for lines.Scan() {
 	}
+	require.NoError(t, lines.Err())
 	require.NoError(t, cmd.Wait())
 	require.NoError(t, m.Seal(memfd.SealWrite))
 }
