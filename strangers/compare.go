@@ -44,23 +44,34 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 	if err != nil {
 		return nil, err
 	}
+	alone := func(tests []string) error {
+		var only []string
+		for _, name := range tests {
+			only = append(only, exactly(name))
+		}
+		slices.Sort(only)
+		flag := "-test.run=" + strings.Join(slices.Compact(only), "|")
+		for b, results := range map[*build]map[string]result{theirs: before, moved: after} {
+			again, err := b.run(ctx, nil, flag)
+			if err != nil {
+				return err
+			}
+			maps.Copy(results, again)
+		}
+		return nil
+	}
+	// Ours look at numbers, which what theirs left behind may close or take.
+	if len(p.mended) > 0 {
+		if err := alone(p.mended); err != nil {
+			return nil, err
+		}
+	}
 	// Many tests count on a machine with nothing else to do. Those that are lost are
 	// run twice more, alone: both ways, so that one that fails as it is shows it.
 	r := judge(p, before, after)
-	for range 2 {
-		if len(r.lost) == 0 {
-			break
-		}
-		var only []string
-		for name := range r.lost {
-			only = append(only, exactly(name))
-		}
-		for b, results := range map[*build]map[string]result{theirs: before, moved: after} {
-			again, err := b.run(ctx, nil, "-test.run="+strings.Join(only, "|"))
-			if err != nil {
-				return nil, err
-			}
-			maps.Copy(results, again)
+	for i := 0; i < 2 && len(r.lost) > 0; i++ {
+		if err := alone(slices.Collect(maps.Keys(r.lost))); err != nil {
+			return nil, err
 		}
 		r = judge(p, before, after)
 	}

@@ -1,5 +1,7 @@
 package main
 
+import "time"
+
 // A program is a package of a stranger's, and how it is moved to this library.
 type program struct {
 	name string // the folder of its files in _port/
@@ -10,6 +12,8 @@ type program struct {
 	// The package whose functions must be reached by their tests, and these.
 	handle string
 	calls  []string
+	// How long their tests may take, if not 90 seconds.
+	limit time.Duration
 	// Flags of their tests.
 	args []string
 	// Their tests that take long and have nothing to do with the descriptor, as a
@@ -51,6 +55,7 @@ var programs = []program{{
 	}},
 	handle: "eventfd",
 	calls:  []string{"New", "Read", "Write", "Fd", "Close"},
+	limit:  30 * time.Second, // ten times what they take: some runs hang as they are
 	slow:   "LinkBuffer|TestIovecs|TestLargeBufferWrite|TestBookSizeLargerThanMaxSize",
 	mended: []string{"TestTriggerAfterClose"},
 }, {

@@ -16,9 +16,6 @@ import (
 	"time"
 )
 
-// limit is how long the tests of one program may take.
-const limit = 90 * time.Second
-
 // A result is how a test ended: "pass", "fail" or "skip", and what it wrote.
 type result struct{ action, output string }
 
@@ -33,8 +30,11 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 			return nil, err
 		}
 		maps.Copy(results, some)
-		if whole {
+		if whole && len(results) > 0 {
 			return results, nil
+		}
+		if len(some) == 0 {
+			return nil, fmt.Errorf("%s: no test ran", b.program.pkg)
 		}
 		skipped := len(skip)
 		for name, r := range some {
@@ -55,6 +55,7 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 
 // once runs tests, and reports whether it came to their end.
 func (b *build) once(ctx context.Context, flags ...string) (results map[string]result, whole bool, err error) {
+	limit := cmp.Or(b.program.limit, 90*time.Second)
 	ctx, cancel := context.WithTimeout(ctx, limit+10*time.Second)
 	defer cancel()
 	args := append([]string{"tool", "test2json", b.binary, "-test.v=test2json", "-test.count=1", "-test.timeout=" + limit.String()}, flags...)
@@ -62,7 +63,7 @@ func (b *build) once(ctx context.Context, flags ...string) (results map[string]r
 	cmd.Dir = b.pkg
 	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir)
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output() // an error where a test has failed
+	out, _ := cmd.Output() // an error where a test has failed
 	results = make(map[string]result)
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, 1<<24)
@@ -82,9 +83,6 @@ func (b *build) once(ctx context.Context, flags ...string) (results map[string]r
 	}
 	whole = results[""].action != ""
 	delete(results, "") // the package itself
-	if len(results) == 0 {
-		return nil, false, fmt.Errorf("%s: no test ran: %w", b.program.pkg, cmp.Or(err, lines.Err()))
-	}
 	return results, whole, lines.Err()
 }
 

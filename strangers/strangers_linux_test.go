@@ -45,6 +45,20 @@ echo PASS
 	}
 	assert.Equal(t, map[string]string{"TestA": "pass", "TestHangs": "fail", "TestHangs/now": "fail", "TestPanics": "fail", "TestZ": "skip"}, got)
 
+	// Alone, too: then there is no rest.
+	script(`case "$*" in
+*'-test.skip=^TestHangs$'*) echo 'testing: warning: no tests to run'; echo PASS;;
+*) echo '=== RUN   TestHangs'; echo 'panic: test timed out after 1m0s'; exit 2;;
+esac
+`)
+	results, err = b.run(t.Context(), nil)
+	require.NoError(t, err)
+	require.Len(t, results, 1)
+	assert.Equal(t, "fail", results["TestHangs"].action)
+	script("echo 'testing: warning: no tests to run'; echo PASS")
+	_, err = b.run(t.Context(), nil)
+	require.ErrorContains(t, err, "example.org/p: no test ran")
+
 	script("echo '=== RUN   TestA'; echo '--- PASS: TestA (0.00s)'; exit 3")
 	_, err = b.run(t.Context(), nil)
 	assert.ErrorContains(t, err, "example.org/p: the tests ended, and none of them: [TestA]")
