@@ -45,6 +45,9 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 		return nil, err
 	}
 	alone := func(tests []string) error {
+		if len(tests) == 0 {
+			return nil
+		}
 		var only []string
 		for _, name := range tests {
 			only = append(only, exactly(name))
@@ -61,15 +64,13 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 		return nil
 	}
 	// Ours look at numbers, which what theirs left behind may close or take.
-	if len(p.mended) > 0 {
-		if err := alone(p.mended); err != nil {
-			return nil, err
-		}
+	if err := alone(p.mended); err != nil {
+		return nil, err
 	}
 	// Many tests count on a machine with nothing else to do. Those that are lost are
 	// run twice more, alone: both ways, so that one that fails as it is shows it.
 	r := judge(p, before, after)
-	for i := 0; i < 2 && len(r.lost) > 0; i++ {
+	for range 2 {
 		if err := alone(slices.Collect(maps.Keys(r.lost))); err != nil {
 			return nil, err
 		}

@@ -30,11 +30,11 @@ func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[st
 			return nil, err
 		}
 		maps.Copy(results, some)
-		if whole && len(results) > 0 {
-			return results, nil
-		}
-		if len(some) == 0 {
+		if len(results) == 0 {
 			return nil, fmt.Errorf("%s: no test ran", b.program.pkg)
+		}
+		if whole {
+			return results, nil
 		}
 		skipped := len(skip)
 		for name, r := range some {
@@ -63,7 +63,7 @@ func (b *build) once(ctx context.Context, flags ...string) (results map[string]r
 	cmd.Dir = b.pkg
 	cmd.Env = append(os.Environ(), "TMPDIR="+b.dir)
 	cmd.WaitDelay = time.Second
-	out, _ := cmd.Output() // an error where a test has failed
+	out, err := cmd.Output() // an error where a test has failed
 	results = make(map[string]result)
 	lines := bufio.NewScanner(bytes.NewReader(out))
 	lines.Buffer(nil, 1<<24)
@@ -83,6 +83,9 @@ func (b *build) once(ctx context.Context, flags ...string) (results map[string]r
 	}
 	whole = results[""].action != ""
 	delete(results, "") // the package itself
+	if len(results) == 0 && err != nil {
+		return nil, false, fmt.Errorf("%s: no test ran: %w", b.program.pkg, err)
+	}
 	return results, whole, lines.Err()
 }
 

@@ -64,7 +64,7 @@ esac
 	assert.ErrorContains(t, err, "example.org/p: the tests ended, and none of them: [TestA]")
 	script("exit 3")
 	_, err = b.run(t.Context(), nil)
-	assert.ErrorContains(t, err, "example.org/p: no test ran")
+	assert.ErrorContains(t, err, "example.org/p: no test ran: exit status ")
 }
 
 func TestApply(t *testing.T) {
