@@ -164,7 +164,7 @@ func endWithInput() {
 // sharedLane returns the library's way of a row, in a child in which the
 // environment forbids the lane that belongs to one goroutine.
 func sharedLane(o *opened, row string) (way, error) {
-	c, err := startChild(o, "lane:"+row, []string{"IOFD_LANE=shared"})
+	c, err := startChild(o, "lane:"+row, []string{"IOFD_REFCOUNT=atomic"})
 	if err != nil {
 		return way{}, err
 	}

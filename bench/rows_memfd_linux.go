@@ -138,12 +138,9 @@ func passWays(o *opened) ([]way, error) {
 
 // pass sends a file to the receiver.
 func pass(socket int, m *memfd.MemFD) error {
-	number, err := m.FD().Pin()
-	if err != nil {
-		return err
-	}
-	err = unix.Sendmsg(socket, []byte{byMemfd}, unix.UnixRights(number), nil, 0)
-	m.FD().Unpin()
+	err := m.FD().Control(func(number int) error {
+		return unix.Sendmsg(socket, []byte{byMemfd}, unix.UnixRights(number), nil, 0)
+	})
 	if err != nil {
 		return err
 	}

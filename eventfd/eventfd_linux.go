@@ -66,13 +66,13 @@ func create(initval uint64, mode int32) (*EventFD, error) {
 	if start > math.MaxUint32 {
 		start = 0
 	}
-	number, err := unix.Eventfd(uint(start), flags)
+	number, err := sys.Eventfd(uint32(start), flags)
 	if err != nil {
-		return nil, sys.Error("eventfd2", err)
+		return nil, err
 	}
 	e := new(EventFD)
 	e.semaphore.Store(mode)
-	e.fd.Guard().Init(number, true)
+	e.fd.Internal().Init(number, sys.FastClose)
 	if start != initval {
 		if err := e.Signal(initval); err != nil {
 			_ = e.Close()
@@ -111,7 +111,7 @@ func (e *EventFD) Signal(n uint64) error {
 	if n == 0 || n > MaxValue {
 		return e.refuse(n)
 	}
-	return e.fd.Guard().WriteUint64(n)
+	return e.fd.Internal().WriteUint64(n)
 }
 
 // refuse answers for the values that are not written.
@@ -138,7 +138,7 @@ func (e *EventFD) Notify() error {
 // Wait takes the counter's value, which becomes 0, or 1 of a semaphore, see
 // read(2) in eventfd(2). It does not block: where the value is 0 it returns
 // [fd.ErrWouldBlock].
-func (e *EventFD) Wait() (uint64, error) { return e.fd.Guard().ReadUint64() }
+func (e *EventFD) Wait() (uint64, error) { return e.fd.Internal().ReadUint64() }
 
 // SignalContext is [EventFD.Signal], but where that would block it parks the
 // goroutine until there is room, ctx ends (its error) or e is closed
@@ -154,7 +154,7 @@ func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
 		// Nothing to wait for, be the counter full.
 		return e.refuse(n)
 	}
-	_, err := fd.WaitWrite(ctx, &e.fd, func() (struct{}, error) { return struct{}{}, e.Signal(n) })
+	_, err := fd.WaitWrite(ctx, &e.fd, func() (struct{}, error) { return struct{}{}, e.fd.Internal().TryWriteUint64(n) })
 	return err
 }
 

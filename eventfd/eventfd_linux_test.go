@@ -287,9 +287,10 @@ func TestHandOver(t *testing.T) {
 // something to take, writable while there is room for 1.
 func TestEpoll(t *testing.T) {
 	e := counter(t, 0)
-	number, err := e.FD().Pin()
+	pin, err := e.FD().Pin()
 	require.NoError(t, err)
-	defer e.FD().Unpin()
+	defer pin.Unpin()
+	number := pin.Number()
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	require.NoError(t, err)
 	defer unix.Close(epoll)

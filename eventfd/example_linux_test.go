@@ -61,19 +61,20 @@ func ExampleEventFD_Notify() {
 	// Output: true <nil>
 }
 
-// An event loop of one's own keeps the number in the kernel: the pin keeps it
-// from being closed there.
+// An event loop keeps the number in the kernel. The pin keeps the number open as
+// long.
 func ExampleEventFD_FD() {
 	e, err := eventfd.New(0)
 	if err != nil {
 		log.Fatal(err)
 	}
 	defer e.Close()
-	number, err := e.FD().Pin()
+	pin, err := e.FD().Pin()
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer e.FD().Unpin()
+	defer pin.Unpin()
+	number := pin.Number()
 
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

@@ -178,12 +178,12 @@ func TestFromNoFD(t *testing.T) {
 	require.NoError(t, err)
 
 	e := counter(t, 0)
-	_, err = e.FD().Pin()
+	pin, err := e.FD().Pin()
 	require.NoError(t, err)
 	_, err = eventfd.FromFD(e.FD())
 	assert.ErrorIs(t, err, unix.EBUSY)
 	assert.True(t, e.Valid())
-	e.FD().Unpin()
+	pin.Unpin()
 }
 
 // Where there are no more descriptors, what needs one says so, and nothing else

@@ -206,7 +206,7 @@ var sysTrials = []trial{
 		prepare: setNonblock(false),
 	},
 	{
-		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, the 33rd", number: unix.SYS_MEMBARRIER, once: true, made: sys.HasLanes,
+		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, the 33rd", number: unix.SYS_MEMBARRIER, once: true, made: sys.Registered,
 		match: first(1 << 4),
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)
@@ -221,7 +221,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine has the lane", number: unix.SYS_MEMBARRIER, made: sys.HasLanes,
+		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner", number: unix.SYS_MEMBARRIER, made: sys.Registered,
 		match: first(1 << 3),
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)

@@ -47,16 +47,14 @@ func (in *Inotify) Close() error { return in.fd.Close() }
 func (in *Inotify) Fd() int      { return in.fd.Fd() }
 func (in *Inotify) FD() *fd.FD   { return &in.fd }
 
-// Watch is inotify_add_watch(2). The pin keeps the number, whatever others do,
-// for a call that FD does not have.
-func (in *Inotify) Watch(path string, mask uint32) (int, error) {
-	number, err := in.fd.Pin()
-	if err != nil {
-		return -1, err
-	}
-	defer in.fd.Unpin()
-	watch, err := unix.InotifyAddWatch(number, path, mask)
-	return watch, os.NewSyscallError("inotify_add_watch", err)
+// Watch is inotify_add_watch(2). Control keeps the number open for a call that FD
+// does not have.
+func (in *Inotify) Watch(path string, mask uint32) (watch int, err error) {
+	err = in.fd.Control(func(number int) error {
+		watch, err = unix.InotifyAddWatch(number, path, mask)
+		return os.NewSyscallError("inotify_add_watch", err)
+	})
+	return watch, err
 }
 
 // Pending is how many bytes of events there are: FIONREAD of ioctl(2), which x/sys

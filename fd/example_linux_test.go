@@ -33,7 +33,7 @@ func Example() {
 	// EOF
 }
 
-// A number that the kernel keeps for longer than a call is pinned as long.
+// A Pin keeps a number open that the kernel keeps for longer than a call.
 func ExampleFD_Pin() {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -43,13 +43,13 @@ func ExampleFD_Pin() {
 	defer r.Close()
 	defer w.Close()
 
-	number, err := r.Pin()
+	pin, err := r.Pin()
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer r.Unpin()
+	defer pin.Unpin()
 	_, _ = w.Write([]byte("x"))
-	fds := []unix.PollFd{{Fd: int32(number), Events: unix.POLLIN}}
+	fds := []unix.PollFd{{Fd: int32(pin.Number()), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 1000)
 	fmt.Println(n, err)
 	// Output: 1 <nil>
@@ -83,15 +83,14 @@ func ExampleWaitRead() {
 	}()
 
 	conn, err := fd.WaitRead(context.Background(), listener, func() (*fd.FD, error) {
-		number, err := listener.Pin()
-		if err != nil {
-			return nil, err
-		}
-		defer listener.Unpin()
-		accepted, _, err := unix.Accept4(number, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-		if err == unix.EAGAIN {
-			return nil, fd.ErrWouldBlock
-		}
+		var accepted int
+		err := listener.Control(func(number int) (err error) {
+			accepted, _, err = unix.Accept4(number, unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
+			if err == unix.EAGAIN {
+				err = fd.ErrWouldBlock
+			}
+			return err
+		})
 		return fd.New(accepted), err
 	})
 	if err != nil {

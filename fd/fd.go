@@ -15,70 +15,92 @@ import (
 )
 
 // FD owns a descriptor. The zero FD is closed. An FD must not be copied after
-// first use (go vet tells); a handle embeds it by value and fills it by Take.
+// first use, as go vet checks. A handle embeds it by value and fills it by Take.
 //
 // Every method may be called from any goroutine at any time, Close included.
 type FD struct {
-	guard   sys.Guard
-	waiting atomic.Pointer[waiting] // made by the first wait
+	d      sys.Descriptor
+	poller atomic.Pointer[poller] // made by the first wait
 }
 
 var _ Handle = (*FD)(nil)
 
-// New takes ownership of the descriptor raw; it makes no system call. A number
+// New takes ownership of the descriptor raw. It makes no system call. A number
 // that cannot be a descriptor gives a closed FD.
 //
-// The first read or write finds out whether calls on raw may block (see the
-// package comment). Close-on-exec stays as it is: see [FD.SetCloexec].
+// Calls on the FD tell the scheduler, so they may block. Close-on-exec stays as it
+// is: see [FD.SetCloexec].
 func New(raw int) *FD {
 	f := new(FD)
-	f.guard.Init(raw, false)
+	f.d.Init(raw, sys.Entersyscall)
 	return f
 }
 
-// NewNonblock is [New] for a descriptor that the caller knows to be in
-// non-blocking mode, of a kind whose read(2) and write(2) then return at once,
-// and shared with no other process: an inotify(7) instance made with
-// IN_NONBLOCK, say. Its calls do not tell the scheduler. Do not use it on a
-// guess: a call that does block would hold up every goroutine of the program.
+// NewNonblock is [New] for a descriptor whose small reads and writes never wait
+// for another process. They bypass the scheduler, at the cost of the bare system
+// call. The caller promises that
+//
+//   - the descriptor is in non-blocking mode, and
+//   - it is an eventfd, a timerfd, a signalfd or an inotify instance, or a socket
+//     or pipe of which this process alone has both ends.
+//
+// A pipe to another process is not one of these: the peer can hold the lock of the
+// pipe for as long as it likes, in non-blocking mode too. Nor is a netlink
+// socket. If the promise does not hold, a call that blocks stops every goroutine of
+// the program.
+//
+// The promise ends, and all calls tell the scheduler, after Dup, File,
+// SetCloexec(false) or SetNonblock(false).
 func NewNonblock(raw int) *FD {
 	f := new(FD)
-	f.guard.Init(raw, true)
+	f.d.Init(raw, sys.Fast)
 	return f
 }
 
-// Take makes f, which must be closed, the owner of src's descriptor, and leaves
-// src closed, its waiters woken with [ErrClosed]. It is for types that embed an
-// FD by value.
+// Take makes f, which must be closed, the owner of src's descriptor. It leaves src
+// closed, and its waiters get [ErrClosed]. It is for types that embed an FD by
+// value.
 //
-// While src is in use by a call or a pin, or where f already owns a descriptor,
-// it fails with EBUSY, and nothing changes. For a closed src it fails with
-// [ErrClosed], for nil with EINVAL.
+// Take stops new calls on src, and waits up to 10 ms for those in flight. If they
+// last longer, if a pin is held, or if f already owns a descriptor, it fails with
+// EBUSY. It fails with ErrClosed if src is closed, and with EINVAL if src is nil. If
+// it fails, neither f nor src has changed for any observer.
 func (f *FD) Take(src *FD) error {
 	if src == nil {
-		return sys.Invalid("no descriptor to take: nil")
+		return sys.Invalid("Take: source is nil")
 	}
-	if err := f.guard.Take(&src.guard); err != nil {
+	return f.take(src, 0)
+}
+
+// take is Take if the caller has own references to src. It drops them on success.
+func (f *FD) take(src *FD, own int) error {
+	if !f.d.Reserve() {
+		return sys.Misuse(unix.EBUSY, "Take: the receiver already owns descriptor %d", f.Fd())
+	}
+	if err := src.d.StartRelease(own); err != nil {
+		f.d.Unreserve()
 		return err
 	}
 	src.wake()
+	src.d.MoveTo(&f.d, own)
 	return nil
 }
 
-// Guard gives the handles of this library their way to the kernel. It is not
-// for others: [FD.Pin] does what they need.
-func (f *FD) Guard() *sys.Guard { return &f.guard }
+// Internal returns the reference-counted descriptor to the handles of this
+// library, which live in other modules. Its type is internal: other programs use
+// [FD.Control] and [FD.Pin].
+func (f *FD) Internal() *sys.Descriptor { return &f.d }
 
-// Raw returns the descriptor number, or -1 once closed. The number is only
-// borrowed, and unprotected: another goroutine may close it at any time. To keep
-// it, use the one that [FD.Pin] returns.
-func (f *FD) Raw() int32 { return int32(f.guard.Number()) }
+// Raw returns the descriptor number, or -1 once closed. The number is not
+// protected: another goroutine may close it at any time. [FD.Pin] and [FD.Control]
+// give a number that stays open.
+func (f *FD) Raw() int32 { return int32(f.d.Number()) }
 
 // Fd is [FD.Raw] as an int.
-func (f *FD) Fd() int { return f.guard.Number() }
+func (f *FD) Fd() int { return f.d.Number() }
 
 // Valid reports whether f owns a descriptor, that is, has not been closed.
-func (f *FD) Valid() bool { return f.guard.Number() >= 0 }
+func (f *FD) Valid() bool { return f.d.Number() >= 0 }
 
 // String returns "fd 7", or "fd closed".
 func (f *FD) String() string {
@@ -91,109 +113,124 @@ func (f *FD) String() string {
 // Close closes the descriptor, see close(2), and wakes every waiter with
 // [ErrClosed]. A second Close does nothing and returns nil.
 //
-// While a call is in flight or a pin held, the number stays open for these
-// alone, and the last of them closes it. Close does not wait for them: a read(2)
-// that blocks, on a descriptor in blocking mode, ends when its peer lets it.
+// If no call is in flight and no pin is held, the descriptor is closed when Close
+// returns, also if goroutines were waiting. Otherwise the number stays open for
+// those calls and pins, and the last of them closes it. Close does not wait for
+// them: a read(2) that blocks, on a descriptor in blocking mode, lasts until the
+// kernel returns.
 //
-// The error is close(2)'s, for instance EIO where data could not be written
-// back; the descriptor is closed all the same.
+// The error is that of close(2), for instance EIO if data could not be written
+// back. The descriptor is closed even then.
 func (f *FD) Close() error {
-	ended, err := f.guard.Close()
-	if ended {
-		f.wake()
+	if !f.d.StartClose() {
+		return nil
 	}
-	return err
+	f.wake()
+	return f.d.FinishClose()
 }
 
-// Release gives the descriptor up without closing it: the number is the
-// caller's, f is closed and its waiters are woken with [ErrClosed].
+// Release gives the descriptor up without closing it. It returns the number, which
+// then belongs to the caller alone, closes f, and wakes its waiters with
+// [ErrClosed].
 //
-// While a call is in flight or a pin held it fails with EBUSY, and nothing
-// changes.
+// Release stops new calls, and waits up to 10 ms for those in flight. If they last
+// longer, or a pin is held, it fails with EBUSY and nothing changes.
 func (f *FD) Release() (int, error) {
-	number, err := f.guard.Release()
-	if err != nil {
+	if err := f.d.StartRelease(0); err != nil {
 		return -1, err
 	}
 	f.wake()
-	return number, nil
+	return f.d.FinishRelease(0), nil
 }
 
-// Pin borrows the number: it is neither closed nor reused until [FD.Unpin], even
-// if f is closed meanwhile. This is for those who keep a number in the kernel,
-// as io_uring(7), epoll(7) or poll(2) do. Pins nest, each with its own Unpin.
+// Read reads up to len(p) bytes, see read(2). It returns [ErrWouldBlock] for
+// EAGAIN, and [io.EOF] at end of file. An empty datagram is 0, nil, as in package
+// net. On a descriptor in blocking mode Read blocks, and only its goroutine. One
+// call reads at most 1 GiB.
 //
-// It fails with [ErrClosed], and with EAGAIN when 16,777,216 pins are held.
-func (f *FD) Pin() (int, error) { return f.guard.Pin() }
+// A read of no bytes returns 0, nil without a system call, whatever the kind of
+// the descriptor.
+func (f *FD) Read(p []byte) (int, error) { return f.read(p, false) }
 
-// Unpin ends a [FD.Pin]. If f was closed meanwhile and this was the last use of
-// the number, it closes the number. Without a pin it does nothing.
-func (f *FD) Unpin() { f.guard.Unpin() }
-
-// Read reads up to len(p) bytes, see read(2): [ErrWouldBlock] where it would
-// block, [io.EOF] at end of file. On a descriptor in blocking mode it blocks,
-// and only its goroutine. One call reads at most 1 GiB.
-func (f *FD) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		if !f.Valid() {
-			return 0, ErrClosed
-		}
+// read is Read, or a read that does not wait.
+func (f *FD) read(p []byte, try bool) (n int, err error) {
+	switch {
+	case len(p) == 0 && !f.Valid():
+		return 0, ErrClosed
+	case len(p) == 0:
 		return 0, nil
+	case try:
+		n, err = f.d.TryRead(p)
+	default:
+		n, err = f.d.Read(p)
 	}
-	n, err := f.guard.Read(p)
-	if n == 0 && err == nil {
-		return 0, io.EOF
+	if n == 0 && err == nil && f.d.ZeroIsEOF() {
+		err = io.EOF
 	}
 	return n, err
 }
 
-// Write writes p, see write(2). A count below len(p) always comes with an
-// error: [ErrWouldBlock] where the rest would block. On a descriptor in blocking
-// mode it blocks, and only its goroutine.
+// Write writes p, see write(2). A count below len(p) always comes with an error:
+// [ErrWouldBlock] if the rest would block. On a descriptor in blocking mode Write
+// blocks, and only its goroutine. A write of no bytes makes one system call: a
+// datagram socket sends an empty datagram, an eventfd fails with EINVAL, others do
+// nothing.
 //
-// Writing to a pipe or a socket whose other end is closed fails with EPIPE. The
-// Go runtime swallows the SIGPIPE that goes with it, also for descriptors 1 and
-// 2, where an os.File would end the program.
-func (f *FD) Write(p []byte) (int, error) {
-	n, err := f.guard.Write(p)
-	written := n
-	for err == nil && written < len(p) {
+// An FD in non-blocking mode is not for exec.Cmd.Stdout, io.Copy or package bufio,
+// which take ErrWouldBlock for a failure: see [FD.WithContext].
+//
+// A write to a pipe or a socket whose other end is closed fails with EPIPE. The Go
+// runtime swallows the SIGPIPE that goes with it, also for descriptors 1 and 2,
+// where an os.File would end the program.
+func (f *FD) Write(p []byte) (int, error) { return f.write(p, false) }
+
+// write is Write, or a write that does not wait.
+func (f *FD) write(p []byte, try bool) (written int, err error) {
+	for {
+		var n int
+		if try {
+			n, err = f.d.TryWrite(p[written:])
+		} else {
+			n, err = f.d.Write(p[written:])
+		}
+		written += n
+		if err != nil || written == len(p) {
+			return written, err
+		}
 		if n == 0 {
 			return written, io.ErrShortWrite
 		}
-		n, err = f.guard.Write(p[written:])
-		written += n
 	}
-	return written, err
 }
 
-// ReadContext is [FD.Read], but where that would block it parks the goroutine
-// until there is something to read, ctx ends (its error) or f is closed
-// ([ErrClosed]). It tries first, so data that is there is read even when ctx
-// has ended. A nil ctx is refused with EINVAL.
+// ReadContext is [FD.Read], but if that would block it parks the goroutine until
+// there is something to read. If ctx ends first, it returns ctx's error. If f is
+// closed, it returns [ErrClosed]. A nil ctx fails with EINVAL. It tries first, so
+// it reads data that is there even if ctx has ended.
 //
-// Any number of goroutines may wait, each under its own context. A descriptor
-// in blocking mode is waited for too; but should another reader take the data
-// between the wait and the read, that read blocks past ctx.
+// ReadContext does not block in blocking mode either, if the kernel has a
+// non-blocking form of the call: sockets always, pipes from Linux 6.4, eventfds
+// from 5.8 and timerfds from 6.10. Otherwise (named FIFOs, terminals, inotify) the
+// mode decides. In blocking mode, poll(2) is asked before read(2), and another
+// reader that takes the data in between makes the read block past ctx.
+//
+// Any number of goroutines may wait, each under its own context. An FD that was
+// waited on holds a second descriptor until it is closed.
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
-	if len(p) == 0 && ctx != nil {
-		return f.Read(p) // nothing to wait for
-	}
-	return WaitRead(ctx, f, func() (int, error) { return f.Read(p) })
+	return wait(ctx, f, reading, func() (int, error) { return f.read(p, true) })
 }
 
-// WriteContext is [FD.Write], but where that would block it parks the goroutine
-// until there is room, ctx ends (its error) or f is closed ([ErrClosed]). The
-// count says how much of p was written until then. A nil ctx is refused with
-// EINVAL.
+// WriteContext is [FD.Write], but if that would block it parks the goroutine until
+// there is room. If ctx ends first, it returns ctx's error. If f is closed, it
+// returns [ErrClosed]. The count says how much of p was written until then. A nil
+// ctx fails with EINVAL. Blocking mode is as for [FD.ReadContext], but the kernel
+// has a non-blocking write for sockets and pipes alone.
 //
-// Where several goroutines write more than fits at once, their bytes may mix. On
-// a descriptor in blocking mode a write of more than there is room for blocks
-// past ctx.
+// If several goroutines write more than fits at once, their bytes may mix.
 func (f *FD) WriteContext(ctx context.Context, p []byte) (int, error) {
 	var written int
-	_, err := WaitWrite(ctx, f, func() (struct{}, error) {
-		n, err := f.Write(p[written:])
+	_, err := wait(ctx, f, writing, func() (struct{}, error) {
+		n, err := f.write(p[written:], true)
 		written += n
 		return struct{}{}, err
 	})
@@ -201,8 +238,8 @@ func (f *FD) WriteContext(ctx context.Context, p []byte) (int, error) {
 }
 
 // SetNonblock sets or clears O_NONBLOCK, see fcntl(2). The flag belongs to the
-// open file description, so all who share it see the change.
-func (f *FD) SetNonblock(nonblock bool) error { return f.guard.SetNonblock(nonblock) }
+// open file description, so all processes that share it see the change.
+func (f *FD) SetNonblock(nonblock bool) error { return f.d.SetNonblock(nonblock) }
 
 // Nonblock reports whether O_NONBLOCK is set, see fcntl(2).
 func (f *FD) Nonblock() (bool, error) {
@@ -212,25 +249,19 @@ func (f *FD) Nonblock() (bool, error) {
 
 // SetCloexec sets or clears FD_CLOEXEC, see fcntl(2): whether the descriptor is
 // closed when this process, or a child that has inherited it, executes another
-// program. Without it, all programs that are started inherit the descriptor under
-// its number, those of os/exec too. To give it to one, and no other, there is
-// cmd.ExtraFiles: see [FD.File].
+// program. Without the flag, every program that is started inherits the
+// descriptor under its number. To give it to one program alone, use
+// exec.Cmd.ExtraFiles: see [FD.File].
 func (f *FD) SetCloexec(cloexec bool) error {
 	flags := unix.FD_CLOEXEC
 	if !cloexec {
+		// A child that inherits the descriptor may change its mode.
+		if err := f.d.Share(); err != nil {
+			return err
+		}
 		flags = 0
 	}
-	was, err := f.Cloexec()
-	if err == nil && was && cloexec {
-		return nil
-	}
-	// Without the flag, others may have inherited the descriptor or will.
-	if err == nil {
-		err = f.guard.Share()
-	}
-	if err == nil {
-		_, err = f.fcntl(unix.F_SETFD, flags)
-	}
+	_, err := f.fcntl(unix.F_SETFD, flags)
 	return err
 }
 
@@ -242,26 +273,19 @@ func (f *FD) Cloexec() (bool, error) {
 
 // Dup returns an FD with a number of its own for the same open file description,
 // close-on-exec from the start, see F_DUPFD_CLOEXEC in fcntl(2). O_NONBLOCK and
-// the file offset are common to both, so both tell the scheduler of their calls
-// from now on.
+// the file offset are common to both, so calls of both tell the scheduler from now
+// on.
 func (f *FD) Dup() (*FD, error) {
 	number, err := f.dup()
 	if err != nil {
 		return nil, err
 	}
-	return newShared(number), nil
+	return New(number), nil
 }
 
-// newShared is [New] for a number whose mode somebody else may change.
-func newShared(number int) *FD {
-	f := New(number)
-	_ = f.guard.Share() // nobody else has f who could close it
-	return f
-}
-
-// dup duplicates the number for a use that we do not see.
+// dup duplicates the number for a use that f cannot see.
 func (f *FD) dup() (int, error) {
-	if err := f.guard.Share(); err != nil {
+	if err := f.d.Share(); err != nil {
 		return -1, err
 	}
 	return f.fcntl(unix.F_DUPFD_CLOEXEC, 0)
@@ -269,11 +293,11 @@ func (f *FD) dup() (int, error) {
 
 // fcntl makes a fcntl(2) that does not block.
 func (f *FD) fcntl(cmd, arg int) (int, error) {
-	number, err := f.guard.Enter()
+	number, err := f.d.Incref()
 	if err != nil {
 		return 0, err
 	}
-	defer f.guard.Leave()
+	defer f.d.Decref()
 	r, err := unix.FcntlInt(uintptr(number), cmd, arg)
 	if err != nil {
 		return 0, os.NewSyscallError("fcntl", err)

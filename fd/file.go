@@ -15,8 +15,8 @@ import (
 // File returns an os.File with a duplicate of the descriptor, close-on-exec, for
 // exec.Cmd.ExtraFiles and the rest of package os. Both must be closed.
 //
-// The file shares f's open file description, so f tells the scheduler of its
-// calls from now on.
+// The file shares f's open file description, so calls of f tell the scheduler from
+// now on.
 func (f *FD) File(name string) (*os.File, error) {
 	number, err := f.dup()
 	if err != nil {
@@ -25,8 +25,8 @@ func (f *FD) File(name string) (*os.File, error) {
 	return os.NewFile(uintptr(number), name), nil
 }
 
-// FromFile returns an FD with a duplicate of file's descriptor, close-on-exec;
-// file stays the caller's. A nil file is refused with EINVAL, a closed one with
+// FromFile returns an FD with a duplicate of file's descriptor, close-on-exec. The
+// caller still owns file. A nil file fails with EINVAL, a closed one with
 // [ErrClosed].
 //
 // The descriptor shares file's open file description, O_NONBLOCK included, which
@@ -44,19 +44,20 @@ func FromFile(file *os.File) (*FD, error) {
 	if err := conn.Control(func(raw uintptr) {
 		number, dupErr = unix.FcntlInt(raw, unix.F_DUPFD_CLOEXEC, 0)
 	}); err != nil {
-		// The one error that os has here, though not as os.ErrClosed.
+		// Package os has no other error here, and does not wrap os.ErrClosed.
 		return nil, ErrClosed
 	}
 	if dupErr != nil {
 		return nil, os.NewSyscallError("fcntl", dupErr)
 	}
-	return newShared(number), nil
+	return New(number), nil
 }
 
-// SyscallConn returns a syscall.RawConn, through which a caller makes system
-// calls of its own on the number. The number is pinned while a function given to
-// Control, Read or Write runs. Read and Write call theirs again when it returns
-// false and the descriptor is ready, or end with [ErrClosed].
+// SyscallConn returns a syscall.RawConn for system calls on the number. The number
+// stays open while a function that was given to Control, Read or Write runs. Read
+// and Write call their function, which must not block, again after it has returned
+// false and the descriptor has become ready. They end with [ErrClosed] if f is
+// closed.
 func (f *FD) SyscallConn() (syscall.RawConn, error) {
 	if !f.Valid() {
 		return nil, ErrClosed
@@ -70,20 +71,17 @@ func (c rawConn) Control(call func(fd uintptr)) error {
 	if call == nil {
 		return noFunction(c.fd)
 	}
-	number, err := c.fd.Pin()
-	if err != nil {
-		return err
-	}
-	defer c.fd.Unpin()
-	call(uintptr(number))
-	return nil
+	return c.fd.Control(func(number int) error {
+		call(uintptr(number))
+		return nil
+	})
 }
 
 func (c rawConn) Read(call func(fd uintptr) (done bool)) error {
 	if call == nil {
 		return noFunction(c.fd)
 	}
-	_, err := WaitRead(context.Background(), c.fd, c.until(call))
+	_, err := WaitRead(context.Background(), c.fd, c.try(call))
 	return err
 }
 
@@ -91,26 +89,18 @@ func (c rawConn) Write(call func(fd uintptr) (done bool)) error {
 	if call == nil {
 		return noFunction(c.fd)
 	}
-	_, err := WaitWrite(context.Background(), c.fd, c.until(call))
+	_, err := WaitWrite(context.Background(), c.fd, c.try(call))
 	return err
 }
 
-// noFunction is the error of a call that was given nil for a function.
-func noFunction(f *FD) error {
-	if !f.Valid() {
-		return ErrClosed
-	}
-	return sys.Invalid("function is nil")
-}
-
-// until makes of call what WaitRead and WaitWrite try.
-func (c rawConn) until(call func(fd uintptr) bool) func() (struct{}, error) {
+// try returns the function for WaitRead and WaitWrite that calls call.
+func (c rawConn) try(call func(fd uintptr) bool) func() (struct{}, error) {
 	return func() (struct{}, error) {
-		var done bool
-		err := c.Control(func(raw uintptr) { done = call(raw) })
-		if err == nil && !done {
-			err = ErrWouldBlock
-		}
-		return struct{}{}, err
+		return struct{}{}, c.fd.Control(func(number int) error {
+			if !call(uintptr(number)) {
+				return ErrWouldBlock
+			}
+			return nil
+		})
 	}
 }

@@ -127,13 +127,13 @@ func (s *sharedEnd) call(t *testing.T, random *rand.Rand) error {
 		_, err := f.ReadContext(short, buf)
 		return err
 	case 11, 12, 13:
-		number, err := f.Pin()
+		pin, err := f.Pin()
 		if err == nil {
 			runtime.Gosched()
 			var st unix.Stat_t
-			assert.NoError(t, unix.Fstat(number, &st))
+			assert.NoError(t, unix.Fstat(pin.Number(), &st))
 			assert.Equal(t, s.inode, st.Ino, "the number is not another's")
-			f.Unpin()
+			pin.Unpin()
 		}
 		return err
 	case 14, 15:

@@ -37,7 +37,7 @@ func TestReadUint64Context(t *testing.T) {
 			}
 			const writes = 300
 			for i := range writes {
-				assert.NoError(t, f.Guard().WriteUint64(1<<40))
+				assert.NoError(t, f.Internal().WriteUint64(1<<40))
 				if i%100 == 0 {
 					time.Sleep(time.Millisecond) // all wait again
 				}
@@ -64,7 +64,7 @@ func TestReadUint64ContextEnds(t *testing.T) {
 	cancel()
 	_, err = f.ReadUint64Context(ended)
 	assert.Equal(t, context.Canceled, err)
-	require.NoError(t, f.Guard().WriteUint64(7))
+	require.NoError(t, f.Internal().WriteUint64(7))
 	v, err := f.ReadUint64Context(ended)
 	require.NoError(t, err, "what is there is read even so")
 	assert.EqualValues(t, 7, v)

@@ -21,16 +21,16 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	if src == nil {
 		return sys.Invalid("nil is no %s", kind)
 	}
-	number, err := src.guard.Enter()
+	number, err := src.d.Incref()
 	if err != nil {
 		return err
 	}
 	if is == nil {
-		src.guard.Leave()
+		src.d.Decref()
 		return sys.Invalid("nothing tells what is of kind %s: nil", kind)
 	}
 	object, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
-	src.guard.Leave()
+	src.d.Decref()
 	if err != nil {
 		return err
 	}
@@ -40,7 +40,7 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 	if err := f.Take(src); err != nil {
 		return err
 	}
-	err = f.guard.Share() // whoever it came from may have it still
+	err = f.d.Share() // whoever it came from may have it still
 	if err == nil {
 		err = f.SetCloexec(true)
 	}
@@ -55,11 +55,11 @@ func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
 // there gives an error for which errors.Is(err, errors.ErrUnsupported) holds;
 // /proc must be mounted.
 func (f *FD) Fdinfo(field string) (string, error) {
-	number, err := f.guard.Enter()
+	number, err := f.d.Incref()
 	if err != nil {
 		return "", err
 	}
-	defer f.guard.Leave()
+	defer f.d.Decref()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", number))
 	if err != nil {
 		return "", err

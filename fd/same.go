@@ -14,21 +14,21 @@ import "code.hybscloud.com/iofd/internal/sys"
 // nobody, and on FreeBSD, whose kcmp(2) came with 14.1 and cannot be tried: a
 // kernel without it sends SIGSYS. A nil other is refused with EINVAL.
 func (f *FD) SameFile(other *FD) (bool, error) {
-	// Pins, as a change of mode does not wait for them. It would for a call, while
-	// that waits to enter the other descriptor, whose mode is changed too.
-	a, err := f.Pin()
+	// Pins, because Share does not wait for them. It would wait for a call, which
+	// may wait for the Share of the other descriptor.
+	a, err := f.d.Pin()
 	if err != nil {
 		return false, err
 	}
-	defer f.Unpin()
+	defer f.d.Unpin()
 	if other == nil {
-		return false, sys.Invalid("no descriptor to compare with: nil")
+		return false, sys.Invalid("SameFile: other is nil")
 	}
-	b, err := other.Pin()
+	b, err := other.d.Pin()
 	if err != nil {
 		return false, err
 	}
-	defer other.Unpin()
+	defer other.d.Unpin()
 	if a == b {
 		return true, nil
 	}

@@ -125,7 +125,7 @@ func TestLifeStorm(t *testing.T) {
 		for _, call := range []func() error{
 			func() error { _, err := f.Read(make([]byte, 8)); return err },
 			func() error { _, err := f.Read(make([]byte, 8192)); return err },
-			func() error { n, err := f.Pin(); runtime.Gosched(); f.Unpin(); _ = n; return err },
+			func() error { return f.Control(func(int) error { runtime.Gosched(); return nil }) },
 			func() error { return f.SetNonblock(true) },
 			func() error {
 				d, err := f.Dup()

@@ -1,78 +1,55 @@
 package fd
 
-import (
-	"context"
-	"errors"
-	"os"
-
-	"golang.org/x/sys/unix"
-
-	"code.hybscloud.com/iofd/internal/sys"
-)
+import "context"
 
 // ReadUint64Context reads a number of 8 bytes in the machine's byte order, as
 // an eventfd(2) or a timerfd_create(2) timer gives it, and waits for it like
-// [FD.ReadContext]. It is [WaitRead] with a system call less for each wait, as
-// the poller's callback makes the read itself; and where the kernel can read
-// without blocking in blocking mode (RWF_NOWAIT in preadv2(2): an eventfd since
-// Linux 5.8, a timerfd since 6.10), it obeys ctx there too when another reader
-// was quicker.
+// [FD.ReadContext]. On the fast path, a wait takes one system call less, because
+// the poller's callback makes the read itself.
 func (f *FD) ReadUint64Context(ctx context.Context) (uint64, error) {
-	switch {
-	case !f.Valid():
-		return 0, ErrClosed
-	case ctx == nil:
-		return 0, sys.Invalid("context is nil")
+	if err := f.checkWait(ctx); err != nil {
+		return 0, err
 	}
-	w := f.waiters()
-	s := &w.read
-	// Who had to wait the last time will have to again: then the first try is the
-	// one that the poller makes.
-	if !s.waited.Load() || ctx.Err() != nil {
-		v, err := f.readUint64()
-		if err != ErrWouldBlock {
+	if !f.d.Fast() {
+		return wait(ctx, f, reading, f.d.TryReadUint64)
+	}
+	// If the last wait parked, this one probably will. Then the first read is the one
+	// in the callback.
+	if !f.waiters().sides[reading].parked.Load() || ctx.Err() != nil {
+		if v, err := f.d.ReadUint64(); err != ErrWouldBlock {
 			return v, err
 		}
 	}
-	if err := s.lead(ctx, f); err != nil {
+	s, err := f.acquire(ctx, reading)
+	if err != nil {
 		return 0, err
 	}
-	defer s.pass()
-	if s.readWord == nil {
-		s.readWord = func(uintptr) bool {
-			s.word, s.wordErr = f.readUint64()
-			if s.wordErr == ErrWouldBlock {
-				s.asked = true
-				return false
-			}
-			return true
+	defer s.release()
+	if s.number == nil {
+		s.number = s.readUint64
+	}
+	s.parked.Store(false)
+	for s.wordErr = ErrWouldBlock; s.wordErr == ErrWouldBlock; {
+		if err := s.park(ctx, s.number); err != nil {
+			return 0, err
+		}
+		if s.wordErr == ErrWouldBlock { // park returned for another reason
+			s.word, s.wordErr = f.d.TryReadUint64()
 		}
 	}
-	s.asked = false
-	if err := s.interruptible(ctx, s.readWord); err != nil {
-		return 0, err
-	}
-	s.waited.Store(s.asked)
 	return s.word, s.wordErr
 }
 
-// readUint64 is ReadUint64 where it cannot block, or where it is told not to, or
-// where poll(2) says that it will not.
-func (f *FD) readUint64() (uint64, error) {
-	if f.guard.Raw() {
-		return f.guard.ReadUint64()
+// readUint64 reads in the poller's callback, where no call may block.
+func (s *side) readUint64(number uintptr) bool {
+	if !s.p.f.d.Fast() {
+		return s.poll(number)
 	}
-	v, err := f.guard.ReadUint64Nowait()
-	if err == nil || err == ErrWouldBlock || err == ErrClosed {
-		return v, err
+	s.idle = 0
+	s.word, s.wordErr = s.p.f.d.ReadUint64()
+	if s.wordErr == ErrWouldBlock {
+		s.parked.Store(true)
+		return false
 	}
-	// That the clock was set a timerfd tells once, by whatever call.
-	if errors.Is(err, unix.ECANCELED) {
-		return 0, err
-	}
-	// Whatever else stands in its way, a read(2) may do.
-	if refused := new(os.SyscallError); errors.As(err, &refused) {
-		return attempt(f, &readSide, f.guard.ReadUint64)
-	}
-	return 0, err
+	return true
 }

@@ -15,432 +15,359 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// WaitRead calls try, and again whenever f becomes readable, until try returns
-// anything but [ErrWouldBlock], and returns that. Meanwhile the goroutine is
-// parked on the runtime's poller. It ends early with ctx's error when ctx ends,
-// and with [ErrClosed] when f is closed. A nil ctx or try is refused with EINVAL.
+// WaitRead calls try, and again whenever f may have become readable, until try
+// returns anything but [ErrWouldBlock]. It returns try's results. In between it
+// parks the goroutine on the runtime's poller.
 //
-// Goroutines that wait for the same direction of f are served in the order in
-// which they came: one whose call takes more holds up those behind it.
+// If ctx ends, WaitRead returns ctx's error. If f is closed, it returns
+// [ErrClosed]. A nil ctx or try fails with EINVAL. It calls try first, so a try
+// that succeeds at once does so even if ctx has ended.
 //
-// The …Context methods of every handle are made of it. try should be a call on f
-// that does not block; where f is in blocking mode, or might be, WaitRead asks
-// poll(2) before each try. With context.Background() it allocates nothing after
-// the first wait on f.
+// try must not block, and may be called again after ErrWouldBlock. A read(2) on a
+// descriptor in blocking mode is no such call: use [FD.ReadContext]. try may close
+// f, but must not wait for f in the same direction.
+//
+// Any number of goroutines may wait for f, each under its own context. Those that
+// wait for the same direction are served in the order in which they came.
 func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, &readSide, try)
+	return wait(ctx, f, reading, try)
 }
 
 // WaitWrite is [WaitRead] for a call that waits for f to become writable.
 func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, &writeSide, try)
+	return wait(ctx, f, writing, try)
 }
 
-func wait[T any](ctx context.Context, f *FD, dir *direction, try func() (T, error)) (T, error) {
-	var zero T
-	switch {
-	case try == nil:
-		return zero, noFunction(f)
-	case !f.Valid():
-		return zero, ErrClosed
-	case ctx == nil:
-		return zero, sys.Invalid("context is nil")
-	}
-	v, err := attempt(f, dir, try)
-	if !errors.Is(err, ErrWouldBlock) {
-		return v, err
-	}
-	s := dir.of(f.waiters())
-	if err := s.lead(ctx, f); err != nil {
-		return v, err
-	}
-	defer s.pass()
-	if err := s.park(ctx); err != nil {
-		return v, err
-	}
-	if v, err = attempt(f, dir, try); !errors.Is(err, ErrWouldBlock) {
-		return v, err
-	}
-	return insist(ctx, s, func() (T, error) { return attempt(f, dir, try) })
-}
-
-// insist goes on where the descriptor was ready, and the call would block all
-// the same: somebody else was quicker, or it takes more than readiness, as adding
-// 5 to an eventfd that has room for 1 does. Then poll(2) is no guide to when to
-// try again, only a change is, and in order not to miss one the call has to be
-// tried when the poller has begun to look for the next. That is when it calls
-// back; on a goroutine of its own here, as try must not leave this one's stack.
-func insist[T any](ctx context.Context, s *side, try func() (T, error)) (T, error) {
-	looking, settled, ended := make(chan struct{}), make(chan bool), make(chan error, 1)
-	go func() {
-		ended <- s.interruptible(ctx, func(uintptr) bool {
-			looking <- struct{}{}
-			done, ok := <-settled
-			return done || !ok
-		})
-	}()
-	defer close(settled) // should try panic
-	for {
-		select {
-		case <-looking:
-			v, err := try()
-			if !errors.Is(err, ErrWouldBlock) {
-				settled <- true
-				<-ended
-				return v, err
-			}
-			settled <- false
-		case err := <-ended:
-			var zero T
-			return zero, err
-		}
-	}
-}
-
-// attempt is try where it cannot block, or where poll(2) says that it will not.
-func attempt[T any](f *FD, dir *direction, try func() (T, error)) (T, error) {
-	if !f.guard.Raw() {
-		var zero T
-		number, err := f.guard.Enter()
-		if err != nil {
-			return zero, err
-		}
-		ready, err := sys.Poll(number, dir.events)
-		f.guard.Leave()
-		if err != nil {
-			return zero, err // try might block for ever
-		}
-		if !ready {
-			return zero, ErrWouldBlock
-		}
-	}
-	return try()
-}
-
-// waiting is what an FD needs once somebody has waited on it.
-type waiting struct{ read, write side }
-
-// A side is the waiting in one direction. One goroutine at a time, the leader,
-// parks on the runtime's poller; the others queue for its place. The leader
-// keeps it until its own call is done, so that one event does not wake them all,
-// then passes it on; the next tries its call before it parks, so that nothing
-// that the leader left is missed.
+// All waiting is in wait. The rules:
 //
-// Deadlines of the poller belong to the side, not to a goroutine: a context that
-// ends sets one that has passed. It is cleared before anybody waits under another
-// context.
-type side struct {
-	dir *direction
-
-	mu     sync.Mutex
-	led    bool // there is a leader, or its place is on its way to a follower
-	closed bool
-	queue  queue
-
-	// Made by the first leader, under mu, and constant from then on. The file owns
-	// a descriptor of its own, which the poller watches: see watch.
-	file *os.File
-	wait func(func(uintptr) bool) error
-
-	// The leader's.
-	asked       bool
-	ready       func(uintptr) bool
-	ended       <-chan struct{} // the Done of the last context
-	interrupt   func()
-	interrupted chan struct{}
-	stop        func() bool // while a context is heeded; changed under mu
-
-	// For ReadUint64Context.
-	waited   atomic.Bool // the last one had to wait
-	readWord func(uintptr) bool
-	word     uint64
-	wordErr  error
+//   - One goroutine at a time waits for each direction of an FD: the holder of
+//     side.lock. It calls try on its own stack, and parks in between.
+//   - park returns when something may have changed since the try before. It may
+//     return for no reason.
+//   - While parked, a goroutine holds poller.inside for reading. Nothing that is
+//     called there blocks, and none of it is the caller's.
+//   - A context and Close interrupt a parked goroutine by a deadline in the past.
+//     The goroutine clears the deadline, then checks for both, then parks again. So
+//     a deadline that comes late, for an earlier wait, has no effect.
+//   - Close closes poller.closed, interrupts both directions, waits for inside, and
+//     closes what the poller watched. Then package sys closes the number.
+func wait[T any](ctx context.Context, f *FD, dir direction, try func() (T, error)) (T, error) {
+	var zero T
+	if try == nil {
+		return zero, noFunction(f)
+	}
+	if err := f.checkWait(ctx); err != nil {
+		return zero, err
+	}
+	v, err := try()
+	if !wouldBlock(err) {
+		return v, err
+	}
+	s, err := f.acquire(ctx, dir)
+	if err != nil {
+		return v, err
+	}
+	defer s.release()
+	for {
+		if err := s.park(ctx, s.ready); err != nil {
+			return v, err
+		}
+		if v, err = try(); !wouldBlock(err) {
+			return v, err
+		}
+	}
 }
 
-// A direction says what waiting to read and waiting to write differ in.
-type direction struct {
-	events int16
-	of     func(*waiting) *side
+func wouldBlock(err error) bool { return err == ErrWouldBlock || errors.Is(err, ErrWouldBlock) }
+
+func (f *FD) checkWait(ctx context.Context) error {
+	switch {
+	case !f.Valid():
+		return ErrClosed
+	case ctx == nil:
+		return sys.Invalid("context is nil")
+	}
+	return nil
 }
 
-var (
-	readSide  = direction{unix.POLLIN, func(w *waiting) *side { return &w.read }}
-	writeSide = direction{unix.POLLOUT, func(w *waiting) *side { return &w.write }}
+// A direction is an index of poller.sides.
+type direction int
+
+const (
+	reading direction = iota
+	writing
 )
 
-func (f *FD) waiters() *waiting {
-	if w := f.waiting.Load(); w != nil {
-		return w
-	}
-	w := new(waiting)
-	w.read.dir, w.write.dir = &readSide, &writeSide
-	for {
-		if f.waiting.CompareAndSwap(nil, w) {
-			return w
-		}
-		if other := f.waiting.Load(); other != nil {
-			return other
-		}
-	}
+// A poller is what an FD needs to wait. The first wait makes it. It holds one
+// descriptor for both directions.
+type poller struct {
+	f      *FD
+	mu     sync.Mutex              // held while watch changes
+	watch  atomic.Pointer[watched] // nil until the first goroutine parks
+	inside sync.RWMutex
+	closed chan struct{}
+	turn   chan struct{} // lock to be parked on an epoll instance, by one direction for both
+	sides  [2]side
 }
 
-// wake ends all waiting on f, which has just been closed. Whoever comes to wait
-// after this finds f closed when he becomes the leader.
+// A side is one direction of a poller. Apart from lock, stop and event, its fields
+// belong to the holder of lock.
+type side struct {
+	p     *poller
+	dir   direction
+	lock  chan struct{}               // one slot: a fair lock that a context can interrupt
+	stop  atomic.Pointer[func() bool] // of the AfterFunc for done
+	event chan struct{}               // the epoll instance has reported an edge
+
+	done                   <-chan struct{} // of the last context
+	again                  bool            // the context before had the same
+	asked                  bool            // poll(2) was asked since park
+	idle                   int             // parks in a row that did not wait
+	interrupt              func()
+	ready, collect, number func(uintptr) bool // methods for the poller to call back
+
+	// For ReadUint64Context. parked is atomic because it is read without lock.
+	parked  atomic.Bool
+	word    uint64
+	wordErr error
+}
+
+// waiters returns f's poller.
+func (f *FD) waiters() *poller {
+	if p := f.poller.Load(); p != nil {
+		return p
+	}
+	p := &poller{f: f, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	for dir := range p.sides {
+		s := &p.sides[dir]
+		s.p, s.dir, s.lock, s.event = p, direction(dir), make(chan struct{}, 1), make(chan struct{}, 1)
+		s.interrupt = func() { p.watch.Load().setDeadline(s.dir, past) }
+		s.ready, s.collect = s.poll, s.collectEvents
+	}
+	if f.poller.CompareAndSwap(nil, p) {
+		return p
+	}
+	return f.waiters()
+}
+
+// wake ends every wait for f, which is closing, and closes what the poller watched.
+// A wait that begins later finds f closed.
 func (f *FD) wake() {
-	if w := f.waiting.Swap(nil); w != nil {
-		w.read.close()
-		w.write.close()
+	p := f.poller.Swap(nil)
+	if p == nil {
+		return
 	}
-}
-
-func (s *side) close() {
-	s.mu.Lock()
-	s.closed = true
-	stop := s.stop
-	for w := s.queue.first; w != nil; w = s.queue.first {
-		s.queue.remove(w)
-		w.turn <- false
+	p.mu.Lock()
+	close(p.closed)
+	w := p.watch.Load()
+	p.mu.Unlock()
+	if w != nil {
+		p.unwatch(w)
 	}
-	if s.led {
-		s.wakeLeader() // which closes the file
-	} else {
-		s.closeFile()
-	}
-	s.mu.Unlock()
-	// A context may be anybody's code, which may hold the locks of who calls Close.
-	if stop != nil {
-		go stop()
-	}
-}
-
-// wakeLeader ends the leader's wait, and until the deadline is cleared every other
-// that is begun. It does not wait for a leader who is in a read(2) that blocks.
-func (s *side) wakeLeader() {
-	if s.file != nil {
-		_ = s.file.SetDeadline(time.Unix(1, 0))
-	}
-}
-
-// closeFile closes what the poller watched. It is called once, under mu, when
-// nobody waits on the file.
-func (s *side) closeFile() {
-	if s.file != nil {
-		_ = s.file.Close()
-	}
-}
-
-// lead returns when the caller is the leader.
-func (s *side) lead(ctx context.Context, f *FD) error {
-	s.mu.Lock()
-	if s.led && !s.closed {
-		w := followers.Get().(*follower)
-		s.queue.push(w)
-		s.mu.Unlock()
-		defer followers.Put(w)
-		if err := s.follow(ctx, w); err != nil {
-			return err
-		}
-		s.mu.Lock()
-		if s.closed { // as the place was on its way
-			s.passLocked()
+	for dir := range p.sides {
+		// A context may be the caller's own code, and Close be called under its locks.
+		if stop := p.sides[dir].stop.Swap(nil); stop != nil {
+			go (*stop)()
 		}
 	}
-	defer s.mu.Unlock()
-	if s.closed {
-		return ErrClosed
-	}
-	if s.file == nil {
-		if err := s.open(f); err != nil {
-			s.passLocked()
-			return err
-		}
-	}
-	s.led = true
-	return nil
 }
 
-// follow waits for w's turn. When it fails, w has left the queue and holds no
-// token.
-func (s *side) follow(ctx context.Context, w *follower) error {
+// unwatch closes w when no goroutine is parked on it any more.
+func (p *poller) unwatch(w *watched) {
+	w.setDeadline(reading, past)
+	w.setDeadline(writing, past)
+	p.inside.Lock()
+	_ = w.file.Close()
+	p.inside.Unlock()
+}
+
+// ended returns the reason to end a wait: ErrClosed, or else the error of ctx.
+func (p *poller) ended(ctx context.Context) error {
 	select {
-	case leads := <-w.turn:
-		if !leads {
-			return ErrClosed
+	case <-p.closed:
+		return ErrClosed
+	default:
+		return ctx.Err()
+	}
+}
+
+// acquire returns the side of f for dir with its lock held, and has the end of ctx
+// interrupt the caller.
+func (f *FD) acquire(ctx context.Context, dir direction) (*side, error) {
+	p := f.waiters()
+	s := &p.sides[dir]
+	done := ctx.Done()
+	select {
+	case s.lock <- struct{}{}:
+	case <-done:
+		return nil, p.ended(ctx)
+	case <-p.closed:
+		return nil, ErrClosed
+	}
+	if err := p.open(); err != nil {
+		<-s.lock
+		return nil, err
+	}
+	s.idle = 0
+	s.signal() // the holder before may have left something
+	if s.again = done == s.done; !s.again {
+		s.forget()
+		s.done = done
+	}
+	if done != nil && s.stop.Load() == nil {
+		stop := context.AfterFunc(ctx, s.interrupt)
+		s.stop.Store(&stop)
+	}
+	return s, nil
+}
+
+// release passes the lock on. If the context is the same as in the wait before, the
+// AfterFunc stays registered, so a loop registers it once.
+func (s *side) release() {
+	if !s.again || s.p.ended(context.Background()) != nil {
+		s.forget()
+	}
+	<-s.lock
+}
+
+func (s *side) forget() {
+	if stop := s.stop.Swap(nil); stop != nil {
+		(*stop)()
+	}
+}
+
+// park waits on the runtime's poller until enough returns true, or for an edge of
+// the epoll instance. The poller calls enough when it has begun to look for
+// changes, and after each change.
+func (s *side) park(ctx context.Context, enough func(uintptr) bool) error {
+	w := s.p.watch.Load()
+	if s.idle++; s.idle > 3 && !w.edges {
+		// poll(2) says ready, but the call would block: only a change tells more.
+		if err := s.p.useEdges(ctx); err != nil {
+			return err
 		}
+		w = s.p.watch.Load()
+	}
+	if !w.edges {
+		s.asked = false
+		return s.parkOn(ctx, w, enough)
+	}
+	select {
+	case <-s.event:
 		return nil
 	case <-ctx.Done():
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if w.queued {
-		s.queue.remove(w)
-		return ctx.Err()
-	}
-	// The turn has come as ctx ended.
-	if leads := <-w.turn; leads {
-		s.passLocked()
-	}
-	return ctx.Err()
-}
-
-// pass gives the leader's place on. The last leader of a closed side closes what
-// it waited on, so that nothing of f is left when the last waiter has returned.
-func (s *side) pass() {
-	s.mu.Lock()
-	s.passLocked()
-	s.mu.Unlock()
-}
-
-func (s *side) passLocked() {
-	if s.closed {
-		s.closeFile()
-		return
-	}
-	next := s.queue.first
-	s.led = next != nil
-	if s.led {
-		s.queue.remove(next)
-		next.turn <- true
+		return s.p.ended(ctx)
+	case <-s.p.closed:
+		return ErrClosed
+	case s.p.turn <- struct{}{}:
+		defer func() { <-s.p.turn }()
+		return s.parkOn(ctx, w, s.collect)
 	}
 }
 
-// open has the runtime's poller watch f.
-func (s *side) open(f *FD) error {
-	number, err := f.guard.Enter()
-	if err != nil {
-		return err
+// parkOn parks on w. It returns nil if w was replaced.
+func (s *side) parkOn(ctx context.Context, w *watched, enough func(uintptr) bool) error {
+	for {
+		if err := s.p.ended(ctx); err != nil {
+			return err
+		}
+		s.p.inside.RLock()
+		err := s.p.ended(context.Background())
+		if err == nil && s.p.watch.Load() == w {
+			err = w.wait[s.dir](enough)
+		}
+		s.p.inside.RUnlock()
+		if !errors.Is(err, os.ErrDeadlineExceeded) {
+			return err
+		}
+		w.setDeadline(s.dir, time.Time{})
 	}
-	defer f.guard.Leave()
-	file, events, err := watch(number, s.dir.events)
-	if err != nil {
-		return err
+}
+
+// poll asks poll(2) once in each park, because the runtime's poller reports only
+// changes that come after it has begun to look.
+func (s *side) poll(number uintptr) bool {
+	if s.asked {
+		s.idle = 0
+		return true
 	}
+	s.asked = true
+	events := int16(unix.POLLIN)
+	if s.dir == writing {
+		events = unix.POLLOUT
+	}
+	revents, err := sys.Poll(int(number), events)
+	return revents != 0 || err != nil // the call that follows returns the error
+}
+
+func (s *side) signal() {
+	select {
+	case s.event <- struct{}{}:
+	default:
+	}
+}
+
+// watched is what the runtime's poller watches: a duplicate of the descriptor, which
+// is ready if the descriptor is, or an epoll instance with the descriptor in it,
+// which is ready if the descriptor has changed in either direction (edges).
+type watched struct {
+	file  *os.File
+	wait  [2]func(func(uintptr) bool) error
+	edges bool
+}
+
+var past = time.Unix(1, 0)
+
+func (w *watched) setDeadline(dir direction, t time.Time) {
+	if dir == reading || w.edges {
+		_ = w.file.SetReadDeadline(t)
+	} else {
+		_ = w.file.SetWriteDeadline(t)
+	}
+}
+
+// watch has the runtime's poller watch number, which it closes if that fails. It
+// returns nil if the poller does not take number, above all in blocking mode.
+func watch(number int, edges bool) *watched {
+	file := os.NewFile(uintptr(number), "iofd wait")
 	conn, err := file.SyscallConn()
-	if err != nil {
+	if err != nil || file.SetDeadline(time.Time{}) != nil { // only what the poller watches has one
 		_ = file.Close()
-		return err
+		return nil
 	}
-	s.file, s.wait = file, conn.Read
-	if events == unix.POLLOUT {
-		s.wait = conn.Write
+	w := &watched{file, [2]func(func(uintptr) bool) error{conn.Read, conn.Write}, edges}
+	if edges {
+		w.wait[writing] = conn.Read
 	}
-	s.interrupted = make(chan struct{}, 1)
-	s.interrupt = func() {
-		s.wakeLeader()
-		select {
-		case s.interrupted <- struct{}{}:
-		default: // closed: nobody takes the token of the context before
-		}
-	}
-	// The poller tells of changes from the moment that wait begins, so what was
-	// ready before that must be asked for. It calls back a second time when a
-	// change has come.
-	s.ready = func(raw uintptr) bool {
-		if s.asked {
-			return true
-		}
-		s.asked = true
-		ready, err := sys.Poll(int(raw), events)
-		return ready || err != nil // the call that comes next will tell
-	}
-	return nil
+	return w
 }
 
-const watchName = "iofd wait"
-
-// duplicate returns a duplicate of number that the runtime's poller watches, or
-// nil if it does not take it: in blocking mode, above all.
-func duplicate(number int) (*os.File, error) {
+// open begins to watch f. If the runtime's poller does not take a duplicate, it
+// takes an epoll instance.
+func (p *poller) open() error {
+	if p.watch.Load() != nil {
+		return nil
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.watch.Load() != nil {
+		return nil
+	}
+	number, err := p.f.d.Incref()
+	if err != nil {
+		return err
+	}
+	defer p.f.d.Decref()
 	dup, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
-		return nil, os.NewSyscallError("fcntl", err)
+		return os.NewSyscallError("fcntl", err)
 	}
-	file := os.NewFile(uintptr(dup), watchName)
-	if file.SetDeadline(time.Time{}) != nil { // only what the poller watches has one
-		_ = file.Close()
-		return nil, nil
+	w := watch(dup, false)
+	if w == nil {
+		if w, err = watchEdges(number); err != nil {
+			return err
+		}
 	}
-	return file, nil
-}
-
-// park returns nil when the descriptor may be ready.
-func (s *side) park(ctx context.Context) error {
-	s.asked = false
-	return s.interruptible(ctx, s.ready)
-}
-
-// interruptible waits on the poller until done says that it is enough, ctx ends
-// or s is closed.
-//
-// Who waits under the same context as the last one goes on heeding it after the
-// wait, as will be again: a loop pays once.
-func (s *side) interruptible(ctx context.Context, done func(uintptr) bool) error {
-	again := s.ended == ctx.Done()
-	if !again {
-		s.ignore()
-		s.ended = ctx.Done()
-	}
-	if err := s.heed(ctx); err != nil {
-		return err
-	}
-	err := s.wait(done)
-	if !again {
-		s.ignore()
-	}
-	if err == nil {
-		return nil
-	}
-	if s.isClosed() {
-		return ErrClosed
-	}
-	if errors.Is(err, os.ErrDeadlineExceeded) {
-		return ctx.Err()
-	}
-	return err
-}
-
-// heed has the end of ctx interrupt the leader's wait.
-func (s *side) heed(ctx context.Context) error {
-	if ctx.Done() == nil || s.stop != nil {
-		return nil
-	}
-	stop := context.AfterFunc(ctx, s.interrupt)
-	s.mu.Lock()
-	closed := s.closed
-	if !closed {
-		s.stop = stop
-	}
-	s.mu.Unlock()
-	if closed {
-		stop()
-		return ErrClosed
-	}
+	p.watch.Store(w)
 	return nil
-}
-
-// ignore ends heed, and leaves no deadline behind.
-func (s *side) ignore() {
-	if s.stop == nil {
-		return
-	}
-	interrupted := !s.stop()
-	s.mu.Lock()
-	s.stop = nil
-	closed := s.closed // then it may be close that has stopped it
-	s.mu.Unlock()
-	if !interrupted || closed {
-		return
-	}
-	<-s.interrupted
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if !s.closed { // whose deadline is to stay
-		_ = s.file.SetDeadline(time.Time{})
-	}
-}
-
-func (s *side) isClosed() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.closed
 }

@@ -1,54 +1,74 @@
 package fd
 
 import (
+	"context"
 	"fmt"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// watch returns a file for the runtime's poller, and the events by which it shows
-// that number is ready for events.
-//
-// It is a duplicate, which shares number's open file description and so its
-// readiness, and which the poller may close without harm to number. The poller
-// only takes descriptors in non-blocking mode, and the mode of one that blocks
-// is not ours to change, as others may share it: such a one is put into an
-// epoll(7) instance, and the poller watches that.
-func watch(number int, events int16) (*os.File, int16, error) {
-	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
+// watchEdges watches an epoll(7) instance with number in it. The mode of a
+// descriptor that blocks is not ours to change, because other processes may share
+// it; and an edge tells of a change even if poll(2) says ready all the time.
+func watchEdges(number int) (*watched, error) {
+	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, 0, os.NewSyscallError("fcntl", err)
+		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	if flags&unix.O_NONBLOCK != 0 {
-		file, err := duplicate(number)
-		if file != nil || err != nil {
-			return file, events, err
-		}
-		// It was made blocking before the poller looked at it.
-	}
-	watcher, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
-		return nil, 0, os.NewSyscallError("epoll_create1", err)
-	}
-	// The bits of epoll's events are those of poll's.
-	event := unix.EpollEvent{Events: uint32(events), Fd: int32(number)}
-	if err = unix.EpollCtl(watcher, unix.EPOLL_CTL_ADD, number, &event); err != nil {
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET&(1<<32-1), Fd: int32(number)}
+	if err = unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, number, &event); err != nil {
 		err = os.NewSyscallError("epoll_ctl", err)
-	} else if err = unix.SetNonblock(watcher, true); err != nil {
+	} else if err = unix.SetNonblock(instance, true); err != nil {
 		err = os.NewSyscallError("fcntl", err)
 	}
 	if err != nil {
-		_ = unix.Close(watcher)
-		return nil, 0, err
+		_ = unix.Close(instance)
+		return nil, err
 	}
-	file := os.NewFile(uintptr(watcher), watchName)
-	if err := file.SetDeadline(time.Time{}); err != nil {
-		// Package os does not tell why: ENOMEM, or ENOSPC where the user's watches are
-		// used up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
-		_ = file.Close()
-		return nil, 0, fmt.Errorf("iofd: the runtime's poller does not take descriptor %d to wait for: %w", number, err)
+	if w := watch(instance, true); w != nil {
+		return w, nil
 	}
-	return file, unix.POLLIN, nil
+	// Package os does not say why: ENOMEM, or ENOSPC if the user's watches are used
+	// up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
+	return nil, fmt.Errorf("iofd: cannot register descriptor %d with the runtime's poller: %w", number, os.ErrNoDeadline)
+}
+
+// useEdges replaces the duplicate by an epoll instance.
+func (p *poller) useEdges(context.Context) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	old := p.watch.Load()
+	number, err := p.f.d.Incref()
+	if err != nil || old.edges {
+		return err
+	}
+	defer p.f.d.Decref()
+	w, err := watchEdges(number)
+	if err != nil {
+		return err
+	}
+	p.watch.Store(w)
+	p.unwatch(old)
+	return nil
+}
+
+// collectEvents takes the edge that the epoll instance has, and reports whether
+// there is one for s.
+func (s *side) collectEvents(instance uintptr) bool {
+	var events [1]unix.EpollEvent
+	if n, _ := unix.EpollWait(int(instance), events[:], 0); n > 0 {
+		if events[0].Events&^unix.EPOLLOUT != 0 {
+			s.p.sides[reading].signal()
+		}
+		if events[0].Events&^unix.EPOLLIN != 0 {
+			s.p.sides[writing].signal()
+		}
+	}
+	select {
+	case <-s.event:
+		return true
+	default:
+		return false
+	}
 }

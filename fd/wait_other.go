@@ -3,18 +3,24 @@
 package fd
 
 import (
-	"os"
+	"context"
+	"time"
 
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// watch returns a file for the runtime's poller, and the events by which it shows
-// that number is ready for events: a duplicate, which the poller may close without
-// harm to number. The poller only takes descriptors in non-blocking mode.
-func watch(number int, events int16) (*os.File, int16, error) {
-	file, err := duplicate(number)
-	if file == nil && err == nil {
-		err = sys.Invalid("descriptor %d cannot be waited for in blocking mode: call SetNonblock(true) first", number)
-	}
-	return file, events, err
+func watchEdges(number int) (*watched, error) {
+	return nil, sys.Invalid("descriptor %d cannot be waited for in blocking mode: call SetNonblock(true) first", number)
 }
+
+// useEdges waits a little, because the runtime's poller reports no edges here.
+func (p *poller) useEdges(ctx context.Context) error {
+	select {
+	case <-time.After(time.Millisecond):
+	case <-ctx.Done():
+	case <-p.closed:
+	}
+	return p.ended(ctx)
+}
+
+func (s *side) collectEvents(uintptr) bool { return true }

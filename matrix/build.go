@@ -70,11 +70,11 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	}
 	long := stress.String()
 	if m.processor.lanes {
-		owner := []string{"IOFD_LANE=owner"}
-		add("owner against closer", "internal/sys", owner, "-test.run=^TestOwnerAgainstCloser$", "-lane="+long)
+		owner := []string{"IOFD_REFCOUNT=biased"}
+		add("owner against closer", "internal/sys", owner, "-test.run=^TestOwnerAgainstCloser$", "-bias="+long)
 		add("no stray read, owner's lane", "fd", owner, "-test.run=^TestNoStrayRead$", "-stray="+long)
 	}
-	add("no stray read, shared lane", "fd", []string{"IOFD_LANE=shared"}, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	add("no stray read, shared lane", "fd", []string{"IOFD_REFCOUNT=atomic"}, "-test.run=^TestNoStrayRead$", "-stray="+long)
 	return all
 }
 

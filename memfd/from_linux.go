@@ -51,11 +51,11 @@ func nameOf(object string) (name string, ok bool) {
 // examine returns the size of f's pages, and EINVAL where f cannot have seals, which
 // no file of the name of a memfd can but on tmpfs.
 func examine(f *fd.FD) (page int64, err error) {
-	number, err := f.Guard().Enter()
+	number, err := f.Internal().Incref()
 	if err != nil {
 		return 0, err
 	}
-	defer f.Guard().Leave()
+	defer f.Internal().Decref()
 	if _, err := getSeals(number); err != nil {
 		return 0, err
 	}

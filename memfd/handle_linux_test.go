@@ -159,12 +159,12 @@ func TestFromFDRefused(t *testing.T) {
 	}
 
 	m := create(t)
-	_, err = m.FD().Pin()
+	pin, err := m.FD().Pin()
 	require.NoError(t, err)
 	_, err = memfd.FromFD(m.FD())
 	require.ErrorIs(t, err, unix.EBUSY)
 	assert.True(t, m.Valid())
-	m.FD().Unpin()
+	pin.Unpin()
 }
 
 func TestNameOf(t *testing.T) {
@@ -195,7 +195,7 @@ func TestFromFDNonblock(t *testing.T) {
 	received, err := memfd.FromFD(fd.NewNonblock(number))
 	require.NoError(t, err)
 	defer received.Close()
-	assert.False(t, received.FD().Guard().Raw())
+	assert.False(t, received.FD().Internal().Fast())
 	assert.Equal(t, "abc", content(t, received))
 }
 

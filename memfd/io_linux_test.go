@@ -425,7 +425,7 @@ func TestTellsScheduler(t *testing.T) {
 	require.NoError(t, m.FD().SetNonblock(true))
 	_, err := m.Read(make([]byte, 3))
 	require.NoError(t, err)
-	assert.False(t, m.FD().Guard().Raw())
+	assert.False(t, m.FD().Internal().Fast())
 }
 
 func TestAllocations(t *testing.T) {

@@ -176,11 +176,11 @@ func (m *MemFD) FD() *fd.FD { return &m.fd }
 // use calls f with the number, which is not closed before f returns. Arguments are
 // checked in f, so that a closed file says so whatever they are.
 func (m *MemFD) use(f func(number int) error) error {
-	number, err := m.fd.Guard().Enter()
+	number, err := m.fd.Internal().Incref()
 	if err != nil {
 		return err
 	}
-	defer m.fd.Guard().Leave()
+	defer m.fd.Internal().Decref()
 	return f(number)
 }
 

@@ -29,7 +29,7 @@ const mark = 'm'
 // ETOOMANYREFS when too many descriptors are under way unreceived.
 func (m *MemFD) SendTo(c *net.UnixConn) error {
 	// As for every descriptor that is given out of hand.
-	if err := m.fd.Guard().Share(); err != nil {
+	if err := m.fd.Internal().Share(); err != nil {
 		return err
 	}
 	conn, err := raw("SendTo", c)

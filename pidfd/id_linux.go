@@ -17,11 +17,11 @@ import (
 // the error. Kernels of 32 bits, not programs of 32 bits, have inode numbers of
 // as many, which begin anew after four billion processes and threads.
 func (p *PidFD) ID() (uint64, error) {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return 0, err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	if err := onPidfs(number); err != nil {
 		return 0, err
 	}

@@ -57,11 +57,11 @@ type Credentials struct {
 // process has been reaped and the kernel does not know how it ended, errors.Is
 // finds os.ErrProcessDone and ESRCH in the error.
 func (p *PidFD) Info() (Info, error) {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return Info{}, err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	raw := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT} // the rest comes unasked
 	errno := unix.IoctlPidfdInfo(number, &raw)
 	pids, pidsErr := p.nsPIDs()

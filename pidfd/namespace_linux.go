@@ -60,11 +60,11 @@ func (k NamespaceKind) String() string {
 // built without such namespaces, it finds errors.ErrUnsupported. A kind that is
 // none is refused with EINVAL.
 func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error) {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return nil, err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	if _, ok := namespaces[kind]; !ok {
 		return nil, sys.Invalid("pidfd: %v is no kind of namespace", kind)
 	}

@@ -83,14 +83,10 @@ func OpenEnded() (*PidFD, error) {
 	return open(ended.PID, 0, reaps)
 }
 
-// newPidFD makes a PidFD of a number that is nobody's yet.
-//
-// Its guard is not told of non-blocking mode, in which reads and writes may skip
-// the scheduler: a pidfd has none, and fd.WaitRead then asks poll(2) before it
-// calls anything, which WaitContext relies on.
+// newPidFD makes a PidFD of a number without an owner.
 func newPidFD(number, pid int, r reaping) *PidFD {
 	p := &PidFD{pid: pid, end: &end{reaping: r}}
-	p.fd.Guard().Init(number, false)
+	p.fd.Internal().Init(number, sys.Entersyscall)
 	return p
 }
 

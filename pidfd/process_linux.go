@@ -20,11 +20,11 @@ import (
 // errors.Is finds os.ErrProcessDone and ESRCH in the error. A negative target is
 // refused with EINVAL.
 func (p *PidFD) GetFD(target int) (*fd.FD, error) {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return nil, err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	// The kernel would cut a larger number to 32 bits.
 	if target < 0 || target > math.MaxInt32 {
 		return nil, sys.Invalid("pidfd: target %d cannot be a descriptor", target)
@@ -34,7 +34,7 @@ func (p *PidFD) GetFD(target int) (*fd.FD, error) {
 		return nil, processError(os.NewSyscallError("pidfd_getfd", err))
 	}
 	f := fd.New(got)
-	if err := f.Guard().Share(); err != nil {
+	if err := f.Internal().Share(); err != nil {
 		return nil, err
 	}
 	return f, nil

@@ -28,7 +28,7 @@ func (p *PidFD) SendSignal(sig syscall.Signal) error {
 	if err := checkSignal(sig); err != nil {
 		return err
 	}
-	return processError(p.fd.Guard().PidfdSendSignal(sig))
+	return processError(p.fd.Internal().PidfdSendSignal(sig))
 }
 
 // checkSignal refuses what the kernel would cut to 32 bits, and so to another
@@ -63,7 +63,7 @@ func (p *PidFD) Queue(sig syscall.Signal, value int) error {
 	if value < math.MinInt32 || value > math.MaxInt32 {
 		return sys.Invalid("pidfd: value %d does not fit the 32 bits of a C int", value)
 	}
-	return processError(p.fd.Guard().PidfdQueueSignal(sig, int32(value)))
+	return processError(p.fd.Internal().PidfdQueueSignal(sig, int32(value)))
 }
 
 // Scope says whom a signal is for.
@@ -106,11 +106,11 @@ func (s Scope) String() string {
 // none, it fails with ESRCH, without os.ErrProcessDone. Of a group the signal
 // goes to those whom the caller may send it to; EPERM says that there was none.
 func (p *PidFD) SendSignalTo(sig syscall.Signal, to Scope) error {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	if err := checkSignal(sig); err != nil {
 		return err
 	}

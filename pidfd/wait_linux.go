@@ -1,6 +1,7 @@
 package pidfd
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -16,13 +17,13 @@ import (
 // not alive, whether it has been reaped or not. It needs no permission over the
 // process.
 func (p *PidFD) Alive() (bool, error) {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return false, err
 	}
-	defer p.fd.Guard().Leave()
-	ended, err := sys.Poll(number, unix.POLLIN)
-	return !ended && err == nil, err
+	defer p.fd.Internal().Decref()
+	revents, err := sys.Poll(number, unix.POLLIN)
+	return revents == 0 && err == nil, err
 }
 
 // Exited parks the goroutine until the process has ended: any process, child or
@@ -61,16 +62,16 @@ func (p *PidFD) Reaped(ctx context.Context) error {
 
 // reaped returns ErrWouldBlock while there is something left of the process.
 func (p *PidFD) reaped() error {
-	number, err := p.fd.Guard().Enter()
+	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return err
 	}
-	defer p.fd.Guard().Leave()
+	defer p.fd.Internal().Decref()
 	if err := onPidfs(number); err != nil {
 		return err // without pidfs there is no POLLHUP
 	}
-	gone, err := sys.Poll(number, 0) // POLLHUP comes unasked
-	if err == nil && !gone {
+	revents, err := sys.Poll(number, 0) // POLLHUP comes unasked
+	if err == nil && revents == 0 {
 		err = fd.ErrWouldBlock
 	}
 	return err
@@ -103,33 +104,25 @@ func (p *PidFD) Wait() (*ExitStatus, error) {
 // when ctx has ended; and a process that is not a child fails with ECHILD at
 // once. A nil ctx is refused with EINVAL.
 func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
-	if ctx != nil {
-		if status, err := p.Wait(); !errors.Is(err, fd.ErrWouldBlock) {
-			return status, err
-		}
-	}
-	// From here on Wait is only called when poll(2) says that the process has
-	// ended.
 	return fd.WaitRead(ctx, &p.fd, func() (*ExitStatus, error) {
-		status, err := p.Wait()
-		if errors.Is(err, fd.ErrWouldBlock) {
-			err = tracerPause(ctx)
+		for {
+			status, err := p.Wait()
+			if !errors.Is(err, fd.ErrWouldBlock) {
+				return status, err
+			}
+			// A process that has ended, but cannot be waited for, has a tracer: see
+			// ptrace(2). The tracer gets the status first, and no event tells the parent
+			// when it has.
+			if alive, err := p.Alive(); alive || err != nil {
+				return nil, cmp.Or(err, fd.ErrWouldBlock)
+			}
+			select {
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			case <-time.After(time.Millisecond):
+			}
 		}
-		return status, err
 	})
-}
-
-// tracerPause waits a little for a process that has ended but cannot be waited
-// for. A tracer, see ptrace(2), is the first to get its status, and nothing but a
-// signal tells the parent when that has been done. It returns ErrWouldBlock, or
-// ctx's error.
-func tracerPause(ctx context.Context) error {
-	select {
-	case <-ctx.Done():
-		return ctx.Err()
-	case <-time.After(time.Millisecond):
-		return fd.ErrWouldBlock
-	}
 }
 
 // end is the end of a process as its handles know it.
@@ -153,7 +146,7 @@ func (e *end) status(f *fd.FD) (*ExitStatus, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.known == nil {
-		ended, err := f.Guard().WaitPidfd(int(e.reaping))
+		ended, err := f.Internal().WaitPidfd(int(e.reaping))
 		if err != nil {
 			return nil, err
 		}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 	"code.hybscloud.com/iofd/internal/sys/capture"
 )
 
@@ -78,16 +79,17 @@ func (k *keeper) open() (readEnd int, err error) {
 	if err != nil {
 		return -1, os.NewSyscallError("eventfd2", err)
 	}
-	k.wake.Guard().Init(number, true)
+	k.wake.Internal().Init(number, sys.FastClose)
 	if number, err = newSignalfd(0); err != nil {
 		return -1, err
 	}
-	k.signals.Guard().Init(number, true)
+	k.signals.Internal().Init(number, sys.FastClose)
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return -1, os.NewSyscallError("pipe2", err)
 	}
-	k.pipe.Guard().Init(ends[1], true)
+	// The reader may be another process after File, and hold the pipe's lock.
+	k.pipe.Internal().Init(ends[1], sys.Entersyscall)
 	return ends[0], nil
 }
 

@@ -245,10 +245,10 @@ func TestFromFDRefuses(t *testing.T) {
 	s, err := signalfd.Open(signalfd.NewSet(unix.SIGUSR1))
 	require.NoError(t, err)
 	defer s.Close()
-	_, err = s.FD().Pin()
+	pin, err := s.FD().Pin()
 	require.NoError(t, err)
 	_, err = signalfd.FromFD(s.FD())
 	require.ErrorIs(t, err, unix.EBUSY)
-	s.FD().Unpin()
+	pin.Unpin()
 	assert.True(t, s.Valid())
 }

@@ -96,7 +96,7 @@ func open(set Set, refuse func(Set) error) (*SignalFD, error) {
 // non-blocking mode.
 func newSignalFD(number int, src source) *SignalFD {
 	s := &SignalFD{source: src}
-	s.fd.Guard().Init(number, true)
+	s.fd.Internal().Init(number, sys.Fast)
 	return s
 }
 
@@ -203,7 +203,12 @@ func (s *SignalFD) ReadBatch(infos []Info) (int, error) {
 //
 // Any number of goroutines may wait; each signal goes to one of them.
 func (s *SignalFD) ReadContext(ctx context.Context) (Info, error) {
-	return fd.WaitRead(ctx, &s.fd, s.Read)
+	var r record
+	n, err := s.fd.ReadContext(ctx, r[:])
+	if err != nil || n != recordSize {
+		return Info{}, readError(n, err)
+	}
+	return r.info(), nil
 }
 
 // SetMask makes s, and its duplicates, give the signals of set from now on. The

@@ -59,11 +59,11 @@ func (k *kernelSource) setMask(f *fd.FD, set Set) error {
 	if err := k.refuse(set); err != nil {
 		return err
 	}
-	number, err := f.Pin()
+	number, err := f.Internal().Incref()
 	if err != nil {
 		return err
 	}
-	defer f.Unpin()
+	defer f.Internal().Decref()
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if err := changeSignalfd(number, set); err != nil {

@@ -76,7 +76,7 @@ var programs = []program{{
 		},
 	}},
 	handle: "fd",
-	calls:  []string{"NewNonblock", "WithContext", "Pin", "Unpin", "Close"},
+	calls:  []string{"NewNonblock", "WithContext", "Control", "Close"},
 	slow:   "TestInotifyOverflow",
 	bench:  []string{"BenchmarkWatch/default", "BenchmarkAddRemove/default"},
 }, {

@@ -151,12 +151,12 @@ func TestFromNoFD(t *testing.T) {
 	require.NoError(t, err)
 
 	tm := timer(t, timerfd.Monotonic)
-	_, err = tm.FD().Pin()
+	pin, err := tm.FD().Pin()
 	require.NoError(t, err)
 	_, err = timerfd.FromFD(tm.FD())
 	assert.ErrorIs(t, err, unix.EBUSY)
 	assert.True(t, tm.Valid())
-	tm.FD().Unpin()
+	pin.Unpin()
 }
 
 // Where there are no more descriptors, what needs one says so, and nothing else
@@ -195,9 +195,10 @@ func TestTooManyDescriptors(t *testing.T) {
 // The number is one for epoll(7) like any other: readable once it has expired.
 func TestEpoll(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
-	number, err := tm.FD().Pin()
+	pin, err := tm.FD().Pin()
 	require.NoError(t, err)
-	defer tm.FD().Unpin()
+	defer pin.Unpin()
+	number := pin.Number()
 	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	require.NoError(t, err)
 	defer unix.Close(epoll)

@@ -43,12 +43,12 @@ func New(clock Clock) (*TimerFD, error) {
 	if !clock.valid() {
 		return nil, sys.Invalid("timerfd: %v is no clock for a timer", clock)
 	}
-	number, err := unix.TimerfdCreate(int(clock), unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	number, err := sys.TimerfdCreate(int(clock), unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
-		return nil, sys.Error("timerfd_create", err)
+		return nil, err
 	}
 	t := &TimerFD{clock: clock}
-	t.fd.Guard().Init(number, true)
+	t.fd.Internal().Init(number, sys.FastClose)
 	return t, nil
 }
 
@@ -205,13 +205,13 @@ func (t *TimerFD) settime(flags int, first sys.Timespec, interval time.Duration)
 		first.Nsec = 1
 	}
 	spec := sys.Itimerspec{Interval: timespec(interval), Value: first}
-	return t.fd.Guard().TimerfdSettime(flags, &spec)
+	return t.fd.Internal().TimerfdSettime(flags, &spec)
 }
 
 // Disarm stops the timer and clears expirations not yet read, see
 // timerfd_settime(2). A timer that is not armed stays so.
 func (t *TimerFD) Disarm() error {
-	return t.fd.Guard().TimerfdSettime(0, &sys.Itimerspec{})
+	return t.fd.Internal().TimerfdSettime(0, &sys.Itimerspec{})
 }
 
 // Read takes the number of times that the timer has expired since it was armed
@@ -220,7 +220,7 @@ func (t *TimerFD) Disarm() error {
 // counted, never lost. After [CancelOnSet], [ErrClockChanged] says that the
 // clock was set.
 func (t *TimerFD) Read() (expirations uint64, err error) {
-	expirations, err = t.fd.Guard().ReadUint64()
+	expirations, err = t.fd.Internal().ReadUint64()
 	return expirations, changed(err)
 }
 
@@ -250,7 +250,7 @@ func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err erro
 // gives the time until the end of that.
 func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error) {
 	var spec sys.Itimerspec
-	if err := t.fd.Guard().TimerfdGettime(&spec); err != nil {
+	if err := t.fd.Internal().TimerfdGettime(&spec); err != nil {
 		return 0, 0, err
 	}
 	return duration(spec.Value), duration(spec.Interval), nil

@@ -11,15 +11,9 @@ import (
 // An epoll is a poller by epoll(7).
 type epoll struct {
 	number  int
-	watched map[uint64]pinned
+	watched map[uint64]*fd.Pin
 	kernel  [128]unix.EpollEvent
 	events  []event
-}
-
-// A pinned is a descriptor whose number the kernel has.
-type pinned struct {
-	*fd.FD
-	number int
 }
 
 func newEpoll() (poller, error) {
@@ -27,31 +21,31 @@ func newEpoll() (poller, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
 	}
-	return &epoll{number: number, watched: make(map[uint64]pinned)}, nil
+	return &epoll{number: number, watched: make(map[uint64]*fd.Pin)}, nil
 }
 
 func (e *epoll) add(id uint64, f *fd.FD, events uint32) error {
-	number, err := f.Pin()
+	pin, err := f.Pin()
 	if err != nil {
 		return err
 	}
-	if err := e.control(unix.EPOLL_CTL_ADD, id, number, events); err != nil {
-		f.Unpin()
+	if err := e.control(unix.EPOLL_CTL_ADD, id, pin.Number(), events); err != nil {
+		pin.Unpin()
 		return err
 	}
-	e.watched[id] = pinned{f, number}
+	e.watched[id] = pin
 	return nil
 }
 
 func (e *epoll) modify(id uint64, events uint32) error {
-	return e.control(unix.EPOLL_CTL_MOD, id, e.watched[id].number, events)
+	return e.control(unix.EPOLL_CTL_MOD, id, e.watched[id].Number(), events)
 }
 
 func (e *epoll) remove(id uint64) error {
 	w := e.watched[id]
 	delete(e.watched, id)
 	defer w.Unpin()
-	return e.control(unix.EPOLL_CTL_DEL, id, w.number, 0)
+	return e.control(unix.EPOLL_CTL_DEL, id, w.Number(), 0)
 }
 
 // control has the kernel keep the id as the 64 bits that it returns with events.

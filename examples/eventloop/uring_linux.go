@@ -22,7 +22,7 @@ type uring struct {
 }
 
 type poll struct {
-	pinned
+	*fd.Pin
 	id        uint64
 	wanted    uint32
 	requested uint32 // of the kernel, by a request that has not been completed
@@ -40,11 +40,11 @@ func newUring() (poller, error) {
 }
 
 func (u *uring) add(id uint64, f *fd.FD, events uint32) error {
-	number, err := f.Pin()
+	pin, err := f.Pin()
 	if err != nil {
 		return err
 	}
-	u.polls[id] = &poll{pinned: pinned{f, number}, id: id}
+	u.polls[id] = &poll{Pin: pin, id: id}
 	return u.modify(id, events)
 }
 
@@ -108,7 +108,7 @@ func (u *uring) update(p *poll) {
 		p.Unpin() // the kernel has let go of it
 	case p.requested == 0:
 		p.requested = p.wanted
-		u.submit(sqe{opcode: opPollAdd, fd: int32(p.number), pollEvents: uint16(p.wanted), userData: p.id})
+		u.submit(sqe{opcode: opPollAdd, fd: int32(p.Number()), pollEvents: uint16(p.wanted), userData: p.id})
 	case (p.removed || p.requested != p.wanted) && !p.canceling:
 		p.canceling = true
 		u.submit(sqe{opcode: opPollRemove, fd: -1, addr: p.id})

@@ -67,11 +67,11 @@ func TestReady(t *testing.T) {
 	require.NoError(t, err)
 	defer parent.Close()
 	inherit := func(f *fd.FD) int {
-		number, err := f.Pin()
-		require.NoError(t, err)
-		defer f.Unpin()
-		inherited, err := unix.Dup(number)
-		require.NoError(t, err)
+		var inherited int
+		require.NoError(t, f.Control(func(number int) (err error) {
+			inherited, err = unix.Dup(number)
+			return err
+		}))
 		return inherited
 	}
 	require.NoError(t, ready(inherit(parent.FD())))

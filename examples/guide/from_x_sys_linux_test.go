@@ -187,18 +187,18 @@ func Example_seal() {
 
 // watch keeps a handle in an epoll instance, until forget is called.
 func watch(epoll int, f *fd.FD) (forget func(), err error) {
-	number, err := f.Pin()
+	pin, err := f.Pin()
 	if err != nil {
 		return nil, err
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(number)}
-	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, number, &event); err != nil {
-		f.Unpin()
+	event := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(pin.Number())}
+	if err := unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, pin.Number(), &event); err != nil {
+		pin.Unpin()
 		return nil, os.NewSyscallError("epoll_ctl", err)
 	}
 	return func() {
-		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, number, nil)
-		f.Unpin()
+		_ = unix.EpollCtl(epoll, unix.EPOLL_CTL_DEL, pin.Number(), nil)
+		pin.Unpin()
 	}, nil
 }
 
@@ -230,17 +230,14 @@ func Example_epoll() {
 
 // reserve has the kernel find the memory for a file now.
 func reserve(m *memfd.MemFD, size int64) error {
-	number, err := m.FD().Pin()
-	if err != nil {
-		return err
-	}
-	defer m.FD().Unpin()
-	for {
-		err := unix.Fallocate(number, 0, 0, size)
-		if err != unix.EINTR {
-			return os.NewSyscallError("fallocate", err)
+	return m.FD().Control(func(number int) error {
+		for {
+			err := unix.Fallocate(number, 0, 0, size)
+			if err != unix.EINTR {
+				return os.NewSyscallError("fallocate", err)
+			}
 		}
-	}
+	})
 }
 
 func Example_call() {

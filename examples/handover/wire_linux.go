@@ -42,12 +42,12 @@ const (
 func send(c *net.UnixConn, text string, fds ...*fd.FD) error {
 	var numbers []int
 	for _, f := range fds {
-		number, err := f.Pin()
+		pin, err := f.Pin()
 		if err != nil {
 			return err
 		}
-		defer f.Unpin()
-		numbers = append(numbers, number)
+		defer pin.Unpin()
+		numbers = append(numbers, pin.Number())
 	}
 	_, _, err := c.WriteMsgUnix([]byte(text[:min(len(text), mostText)]), unix.UnixRights(numbers...), nil)
 	return err

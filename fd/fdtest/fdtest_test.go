@@ -119,10 +119,10 @@ var noLeaks = map[string]func(t *testing.T){
 	},
 	"Unpin": func(t *testing.T) {
 		f := openNull(t)
-		_, err := f.Pin()
+		pin, err := f.Pin()
 		require.NoError(t, err)
 		require.NoError(t, f.Close())
-		f.Unpin()
+		pin.Unpin()
 	},
 	"what was closed otherwise": func(t *testing.T) {
 		f := openNull(t)

@@ -7,12 +7,12 @@ import (
 	"unsafe"
 )
 
-// call3 and call4 are the system calls of call_linux.go through the standard
-// library, for the ports that have no assembly here.
+// countedCall3 and countedCall4 make the system calls of call_linux.go through the
+// standard library, for the ports without assembly.
 
 //go:nosplit
-func call3(g *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int {
-	r, _, errno := syscall.RawSyscall(trap, uintptr(number(g.word.Load())), uintptr(p), n)
+func countedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int {
+	r, _, errno := syscall.RawSyscall(trap, uintptr(number(d.state.Load())), uintptr(p), n)
 	if errno != 0 {
 		return -int(errno)
 	}
@@ -20,8 +20,8 @@ func call3(g *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int {
 }
 
 //go:nosplit
-func call4(g *Guard, trap, op uintptr, p, q unsafe.Pointer) int {
-	r, _, errno := syscall.RawSyscall6(trap, uintptr(number(g.word.Load())), op, uintptr(p), uintptr(q), 0, 0)
+func countedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int {
+	r, _, errno := syscall.RawSyscall6(trap, uintptr(number(d.state.Load())), op, uintptr(p), uintptr(q), 0, 0)
 	if errno != 0 {
 		return -int(errno)
 	}
@@ -30,6 +30,6 @@ func call4(g *Guard, trap, op uintptr, p, q unsafe.Pointer) int {
 
 const notOwner = -4096
 
-func laneCall3(*Guard, uintptr, unsafe.Pointer, uintptr) int { return notOwner }
+func biasedCall3(*Descriptor, uintptr, unsafe.Pointer, uintptr) int { return notOwner }
 
-func laneCall4(*Guard, uintptr, uintptr, unsafe.Pointer, unsafe.Pointer) int { return notOwner }
+func biasedCall4(*Descriptor, uintptr, uintptr, unsafe.Pointer, unsafe.Pointer) int { return notOwner }

@@ -4,30 +4,30 @@ package sys
 
 import "unsafe"
 
-// call3 and call4 load the number and make the system call with it in one
-// routine, which the Go scheduler cannot preempt: call3 is trap(number, p, n),
-// call4 is trap(number, op, p, q), with zeros in the arguments after these.
-// They return what the kernel does, a negative errno for an error, and do not
-// tell the scheduler. The caller has entered g.
+// countedCall3 and countedCall4 load the number and make the system call with it
+// in one routine, which the Go scheduler cannot preempt. countedCall3 is
+// trap(number, p, n), countedCall4 is trap(number, op, p, q), and the arguments
+// after these are zero. They return the kernel's result, a negative errno for an
+// error, and bypass the scheduler. The caller has a reference to d.
 //
-// The pointers are typed as such, so that they follow a stack that moves, and
-// what they point to does not escape.
+// The pointers are typed, so that they follow a stack that moves and their targets
+// do not escape.
 
 //go:noescape
-func call3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
+func countedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int
 
 //go:noescape
-func call4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
+func countedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int
 
-// laneCall3 and laneCall4 are call3 and call4 for the owner of g's lane, which
-// has not entered g. They return notOwner where the call is to be made in the
-// shared lane. See lane_linux.go for their steps.
-
-//go:noescape
-func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
+// biasedCall3 and biasedCall4 are the same for the owner of d's bias, which has no
+// reference. They return notOwner if the call must take the slow path. Their steps
+// are in bias_linux.go.
 
 //go:noescape
-func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
+func biasedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int
+
+//go:noescape
+func biasedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int
 
 // currentG returns the identity of the running goroutine.
 func currentG() uintptr

@@ -2,12 +2,12 @@
 #include "go_asm.h"
 
 // System call: number in AX, arguments in DI SI DX R10 R8 R9, result in AX;
-// the kernel overwrites CX and R11. The guard's number is the low half of its
-// first word.
+// the kernel overwrites CX and R11. The descriptor's number is the low half of
+// its first word.
 
-// func call3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
-TEXT ·call3(SB), NOSPLIT, $0-40
-	MOVQ	guard+0(FP), BX
+// func countedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int
+TEXT ·countedCall3(SB), NOSPLIT, $0-40
+	MOVQ	d+0(FP), BX
 	MOVQ	trap+8(FP), AX
 	MOVQ	p+16(FP), SI
 	MOVQ	n+24(FP), DX
@@ -17,9 +17,9 @@ TEXT ·call3(SB), NOSPLIT, $0-40
 	MOVQ	AX, ret+32(FP)
 	RET
 
-// func call4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
-TEXT ·call4(SB), NOSPLIT, $0-48
-	MOVQ	guard+0(FP), BX
+// func countedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int
+TEXT ·countedCall4(SB), NOSPLIT, $0-48
+	MOVQ	d+0(FP), BX
 	MOVQ	trap+8(FP), AX
 	MOVQ	op+16(FP), SI
 	MOVQ	p+24(FP), DX
@@ -30,57 +30,57 @@ TEXT ·call4(SB), NOSPLIT, $0-48
 	MOVQ	AX, ret+40(FP)
 	RET
 
-// func laneCall3(guard *Guard, trap uintptr, p unsafe.Pointer, n uintptr) int
-TEXT ·laneCall3(SB), NOSPLIT, $0-40
-	MOVQ	guard+0(FP), BX
-	MOVQ	Guard_lane(BX), R9
+// func biasedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int
+TEXT ·biasedCall3(SB), NOSPLIT, $0-40
+	MOVQ	d+0(FP), BX
+	MOVQ	Descriptor_bias(BX), R9
 	TESTQ	R9, R9
-	JEQ	shared
+	JEQ	slow
 	MOVQ	(TLS), R8
-	CMPQ	R8, lane_owner(R9)	// O1
-	JNE	shared
-	MOVL	$1, lane_busy(R9)	// O2
-	CMPQ	R9, Guard_lane(BX)	// O3
-	JNE	leave
-	MOVQ	Guard_word(BX), DI	// O4
+	CMPQ	R8, bias_owner(R9)	// O1
+	JNE	slow
+	MOVL	$1, bias_busy(R9)	// O2
+	CMPQ	R9, Descriptor_bias(BX)	// O3
+	JNE	idle
+	MOVQ	Descriptor_state(BX), DI	// O4
 	MOVQ	DI, CX
 	SHRQ	$32, CX
-	ANDL	$const_laneMask3, CX
-	CMPL	CX, $const_laneOpen3
-	JNE	leave
+	ANDL	$const_biasMask3, CX
+	CMPL	CX, $const_biasOpen3
+	JNE	idle
 	MOVLQSX	DI, DI
 	MOVQ	trap+8(FP), AX
 	MOVQ	p+16(FP), SI
 	MOVQ	n+24(FP), DX
 	XORL	R10, R10
 	SYSCALL	// O5
-	MOVL	$0, lane_busy(R9)	// O6
+	MOVL	$0, bias_busy(R9)	// O6
 	MOVQ	AX, ret+32(FP)
 	RET
-leave:
-	MOVL	$0, lane_busy(R9)
-shared:
+idle:
+	MOVL	$0, bias_busy(R9)
+slow:
 	MOVQ	$const_notOwner, ret+32(FP)
 	RET
 
-// func laneCall4(guard *Guard, trap, op uintptr, p, q unsafe.Pointer) int
-TEXT ·laneCall4(SB), NOSPLIT, $0-48
-	MOVQ	guard+0(FP), BX
-	MOVQ	Guard_lane(BX), R9
+// func biasedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int
+TEXT ·biasedCall4(SB), NOSPLIT, $0-48
+	MOVQ	d+0(FP), BX
+	MOVQ	Descriptor_bias(BX), R9
 	TESTQ	R9, R9
-	JEQ	shared
+	JEQ	slow
 	MOVQ	(TLS), R8
-	CMPQ	R8, lane_owner(R9)	// O1
-	JNE	shared
-	MOVL	$1, lane_busy(R9)	// O2
-	CMPQ	R9, Guard_lane(BX)	// O3
-	JNE	leave
-	MOVQ	Guard_word(BX), DI	// O4
+	CMPQ	R8, bias_owner(R9)	// O1
+	JNE	slow
+	MOVL	$1, bias_busy(R9)	// O2
+	CMPQ	R9, Descriptor_bias(BX)	// O3
+	JNE	idle
+	MOVQ	Descriptor_state(BX), DI	// O4
 	MOVQ	DI, CX
 	SHRQ	$32, CX
-	ANDL	$const_laneMask4, CX
-	CMPL	CX, $const_laneOpen4
-	JNE	leave
+	ANDL	$const_biasMask4, CX
+	CMPL	CX, $const_biasOpen4
+	JNE	idle
 	MOVLQSX	DI, DI
 	MOVQ	trap+8(FP), AX
 	MOVQ	op+16(FP), SI
@@ -88,12 +88,12 @@ TEXT ·laneCall4(SB), NOSPLIT, $0-48
 	MOVQ	q+32(FP), R10
 	XORL	R8, R8
 	SYSCALL	// O5
-	MOVL	$0, lane_busy(R9)	// O6
+	MOVL	$0, bias_busy(R9)	// O6
 	MOVQ	AX, ret+40(FP)
 	RET
-leave:
-	MOVL	$0, lane_busy(R9)
-shared:
+idle:
+	MOVL	$0, bias_busy(R9)
+slow:
 	MOVQ	$const_notOwner, ret+40(FP)
 	RET
 

@@ -21,13 +21,13 @@ const (
 	tick     = time.Millisecond
 )
 
-// guarded returns a guard of the number, closed when the test ends.
-func guarded(t testing.TB, number int, err error) *Guard {
+// owned returns a Descriptor of the number, closed when the test ends.
+func owned(t testing.TB, number int, err error) *Descriptor {
 	t.Helper()
 	require.NoError(t, err)
-	g := new(Guard)
-	require.True(t, g.Init(number, false))
-	t.Cleanup(func() { _, _ = g.Close() })
+	g := new(Descriptor)
+	require.True(t, g.Init(number, Entersyscall))
+	t.Cleanup(func() { _, _ = closeNow(g) })
 	return g
 }
 
@@ -53,7 +53,7 @@ func TestErrors(t *testing.T) {
 
 func TestTimerfdCalls(t *testing.T) {
 	number, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
-	g := guarded(t, number, err)
+	g := owned(t, number, err)
 	spec := Itimerspec{Value: Timespec{Sec: 1 << 33}, Interval: Timespec{Nsec: 5}} // past 2038
 	for range 100 {                                                                // in both lanes
 		require.NoError(t, g.TimerfdSettime(0, &spec))
@@ -66,7 +66,7 @@ func TestTimerfdCalls(t *testing.T) {
 	spec.Value.Nsec = -1
 	names(t, g.TimerfdSettime(0, &spec), "timerfd_settime", unix.EINVAL)
 	names(t, counter(t).TimerfdGettime(&got), "timerfd_gettime", unix.EINVAL)
-	_, err = g.Close()
+	_, err = closeNow(g)
 	require.NoError(t, err)
 	assert.Equal(t, ErrClosed, g.TimerfdSettime(0, &spec))
 	assert.Equal(t, ErrClosed, g.TimerfdGettime(&got))
@@ -76,7 +76,7 @@ func TestPidfdCalls(t *testing.T) {
 	cmd := exec.Command("sleep", "60")
 	require.NoError(t, cmd.Start())
 	number, err := unix.PidfdOpen(cmd.Process.Pid, 0)
-	g := guarded(t, number, err)
+	g := owned(t, number, err)
 	for range 100 { // in both lanes
 		require.NoError(t, g.PidfdSendSignal(0))
 	}
@@ -99,7 +99,7 @@ func TestPidfdCalls(t *testing.T) {
 	names(t, g.PidfdSendSignal(0), "pidfd_send_signal", unix.ESRCH)
 	_ = cmd.Process.Release()
 
-	_, err = g.Close()
+	_, err = closeNow(g)
 	require.NoError(t, err)
 	assert.Equal(t, ErrClosed, g.PidfdSendSignal(0))
 	_, err = g.WaitPidfd(0)
@@ -135,7 +135,7 @@ func TestWaitid(t *testing.T) {
 func TestShortWord(t *testing.T) {
 	var p [2]int
 	require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
-	r, w := guarded(t, p[0], nil), guarded(t, p[1], nil)
+	r, w := owned(t, p[0], nil), owned(t, p[1], nil)
 	_, err := r.ReadUint64()
 	assert.Equal(t, ErrWouldBlock, err)
 	_, err = w.Write([]byte("abc"))
@@ -152,19 +152,24 @@ func TestShortWord(t *testing.T) {
 	assert.Error(t, r.WriteUint64(1))
 }
 
-// In the lane and out of it, small and large, a call has the same result.
+// On the fast path and the entersyscall path, small and large, a call has the same
+// result.
 func TestEveryWay(t *testing.T) {
 	for _, size := range []int{0, 1, SmallIO, SmallIO + 1, 5 * SmallIO} {
 		for _, nonblock := range []bool{false, true} {
 			for _, calls := range []int{1, 100} {
 				t.Run(fmt.Sprint(size, nonblock, calls), func(t *testing.T) {
 					var p [2]int
-					flags := unix.O_CLOEXEC
+					flags, mode := unix.O_CLOEXEC, Entersyscall
 					if nonblock {
-						flags |= unix.O_NONBLOCK
+						flags, mode = flags|unix.O_NONBLOCK, Fast
 					}
 					require.NoError(t, unix.Pipe2(p[:], flags))
-					r, w := guarded(t, p[0], nil), guarded(t, p[1], nil)
+					r, w := new(Descriptor), new(Descriptor)
+					r.Init(p[0], mode)
+					w.Init(p[1], mode)
+					defer closeNow(r)
+					defer closeNow(w)
 					for range calls {
 						n, err := w.Write(make([]byte, size))
 						require.NoError(t, err)
@@ -177,7 +182,7 @@ func TestEveryWay(t *testing.T) {
 						_, err := r.Read(make([]byte, max(size, 1)))
 						require.Equal(t, ErrWouldBlock, err)
 					}
-					_, err := r.Close()
+					_, err := closeNow(r)
 					require.NoError(t, err)
 					_, err = w.Write(make([]byte, max(size, 1)))
 					names(t, err, "write", unix.EPIPE)
@@ -189,14 +194,14 @@ func TestEveryWay(t *testing.T) {
 
 // One call is of 1 GiB at most. The memory is never touched, and so not there.
 func TestLargestCall(t *testing.T) {
-	if raceEnabled {
+	if instrumented {
 		t.Skip("the race detector touches it")
 	}
 	huge, err := unix.Mmap(-1, 0, maxIO+SmallIO, unix.PROT_READ, unix.MAP_PRIVATE|unix.MAP_ANON|unix.MAP_NORESERVE)
 	require.NoError(t, err)
 	defer func() { assert.NoError(t, unix.Munmap(huge)) }()
 	number, err := unix.Open("/dev/null", unix.O_RDWR|unix.O_CLOEXEC, 0)
-	g := guarded(t, number, err)
+	g := owned(t, number, err)
 	n, err := g.Write(huge)
 	require.NoError(t, err)
 	assert.Equal(t, maxIO, n)
@@ -204,16 +209,16 @@ func TestLargestCall(t *testing.T) {
 
 func TestPoll(t *testing.T) {
 	g := counter(t)
-	is := func(want bool, number int, events int16) {
-		ready, err := Poll(number, events)
+	is := func(want int16, number int, events int16) {
+		revents, err := Poll(number, events)
 		assert.NoError(t, err)
-		assert.Equal(t, want, ready)
+		assert.Equal(t, want, revents)
 	}
-	is(false, g.Number(), unix.POLLIN)
-	is(true, g.Number(), unix.POLLOUT)
+	is(0, g.Number(), unix.POLLIN)
+	is(unix.POLLOUT, g.Number(), unix.POLLOUT)
 	require.NoError(t, g.WriteUint64(1))
-	is(true, g.Number(), unix.POLLIN)
-	is(true, 1<<20, unix.POLLIN) // a number of nothing: the next call tells
+	is(unix.POLLIN, g.Number(), unix.POLLIN)
+	is(unix.POLLNVAL, 1<<20, unix.POLLIN)
 }
 
 // What close(2) says, and that after EINTR the number is not to be closed again.
@@ -222,12 +227,12 @@ func TestCloseFails(t *testing.T) {
 		g := counter(t)
 		number := g.Number()
 		systest.Refuse(t, func() {
-			won, err := g.Close()
+			won, err := closeNow(g)
 			assert.True(t, won)
 			assert.Equal(t, want, err)
 		}, systest.Refusal{Call: unix.SYS_CLOSE, Errno: errno, Arg: 1, Value: uint32(number)})
 		assert.Equal(t, -1, g.Number())
-		assert.Zero(t, g.word.Load())
+		assert.Zero(t, g.state.Load())
 		require.NoError(t, unix.Close(number), "the kernel did not")
 	}
 }
@@ -235,8 +240,8 @@ func TestCloseFails(t *testing.T) {
 // A number that is none, or not any more, has errors but no consequences.
 func TestStrangers(t *testing.T) {
 	const none = 1 << 20
-	g := new(Guard)
-	require.True(t, g.Init(none, false))
+	g := new(Descriptor)
+	require.True(t, g.Init(none, Entersyscall))
 	b := make([]byte, 1)
 	_, err := g.Read(b)
 	names(t, err, "read", unix.EBADF)
@@ -246,37 +251,36 @@ func TestStrangers(t *testing.T) {
 	names(t, err, "read", unix.EBADF)
 	names(t, g.SetNonblock(true), "fcntl", unix.EBADF)
 	names(t, g.SetNonblock(false), "fcntl", unix.EBADF)
-	assert.False(t, g.Raw())
+	assert.False(t, g.Fast())
 	require.NoError(t, g.Share())
-	won, err := g.Close()
+	won, err := closeNow(g)
 	assert.True(t, won)
 	names(t, err, "close", unix.EBADF)
-	won, err = g.Close()
+	won, err = closeNow(g)
 	assert.False(t, won)
 	assert.NoError(t, err)
-	assert.Zero(t, g.word.Load())
+	assert.Zero(t, g.state.Load())
 }
 
 func TestClosedGuard(t *testing.T) {
-	var g, h Guard
+	var g, h Descriptor
 	for what, call := range map[string]func() error{
-		"Enter":       func() error { _, err := g.Enter(); return err },
+		"Enter":       func() error { _, err := g.Incref(); return err },
 		"Pin":         func() error { _, err := g.Pin(); return err },
-		"Release":     func() error { _, err := g.Release(); return err },
-		"Take":        func() error { return h.Take(&g) },
+		"Release":     func() error { _, err := release(&g); return err },
+		"Take":        func() error { return take(&h, &g) },
 		"Share":       g.Share,
 		"SetNonblock": func() error { return g.SetNonblock(true) },
 		"SetBlock":    func() error { return g.SetNonblock(false) },
 		"Read":        func() error { _, err := g.Read(nil); return err },
 		"ReadUint64":  func() error { _, err := g.ReadUint64(); return err },
 		"WriteUint64": func() error { return g.WriteUint64(1) },
-		"classify":    g.classify,
 	} {
 		assert.Equal(t, ErrClosed, call(), what)
 	}
-	assert.False(t, g.Raw())
-	assert.Zero(t, g.word.Load())
-	assert.Zero(t, h.word.Load())
+	assert.False(t, g.Fast())
+	assert.Zero(t, g.state.Load())
+	assert.Zero(t, h.state.Load())
 }
 
 // A change of mode that the kernel refuses leaves the guard as it was, and its
@@ -287,18 +291,8 @@ func TestModeRefused(t *testing.T) {
 		names(t, g.SetNonblock(false), "fcntl", unix.EPERM)
 		names(t, g.SetNonblock(true), "fcntl", unix.EPERM)
 	}, systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 1, Value: uint32(g.Number())})
-	assert.True(t, g.Raw())
-	assert.Zero(t, users(g.word.Load()))
+	assert.True(t, g.Fast())
+	assert.Zero(t, references(g.state.Load()))
 	_, err := g.ReadUint64()
 	assert.Equal(t, ErrWouldBlock, err)
-
-	// Who cannot find out takes the slower path.
-	for _, command := range []uint32{unix.F_GETFL, unix.F_GETFD} {
-		var p [2]int
-		require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
-		r := guarded(t, p[0], nil)
-		guarded(t, p[1], nil)
-		systest.Refuse(t, func() { assert.False(t, r.Raw()) },
-			systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: command})
-	}
 }

@@ -1,10 +1,9 @@
-// Package sys is the machine room of the iofd modules: the guarded descriptor
-// number, the system calls made through it, the errors they give, and what the
-// race detector has to be told of them.
+// Package sys is the internal package of the iofd modules: the reference-counted
+// descriptor, the system calls on it, their errors, and the annotations for the
+// race detector.
 //
-// It is the only package of the library with assembly, and, but for the lines
-// of memfd that map memory, the only one with unsafe. It is internal, yet not
-// free to change: programs pin the versions of single handles, and get one
-// version of this package for all of them, so once released it is only added
-// to.
+// It is the only package of the library with assembly. Apart from the lines of
+// memfd that map memory, it is the only one with unsafe. It is internal, but a
+// program that pins the versions of single handles gets one version of this
+// package for all of them. So once released, nothing here is removed or changed.
 package sys

@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	// SmallIO is the largest read or write, in bytes, that is made without
-	// telling the scheduler. Copying a page takes the kernel well under a
-	// microsecond, less than the scheduler would need to hand the P on.
+	// SmallIO is the largest read or write, in bytes, that takes the fast path.
+	// Copying a page takes the kernel well under a microsecond, less than the
+	// scheduler needs to hand the P to another thread.
 	SmallIO = 4096
 
 	// maxIO is the largest single read or write. Darwin refuses more than 2 GiB,
-	// Linux cuts it short; a power of two keeps the pieces of a large write
+	// and Linux transfers less. A power of two keeps the pieces of a large write
 	// aligned.
 	maxIO = 1 << 30
 )
@@ -27,48 +27,55 @@ const (
 	writing direction = true
 )
 
-func (d direction) String() string {
-	if d == writing {
+func (dir direction) String() string {
+	if dir == writing {
 		return "write"
 	}
 	return "read"
 }
 
-// transfer reads or writes with the scheduler told: one call of at most 1 GiB.
-func (g *Guard) transfer(d direction, p []byte) (int, error) {
-	g.Raw() // finds out whether later calls can do without
-	number, err := g.Enter()
+// transfer is one read(2) or write(2) of at most 1 GiB on the entersyscall path.
+func (d *Descriptor) transfer(dir direction, p []byte) (int, error) {
+	number, err := d.Incref()
 	if err != nil {
 		return 0, err
 	}
+	n, err := transfer(number, dir, p)
+	d.decref()
+	return n, err
+}
+
+// transfer is Descriptor.transfer for a number that the caller has a reference to.
+func transfer(number int, dir direction, p []byte) (n int, err error) {
 	p = p[:min(len(p), maxIO)]
-	var n int
-	for err = unix.EINTR; err == unix.EINTR; {
+	for {
 		switch {
-		case raceEnabled:
-			n, err = raceIO(number, d, p)
-		case d == writing:
+		case instrumented:
+			n, err = instrumentedIO(number, dir, p)
+		case dir == writing:
 			n, err = unix.Write(number, p)
 		default:
 			n, err = unix.Read(number, p)
 		}
+		switch err {
+		case nil:
+			return n, nil
+		case unix.EINTR:
+		default:
+			return 0, Error(dir.String(), err)
+		}
 	}
-	g.leave()
-	if err != nil {
-		return 0, Error(d.String(), err)
-	}
-	return n, nil
 }
 
-// Poll reports whether poll(2) sees any of events, an error or a hang-up on the
-// descriptor now. It does not block. It fails where the kernel has no memory for
-// it, where RLIMIT_NOFILE is 0, and where a seccomp(2) filter forbids it.
-func Poll(number int, events int16) (ready bool, err error) {
+// Poll returns those of events that poll(2) sees on the descriptor now, and the
+// events that poll(2) reports unasked. It does not block. It fails if the kernel
+// has no memory for it, if RLIMIT_NOFILE is 0, or if seccomp(2) refuses it.
+func Poll(number int, events int16) (int16, error) {
 	fds := [1]unix.PollFd{{Fd: int32(number), Events: events}}
 	for {
-		n, err := unix.Poll(fds[:], 0)
+		_, err := unix.Poll(fds[:], 0)
 		if err != unix.EINTR {
-			return n > 0, os.NewSyscallError(pollName, err)
+			return fds[0].Revents, os.NewSyscallError(pollName, err)
 		}
 	}
 }

@@ -2,20 +2,48 @@
 
 package sys
 
-// rawCalls: on Darwin libSystem is the only stable interface, and FreeBSD's
-// system call table is its libc's affair too, so every call goes through
-// golang.org/x/sys/unix and the scheduler.
-const rawCalls = false
+import "golang.org/x/sys/unix"
+
+// fastCalls is false: libSystem is the only stable interface of Darwin, and libc
+// that of FreeBSD. Every call goes through golang.org/x/sys/unix and tells the
+// scheduler.
+const fastCalls = false
 
 // pollName is the call that unix.Poll makes.
 const pollName = "poll"
 
-// Read makes one read(2) of at most 1 GiB: ErrWouldBlock where it would block,
-// 0 at end of file.
-func (g *Guard) Read(p []byte) (int, error) { return g.transfer(reading, p) }
+// Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN,
+// and 0 at end of file.
+func (d *Descriptor) Read(p []byte) (int, error) { return d.transfer(reading, p) }
 
-// Write makes one write(2) of at most 1 GiB, and may write less than p:
-// ErrWouldBlock where it would block.
-func (g *Guard) Write(p []byte) (int, error) { return g.transfer(writing, p) }
+// Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
+// ErrWouldBlock for EAGAIN.
+func (d *Descriptor) Write(p []byte) (int, error) { return d.transfer(writing, p) }
 
-func honoursNonblock(int) bool { return false }
+func closeNumber(number int, _ bool) error { return unix.Close(number) }
+
+// unwaiting calls read(2) or write(2) in a form that does not block. Only
+// sockets have one here.
+func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n int, err error, ok bool) {
+	if k != kindSocket {
+		return 0, nil, false
+	}
+	for {
+		if dir == writing {
+			n, err = unix.SendmsgN(number, p, nil, nil, unix.MSG_DONTWAIT)
+		} else {
+			n, _, err = unix.Recvfrom(number, p, unix.MSG_DONTWAIT)
+		}
+		if err != unix.EINTR {
+			return max(n, 0), err, true
+		}
+	}
+}
+
+func kindOf(number int) kind {
+	var st unix.Stat_t
+	if unix.Fstat(number, &st) != nil {
+		return kindOther
+	}
+	return kindOfMode(uint32(st.Mode))
+}

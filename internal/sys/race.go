@@ -1,4 +1,4 @@
-//go:build race && (linux || darwin)
+//go:build (race || msan || asan) && (linux || darwin)
 
 package sys
 
@@ -8,18 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The race detector does not see what passes through the kernel. Packages
-// syscall (under os.File) and golang.org/x/sys/unix each tell it of their own
+// The detectors do not see what passes through the kernel. Packages syscall (under
+// os.File) and golang.org/x/sys/unix each tell the race detector of their own
 // reads and writes, through one variable each: a write releases it, a read that
-// succeeds acquires it. In race builds our reads and writes do both, so that a
-// program is understood whichever of the three stands at the other end.
+// succeeds acquires it. In race builds our reads and writes do both, so a program
+// may use any of the three at the other end. Package syscall also tells the memory
+// and address sanitizers.
 
-const raceEnabled = true
+const instrumented = true
 
-// raceIO is a read or write that tells the race detector of the buffer, and of
+// instrumentedIO is a read or write that tells the detectors of the buffer, and of
 // what the other end of the descriptor published.
-func raceIO(number int, d direction, p []byte) (n int, err error) {
-	if d == writing {
+func instrumentedIO(number int, dir direction, p []byte) (n int, err error) {
+	if dir == writing {
 		RacePublish()
 		n, err = syscall.Write(number, p)
 	} else if n, err = syscall.Read(number, p); err == nil {
@@ -29,9 +30,9 @@ func raceIO(number int, d direction, p []byte) (n int, err error) {
 	return n, err
 }
 
-// RacePublish tells the race detector that whoever reads from a descriptor
-// after this sees what the caller did before. Calls other than write(2) that
-// make a descriptor readable need it.
+// RacePublish tells the race detector that a read from a descriptor after this
+// sees what the caller did before. Calls other than write(2) that make a
+// descriptor readable need it.
 func RacePublish() {
 	// Both release before they find that there is no such descriptor.
 	_, _ = syscall.Write(-1, nil)
@@ -40,8 +41,8 @@ func RacePublish() {
 
 // RaceAcquire tells the race detector that the caller sees what was published
 // before. Calls other than read(2) that get something from a descriptor need it.
-// The file must be one of which an empty read(2) reads nothing and returns at
-// once, as all on disk and in memory are.
+// An empty read(2) of the file must read nothing and return at once, as that of
+// sockets, pipes, and files on disk and in memory does.
 func RaceAcquire(number int) {
 	_, _ = syscall.Read(number, nil)
 	_, _ = unix.Readv(number, nil)

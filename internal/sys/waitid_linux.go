@@ -13,14 +13,14 @@ type Ended struct {
 	Rusage unix.Rusage
 }
 
-// WaitPidfd is [Waitid] for the child whose pidfd g owns: P_PIDFD, since Linux
+// WaitPidfd is [Waitid] for the child whose pidfd d owns: P_PIDFD, since Linux
 // 5.4.
-func (g *Guard) WaitPidfd(options int) (Ended, error) {
-	number, err := g.Enter()
+func (d *Descriptor) WaitPidfd(options int) (Ended, error) {
+	number, err := d.Incref()
 	if err != nil {
 		return Ended{}, err
 	}
-	defer g.Leave()
+	defer d.Decref()
 	return Waitid(unix.P_PIDFD, number, options)
 }
 

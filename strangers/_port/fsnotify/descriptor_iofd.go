@@ -26,24 +26,21 @@ func newDescriptor() (descriptor, error) {
 	return descriptor{f.WithContext(context.Background()), f}, nil
 }
 
-// addWatch and rmWatch pin the number: else a Close meanwhile could give it to
-// another.
-func (d descriptor) addWatch(path string, mask uint32) (int, error) {
-	number, err := d.fd.Pin()
-	if err != nil {
-		return -1, err
-	}
-	defer d.fd.Unpin()
-	return unix.InotifyAddWatch(number, path, mask)
+// addWatch and rmWatch use Control, so that a Close cannot free the number meanwhile.
+func (d descriptor) addWatch(path string, mask uint32) (wd int, err error) {
+	err = d.fd.Control(func(number int) error {
+		wd, err = unix.InotifyAddWatch(number, path, mask)
+		return err
+	})
+	return wd, err
 }
 
-func (d descriptor) rmWatch(wd uint32) (int, error) {
-	number, err := d.fd.Pin()
-	if err != nil {
-		return -1, err
-	}
-	defer d.fd.Unpin()
-	return unix.InotifyRmWatch(number, wd)
+func (d descriptor) rmWatch(wd uint32) (success int, err error) {
+	err = d.fd.Control(func(number int) error {
+		success, err = unix.InotifyRmWatch(number, wd)
+		return err
+	})
+	return success, err
 }
 
 func (d descriptor) Close() error { return d.fd.Close() }

@@ -21,9 +21,16 @@ var (
 	ErrClosed     error
 )
 
-type FD struct{}
+type (
+	FD  struct{}
+	Pin struct{}
+)
+
+func (p *Pin) Number() int
+func (p *Pin) Unpin()
 
 func New(raw int) *FD
+func NewNonblock(raw int) *FD
 func FromFile(file *os.File) (*FD, error)
 
 func (f *FD) Raw() int32
@@ -40,8 +47,8 @@ func (f *FD) Nonblock() (bool, error)
 func (f *FD) Cloexec() (bool, error)
 func (f *FD) Dup() (*FD, error)
 func (f *FD) Release() (int, error)
-func (f *FD) Pin() (int, error)
-func (f *FD) Unpin()
+func (f *FD) Control(fn func(number int) error) error
+func (f *FD) Pin() (*Pin, error)
 func (f *FD) SameFile(other *FD) (bool, error)
 func (f *FD) File(name string) (*os.File, error)
 func (f *FD) SyscallConn() (syscall.RawConn, error)

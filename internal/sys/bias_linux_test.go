@@ -19,47 +19,48 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-var laneTime = flag.Duration("lane", 2*time.Second, "how long to race owners against closers")
+var biasTime = flag.Duration("bias", 2*time.Second, "how long to race owners against closers")
 
-// withLanes skips a test where this process has none, for a reason that we know.
-func withLanes(t *testing.T) {
+// withBias waits until this process is registered with membarrier(2), and skips a
+// test if it cannot be.
+func withBias(t *testing.T) {
 	t.Helper()
-	if HasLanes() {
-		return
+	if os.Getenv("IOFD_REFCOUNT") == "atomic" {
+		t.Skip("IOFD_REFCOUNT=atomic")
 	}
-	if os.Getenv("IOFD_LANE") == "shared" || membarrier(membarrierRegister) != 0 {
-		t.Skip("no lanes: ", membarrier(membarrierRegister))
+	if errno := membarrier(membarrierRegister); errno != 0 {
+		t.Skip("membarrier: ", errno)
 	}
-	t.Fatal("no lanes")
+	require.True(t, Registered())
 }
 
-// own makes the caller the owner of g's lane.
-func own(t *testing.T, g *Guard) {
+// own makes the caller the owner of g's bias.
+func own(t *testing.T, g *Descriptor) {
 	t.Helper()
-	for range callsToTake + 1 {
+	for range callsToBecome + 2 {
 		_, _ = g.Read(make([]byte, 8))
 	}
 	require.Equal(t, currentG(), ownerOf(g))
 }
 
-// ownerOf returns the g that owns g's lane, 0 if none.
-func ownerOf(g *Guard) uintptr {
-	if l := g.lane.Load(); l != nil {
+// ownerOf returns the owner of g's bias, 0 if there is none.
+func ownerOf(g *Descriptor) uintptr {
+	if l := g.bias.Load(); l != nil {
 		return l.owner
 	}
 	return 0
 }
 
 func TestOwnerCloses(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	g := counter(t)
 	own(t, g)
 	require.NoError(t, g.WriteUint64(7))
 	v, err := g.ReadUint64()
 	require.NoError(t, err)
 	assert.EqualValues(t, 7, v)
-	assert.Zero(t, users(g.word.Load()))
-	won, err := g.Close()
+	assert.Zero(t, references(g.state.Load()))
+	won, err := closeNow(g)
 	require.NoError(t, err)
 	assert.True(t, won)
 	_, err = g.ReadUint64()
@@ -69,19 +70,19 @@ func TestOwnerCloses(t *testing.T) {
 
 // The lane passes to another goroutine that makes many calls, and back.
 func TestHandOver(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	g := counter(t)
 	own(t, g)
 	first := ownerOf(g)
 	done := make(chan uintptr)
 	go func() {
-		for range callsToOust + 10 {
+		for range callsToEvict + 10 {
 			_, _ = g.ReadUint64()
 		}
 		done <- ownerOf(g)
 	}()
 	assert.NotEqual(t, first, <-done)
-	for range callsToOust + 10 {
+	for range callsToEvict + 10 {
 		_, _ = g.ReadUint64()
 	}
 	assert.Equal(t, first, ownerOf(g))
@@ -89,13 +90,13 @@ func TestHandOver(t *testing.T) {
 
 // An owner that has ended leaves a lane that others can take.
 func TestOwnerEnds(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	g := counter(t)
 	for range 100 {
 		done := make(chan struct{})
 		go func() {
 			defer close(done)
-			own := callsToTake + 2
+			own := callsToBecome + 2
 			for range own {
 				_, _ = g.ReadUint64()
 			}
@@ -109,17 +110,17 @@ func TestOwnerEnds(t *testing.T) {
 
 // Inside a pin, after Release and Take, and on the way to another mode.
 func TestOwnerAndMode(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	g := counter(t)
 	own(t, g)
 	_, err := g.Pin()
 	require.NoError(t, err)
 	require.NoError(t, g.WriteUint64(1))
-	_, err = g.Release()
+	_, err = release(g)
 	require.ErrorIs(t, err, unix.EBUSY)
 	g.Unpin()
-	var h Guard
-	require.NoError(t, h.Take(g))
+	var h Descriptor
+	require.NoError(t, take(&h, g))
 	_, err = g.ReadUint64()
 	require.Equal(t, ErrClosed, err)
 	own(t, &h) // takes the 1 too
@@ -127,13 +128,13 @@ func TestOwnerAndMode(t *testing.T) {
 	assert.Zero(t, ownerOf(&h))
 	_, err = h.ReadUint64()
 	require.Equal(t, ErrWouldBlock, err)
-	require.NoError(t, g.Take(&h))
+	require.NoError(t, take(g, &h))
 }
 
 // An owner on its own thread, as LockOSThread gives it, and children that are
 // forked while the lane is busy.
 func TestOwnerAndFork(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	g := counter(t)
 	stop := make(chan struct{})
 	done := make(chan error, 1)
@@ -164,13 +165,13 @@ func TestOwnerAndFork(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// laneRounds races an owner, in the lane as much as can be, against a closer,
+// biasRounds races an owner, in the lane as much as can be, against a closer,
 // while a stranger takes the freed number: nobody may read from the stranger.
-func laneRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays int64) {
-	var current atomic.Pointer[Guard]
+func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays int64) {
+	var current atomic.Pointer[Descriptor]
 	var stray atomic.Int64
 	var stop atomic.Bool
-	current.Store(new(Guard))
+	current.Store(new(Descriptor))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for !stop.Load() {
@@ -193,8 +194,8 @@ func laneRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 	for end := time.Now().Add(duration); time.Now().Before(end) && stray.Load() == 0; rounds++ {
 		number, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
-		g := new(Guard)
-		g.Init(number, true)
+		g := new(Descriptor)
+		g.Init(number, Fast)
 		current.Store(g)
 		for spin := 0; ownerOf(g) == 0 && spin < 100000; spin++ {
 			if spin%500 == 499 {
@@ -202,17 +203,17 @@ func laneRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 			}
 		}
 		for range rounds % 8 * 50 { // to meet the owner at different steps
-			_ = g.word.Load()
+			_ = g.state.Load()
 		}
 		if ownerOf(g) != 0 {
 			owned++
 		}
-		_, err = g.Close()
+		_, err = closeNow(g)
 		require.NoError(t, err)
 		stranger, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
 		for range rounds % 4 * 50 {
-			_ = g.word.Load()
+			_ = g.state.Load()
 		}
 		var b [8]byte
 		if _, err := unix.Read(stranger, b[:]); err != nil {
@@ -226,7 +227,7 @@ func laneRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 }
 
 func TestOwnerAgainstCloser(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	procs := []int{1, 2, 4, 8}
 	for _, n := range procs {
 		func() {
@@ -235,7 +236,7 @@ func TestOwnerAgainstCloser(t *testing.T) {
 			var strays int64
 			// A machine that is very busy takes its time until somebody owns a lane.
 			for try := 0; try == 0 || owned == 0 && strays == 0 && try < 100; try++ {
-				r, o, s := laneRounds(t, *laneTime/time.Duration(len(procs)))
+				r, o, s := biasRounds(t, *biasTime/time.Duration(len(procs)))
 				rounds, owned, strays = rounds+r, owned+o, strays+s
 			}
 			t.Logf("GOMAXPROCS=%d: %d racing closes, %d of a lane with an owner, %d stray reads", n, rounds, owned, strays)
@@ -248,9 +249,9 @@ func TestOwnerAgainstCloser(t *testing.T) {
 // Goroutines that oust each other all the time, against modes that change, pins
 // and a closer. Each call succeeds, would block or finds the guard closed.
 func TestLaneStorm(t *testing.T) {
-	withLanes(t)
-	defer func(take, oust uint32) { callsToTake, callsToOust = take, oust }(callsToTake, callsToOust)
-	callsToTake, callsToOust = 0, 1
+	withBias(t)
+	defer func(take, oust uint32) { callsToBecome, callsToEvict = take, oust }(callsToBecome, callsToEvict)
+	callsToBecome, callsToEvict = 0, 1
 	rounds := 300
 	if testing.Short() {
 		rounds = 50
@@ -284,20 +285,19 @@ func TestLaneStorm(t *testing.T) {
 			wg.Go(func() { _ = g.Share() })
 		}
 		time.Sleep(time.Duration(round%10) * 20 * time.Microsecond)
-		_, err := g.Close()
+		_, err := closeNow(g)
 		require.NoError(t, err)
 		wg.Wait()
-		require.Zero(t, g.word.Load())
-		if l := g.lane.Load(); l != nil {
+		require.Zero(t, g.state.Load())
+		if l := g.bias.Load(); l != nil {
 			require.Zero(t, l.busy.Load(), "of one that came too late")
 		}
 	}
 }
 
-// Where membarrier(2) is refused there is the shared lane alone.
-func TestWithoutMembarrier(t *testing.T) {
+// IOFD_REFCOUNT=atomic keeps every call on the reference count.
+func TestAtomicMode(t *testing.T) {
 	if systest.IsChild(t.Name()) {
-		assert.False(t, HasLanes())
 		g := counter(t)
 		for range 1000 {
 			require.NoError(t, g.WriteUint64(1))
@@ -305,21 +305,48 @@ func TestWithoutMembarrier(t *testing.T) {
 			require.NoError(t, err)
 		}
 		assert.Zero(t, ownerOf(g))
+		assert.False(t, registered.Load())
 		return
 	}
 	child := systest.Child(t, t.Name())
-	child.Env = append(child.Env, "IOFD_LANE=shared")
+	child.Env = append(child.Env, "IOFD_REFCOUNT=atomic")
+	out, err := child.CombinedOutput()
+	assert.NoError(t, err, "%s", out)
+}
+
+// Registration takes milliseconds, so no call may wait for it: a goroutine that
+// registering holds up does not hold up calls.
+func TestRegistrationDelaysNoCall(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		release := make(chan struct{})
+		registerProcess = func() bool { <-release; return membarrier(membarrierRegister) == 0 }
+		g := counter(t)
+		for range 1000 {
+			require.NoError(t, g.WriteUint64(1))
+			_, err := g.ReadUint64()
+			require.NoError(t, err)
+		}
+		assert.Zero(t, ownerOf(g))
+		close(release)
+		if membarrier(membarrierRegister) == 0 {
+			require.True(t, Registered())
+			own(t, g)
+		}
+		return
+	}
+	child := systest.Child(t, t.Name())
+	child.Env = append(child.Env, "IOFD_REFCOUNT=")
 	out, err := child.CombinedOutput()
 	assert.NoError(t, err, "%s", out)
 }
 
 // A membarrier(2) that fails after it was registered is made up for.
 func TestMembarrierRefusedLater(t *testing.T) {
-	withLanes(t)
+	withBias(t)
 	defer func(was uintptr) { barrier = was }(barrier)
 	barrier = 1 << 30 // no such command
 	for range 100 {
-		_, _, strays := laneRounds(t, time.Millisecond)
+		_, _, strays := biasRounds(t, time.Millisecond)
 		require.Zero(t, strays)
 	}
 }

@@ -1,0 +1,399 @@
+//go:build linux || darwin || freebsd
+
+package sys
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/trace"
+)
+
+// A Descriptor owns one descriptor number and counts the references to it, so
+// that the number is closed when no call uses it. The zero Descriptor is closed.
+//
+// One atomic word holds all of the state:
+//
+//	 63           38     37       36      35       34       33      32   31         0
+//	+---------------+-----------+-------+------+---------+---------+------+----------+
+//	|  references   | reserved  | short | fast | stopped | closing | open |  number  |
+//	+---------------+-----------+-------+------+---------+---------+------+----------+
+//
+// Every call does incref and decref:
+//
+//   - incref adds one reference and looks at the word that the addition returned.
+//     If that word is open, and neither closing nor stopped, the call may use the
+//     number. Otherwise it does decref and does not touch the number.
+//   - Close sets closing, with a reference of its own. No incref succeeds after
+//     that. The decref that leaves no reference replaces the word by zero with a
+//     compare-and-swap, which has one winner, and the winner closes the number.
+//   - Release and Take set stopped, with a reference of their own, and wait for
+//     all other references. Calls that arrive meanwhile drop their reference and
+//     wait for mu, which is held while stopped is set. Then closing is set, and the
+//     word is cleared without closing the number.
+//   - Take sets reserved in a closed Descriptor before it touches the source. So a
+//     Take that fails has changed neither.
+//
+// Between the setting of closing and the clearing of the word, package fd wakes
+// the waiters. The Descriptor cannot own another number before that is done.
+//
+// fast says that reads and writes never block, so they bypass the scheduler. It
+// is set by Init alone. To clear it, Share sets stopped, drains the calls in
+// flight, applies its change and clears fast for good. No call that saw fast is in
+// the kernel when the change is made.
+//
+// One goroutine may make its fast calls without counting a reference: see
+// bias_linux.go. The proof is in doc/design.md.
+type Descriptor struct {
+	state     atomic.Uint64
+	bias      atomic.Pointer[bias] // the goroutine that does not count its references, nil if none
+	promotion promotion
+	kind      atomic.Uint32 // learned by the first try: see try_linux.go
+	pins      int64         // references that may last, so that Share does not wait for them
+	mu        sync.Mutex    // held while stopped is set and while pins changes
+}
+
+const (
+	numberMask = 1<<32 - 1
+
+	open     = 1 << 32
+	closing  = 1 << 33
+	stopped  = 1 << 34 // new calls wait for mu
+	fast     = 1 << 35 // reads and writes bypass the scheduler
+	short    = 1 << 36 // close(2) does not block either
+	reserved = 1 << 37 // a Take is about to fill the closed Descriptor
+
+	reference      = 1 << 38
+	minusReference = 1<<64 - reference
+
+	maxPins = 1 << 24 // far below the capacity of the reference count
+
+	// releaseWait is how long Release and Take wait for calls in flight.
+	releaseWait = 10 * time.Millisecond
+)
+
+// A Mode says how calls on a number are made.
+type Mode uint64
+
+const (
+	// Entersyscall tells the scheduler of every read and write.
+	Entersyscall Mode = 0
+	// Fast bypasses the scheduler: reads and writes never block.
+	Fast Mode = fast
+	// FastClose is Fast for objects whose close(2) does not block either.
+	FastClose Mode = fast | short
+)
+
+// Init gives the closed Descriptor d a number to own. It returns false, and
+// changes nothing, if d is not closed or number cannot be a descriptor.
+func (d *Descriptor) Init(number int, mode Mode) bool {
+	if number < 0 || number > 1<<31-1 || !d.Reserve() {
+		return false
+	}
+	if !fastCalls {
+		mode = Entersyscall
+	}
+	d.fill(uint64(number) | open | uint64(mode))
+	trace.Tell(trace.Owned, number)
+	return true
+}
+
+// Reserve keeps every other Init and Take out of the closed Descriptor d. It
+// returns false if d is not closed, or is reserved already.
+func (d *Descriptor) Reserve() bool {
+	for {
+		// References here belong to calls that are about to find d closed.
+		w := d.state.Load()
+		if w&(open|reserved) != 0 {
+			return false
+		}
+		if d.state.CompareAndSwap(w, w|reserved) {
+			return true
+		}
+	}
+}
+
+// Unreserve undoes Reserve.
+func (d *Descriptor) Unreserve() { d.state.And(^uint64(reserved)) }
+
+// fill makes w the state of a reserved Descriptor.
+func (d *Descriptor) fill(w uint64) {
+	d.kind.Store(0)
+	d.state.Add(w - reserved)
+}
+
+// Number returns the number, or -1 once closed, even if references still keep it
+// open. The number is not protected: Incref and Pin return one that is.
+func (d *Descriptor) Number() int {
+	w := d.state.Load()
+	if w&(open|closing) != open {
+		return -1
+	}
+	return number(w)
+}
+
+// Fast reports whether reads and writes bypass the scheduler.
+func (d *Descriptor) Fast() bool { return d.state.Load()&fast != 0 }
+
+func number(w uint64) int { return int(int32(w & numberMask)) }
+
+func references(w uint64) int64 { return int64(w / reference) }
+
+// Incref takes a reference to the number, which is not closed until Decref. It
+// fails with ErrClosed.
+func (d *Descriptor) Incref() (int, error) {
+	w, ok := d.incref()
+	if !ok {
+		return -1, ErrClosed
+	}
+	return number(w), nil
+}
+
+// Decref drops a reference that Incref took.
+func (d *Descriptor) Decref() { d.decref() }
+
+func (d *Descriptor) incref() (uint64, bool) {
+	w := d.state.Add(reference)
+	if w&(open|closing|stopped) == open {
+		return w, true
+	}
+	return d.increfSlow(w)
+}
+
+// increfSlow is incref for a Descriptor that is closed or stopped. It waits for
+// mu if it is stopped.
+func (d *Descriptor) increfSlow(w uint64) (uint64, bool) {
+	d.decref()
+	if w&(open|closing) == open {
+		d.mu.Lock()
+		w = d.state.Add(reference) // not stopped: mu is held
+		d.mu.Unlock()
+		if w&(open|closing) == open {
+			return w, true
+		}
+		d.decref()
+	}
+	return 0, false
+}
+
+func (d *Descriptor) decref() {
+	if w := d.state.Add(minusReference); w&closing != 0 {
+		_ = d.closeLast(w) // Close has returned: its caller cannot get the error
+	}
+}
+
+// StartClose lets no further call use the number. It returns false if d was
+// closed before. Otherwise FinishClose must follow.
+func (d *Descriptor) StartClose() bool {
+	for {
+		w := d.state.Load()
+		if w&(open|closing) != open {
+			return false
+		}
+		if d.state.CompareAndSwap(w, (w|closing)+reference) {
+			trace.Tell(trace.Ending, number(w))
+			d.evict()
+			return true
+		}
+	}
+}
+
+// FinishClose closes the number. If a call in flight holds a reference, that
+// call closes the number instead, and the error of close(2) is lost.
+func (d *Descriptor) FinishClose() error { return d.closeLast(d.state.Add(minusReference)) }
+
+// closeLast closes the number of w, the state that a decref of a closing
+// Descriptor left behind, if that decref was the last.
+//
+//go:noinline
+func (d *Descriptor) closeLast(w uint64) error {
+	if references(w) > 0 || !d.state.CompareAndSwap(w, 0) {
+		return nil
+	}
+	trace.Tell(trace.Gone, number(w))
+	err := closeNumber(number(w), w&short != 0)
+	if err == unix.EINTR {
+		// The number is free already: a second close(2) could hit another file.
+		err = nil
+	}
+	return os.NewSyscallError("close", err)
+}
+
+// StartRelease stops new calls and waits for those in flight, except for the
+// caller's own references. If they last longer than releaseWait, or a pin is
+// held, it fails with EBUSY and the waiting calls go on. After success d is closed
+// for all callers, and FinishRelease or MoveTo must follow.
+func (d *Descriptor) StartRelease(own int) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.stop(); err != nil {
+		return err
+	}
+	if d.pins > 0 || !d.drain(1+int64(own), releaseWait) {
+		w := d.state.Load()
+		d.resume()
+		if w&closing != 0 {
+			return ErrClosed
+		}
+		return Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number(w))
+	}
+	// Until mu is released, a new reference belongs to a call that has seen stopped.
+	for {
+		w := d.state.Load()
+		if w&closing != 0 {
+			d.resume()
+			return ErrClosed
+		}
+		if d.state.CompareAndSwap(w, w&^stopped|closing) {
+			return nil
+		}
+	}
+}
+
+// FinishRelease returns the number to the caller, open.
+func (d *Descriptor) FinishRelease(own int) int {
+	n := number(d.state.Load())
+	trace.Tell(trace.Gone, n)
+	d.clear(own)
+	return n
+}
+
+// MoveTo gives the number to the reserved Descriptor to.
+func (d *Descriptor) MoveTo(to *Descriptor, own int) {
+	to.fill(d.state.Load() & (numberMask | open | fast | short))
+	d.clear(own)
+}
+
+// clear closes d without closing its number, and drops the references of
+// StartRelease and of its caller. Others belong to calls that find d closed.
+func (d *Descriptor) clear(own int) {
+	w := d.state.Load() & (reference - 1) // constant while closing is set
+	d.state.Add(-(w + reference*uint64(1+own)))
+}
+
+// Pin takes a reference that may last: until Unpin the number is neither closed
+// nor reused.
+func (d *Descriptor) Pin() (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	w, ok := d.incref() // not stopped: mu is held
+	if !ok {
+		return -1, ErrClosed
+	}
+	if d.pins == maxPins {
+		d.decref()
+		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number(w), maxPins)
+	}
+	d.pins++
+	return number(w), nil
+}
+
+// Unpin drops the reference of one Pin.
+func (d *Descriptor) Unpin() {
+	d.mu.Lock()
+	d.pins--
+	d.mu.Unlock()
+	d.decref()
+}
+
+// Share makes all later calls take the entersyscall path, because another
+// process may change the mode of the open file description from now on. No fast
+// call is in flight when it returns.
+func (d *Descriptor) Share() error {
+	return d.share(func(int) error { return nil })
+}
+
+// SetNonblock sets or clears O_NONBLOCK. Clearing it is a Share.
+func (d *Descriptor) SetNonblock(nonblock bool) error {
+	set := func(number int) error {
+		return os.NewSyscallError("fcntl", unix.SetNonblock(number, nonblock))
+	}
+	if !nonblock {
+		return d.share(set)
+	}
+	number, err := d.Incref()
+	if err != nil {
+		return err
+	}
+	defer d.Decref()
+	return set(number)
+}
+
+// share applies change while no fast call is in flight, and then clears fast. If
+// change fails, fast stays.
+func (d *Descriptor) share(change func(number int) error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.Fast() {
+		number, err := d.Incref()
+		if err != nil {
+			return err
+		}
+		defer d.Decref()
+		return change(number)
+	}
+	if err := d.stop(); err != nil {
+		return err
+	}
+	defer d.resume()
+	d.drain(1+d.pins, 0)
+	if err := change(number(d.state.Load())); err != nil {
+		return err
+	}
+	d.state.And(^uint64(fast))
+	return nil
+}
+
+// stop makes new calls wait for mu, which the caller holds, and evicts the
+// goroutine that does not count. The caller has a reference until resume.
+func (d *Descriptor) stop() error {
+	for {
+		w := d.state.Load()
+		if w&(open|closing) != open {
+			return ErrClosed
+		}
+		if d.state.CompareAndSwap(w, (w|stopped)+reference) {
+			d.evict()
+			return nil
+		}
+	}
+}
+
+// resume undoes stop.
+func (d *Descriptor) resume() {
+	d.state.And(^uint64(stopped))
+	d.decref()
+}
+
+// drain waits until no more than n references are left. It returns false if
+// that takes longer than limit; a limit of 0 is none.
+func (d *Descriptor) drain(n int64, limit time.Duration) bool {
+	var end time.Time
+	for try := 0; references(d.state.Load()) > n; try++ {
+		if limit > 0 {
+			switch now := time.Now(); {
+			case try == 0:
+				end = now.Add(limit)
+			case now.After(end):
+				return false
+			}
+		}
+		backoff(try)
+	}
+	return true
+}
+
+// backoff waits for a system call that does not block, or for a goroutine that
+// was preempted around one. It waits longer from the 20th try on.
+func backoff(try int) {
+	if try < 20 {
+		runtime.Gosched()
+		return
+	}
+	time.Sleep(50 * time.Microsecond)
+}

@@ -1,0 +1,5 @@
+//go:build msan || asan
+
+package sys
+
+const sanitized = true

@@ -1,0 +1,128 @@
+//go:build linux || darwin || freebsd
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+// A try is a read(2) or write(2) made so that it does not block, in whichever
+// mode the descriptor is:
+//
+//   - a fast call never blocks;
+//   - a socket has recv(2) and send(2) with MSG_DONTWAIT;
+//   - a regular file, directory or block device has no form but the plain call;
+//   - a transfer of no bytes never waits, except to a socket;
+//   - the others have preadv2(2) and pwritev2(2) with RWF_NOWAIT. If the kernel
+//     has that for regular files alone (named FIFOs, terminals, inotify, writes to
+//     an eventfd; all of these on Darwin and FreeBSD), the plain call is made if
+//     F_GETFL says O_NONBLOCK, or else if poll(2) says ready.
+//
+// In the last case, a peer that changes the mode or takes the data in between
+// makes the call block.
+
+// A kind is what the first try of a Descriptor learns. It does not change while
+// the Descriptor owns its number.
+type kind uint32
+
+const (
+	kindUnknown kind = iota
+	kindSocket
+	kindFile // never waits for a peer: the poller does not take it either
+	kindFIFO
+	kindOther
+	kindMask kind = 7
+
+	// No RWF_NOWAIT, by direction.
+	plainRead  kind = 8
+	plainWrite kind = 16
+)
+
+func kindOfMode(mode uint32) kind {
+	switch mode & unix.S_IFMT {
+	case unix.S_IFSOCK:
+		return kindSocket
+	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFBLK:
+		return kindFile
+	case unix.S_IFIFO:
+		return kindFIFO
+	}
+	return kindOther
+}
+
+// TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode.
+func (d *Descriptor) TryRead(p []byte) (int, error) {
+	if d.Fast() {
+		return d.Read(p)
+	}
+	return d.try(reading, p)
+}
+
+// TryWrite is Write that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode.
+func (d *Descriptor) TryWrite(p []byte) (int, error) {
+	if d.Fast() {
+		return d.Write(p)
+	}
+	return d.try(writing, p)
+}
+
+func (d *Descriptor) try(dir direction, p []byte) (int, error) {
+	number, err := d.Incref()
+	if err != nil {
+		return 0, err
+	}
+	defer d.decref()
+	k := kind(d.kind.Load())
+	if k == kindUnknown {
+		k = kindOf(number)
+		d.kind.Store(uint32(k))
+	}
+	p = p[:min(len(p), maxIO)]
+	if k&kindMask == kindFile || len(p) == 0 && k&kindMask != kindSocket {
+		return transfer(number, dir, p)
+	}
+	if n, err, ok := d.unwaiting(number, k, dir, p); ok {
+		return n, err
+	}
+	if ready, err := mayCall(number, k, dir); err != nil {
+		return 0, err
+	} else if !ready {
+		return 0, ErrWouldBlock
+	}
+	return transfer(number, dir, p)
+}
+
+// mayCall reports whether the plain call does not block now: the descriptor is in
+// non-blocking mode, or poll(2) says ready. POLLERR alone is not readiness, except
+// for writing to a FIFO without a reader. POLLNVAL lets the call return EBADF.
+func mayCall(number int, k kind, dir direction) (bool, error) {
+	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
+	if err == nil && flags&unix.O_NONBLOCK != 0 {
+		return true, nil
+	}
+	events := int16(unix.POLLIN)
+	if dir == writing {
+		events = unix.POLLOUT
+	}
+	revents, err := Poll(number, events)
+	if err != nil {
+		return false, err // the call might block
+	}
+	ready := events | unix.POLLHUP | unix.POLLNVAL
+	if k&kindMask == kindFIFO && dir == writing {
+		ready |= unix.POLLERR
+	}
+	return revents&ready != 0, nil
+}
+
+// ZeroIsEOF reports whether a read of no bytes from the descriptor means the end
+// of the file. On a datagram socket it means an empty datagram.
+func (d *Descriptor) ZeroIsEOF() bool {
+	number, err := d.Incref()
+	if err != nil {
+		return true
+	}
+	defer d.decref()
+	socket, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_TYPE)
+	return err != nil || socket != unix.SOCK_DGRAM && socket != unix.SOCK_RAW
+}
