@@ -1,47 +1,75 @@
-// Package eventfd wakes one part of a program, or another process, from another:
-// an [EventFD] is a 64-bit counter in the kernel behind a descriptor, see
-// eventfd(2).
+// Package eventfd provides counters that wake another part of the program, or
+// another process. An [EventFD] is a 64-bit counter in the kernel that has a
+// descriptor, see eventfd(2).
 //
-// One side adds to the counter with Signal, the other takes it with Wait. As the
-// counter is a descriptor, an event loop watches it beside its sockets, a child
-// inherits it, and io_uring(7) or KVM signal it. Between goroutines of one
-// process that wait for nothing else, a channel or sync.Cond does the same with
-// no system call. It carries a number and no data: for these there are pipes and
-// shared memory, and the counter to tell of them.
+// Signal adds to the counter and Wait takes its value. An event loop watches the
+// descriptor beside its sockets, and a child can inherit it. io_uring(7) and KVM
+// can signal it. The counter carries a number and no data: to pass data, use a
+// pipe or shared memory, and a counter to announce it.
+//
+// Goroutines of one process that wait for nothing else need no EventFD: a channel
+// or a sync.Cond does the same without a system call.
 //
 // # Kernels
 //
-// Linux only; on other platforms the package is empty. Linux 2.6.30 has all but
-// these:
+// Linux only; on other platforms the package is empty. Everything works on Linux
+// 5.10, with one exception: [EventFD.Semaphore] of an EventFD from [FromFD]
+// requires Linux 6.5.
 //
-//   - [EventFD.Value]: 3.8
-//   - [EventFD.ID]: 5.2
-//   - [EventFD.Semaphore] of an EventFD that came through [FromFD]: 6.5
+// Older kernels work in part. Linux 2.6.30 has all except two methods:
+// [EventFD.Value] requires Linux 3.8, and [EventFD.ID] requires Linux 5.2.
 //
-// /proc must be mounted for these three, and for FromFD.
+// FromFD, Value and ID require a mounted /proc, and so does Semaphore after FromFD.
+//
+// # Modes
+//
+// An EventFD from [New] or [NewSemaphore] takes the fast path: its methods make raw
+// system calls and do not tell the Go scheduler. They return at once, because the
+// descriptor is in non-blocking mode and an eventfd never waits for another
+// process.
+//
+// Non-blocking mode belongs to the open file description. If another process has
+// the description too, that process can clear O_NONBLOCK at any time, and Signal
+// and Wait then block. An EventFD whose description may be shared therefore takes
+// the slow path: its methods tell the scheduler, so a call that blocks stops its
+// own goroutine only. The slow path is permanent. It applies to an EventFD:
+//
+//   - from [FromFD]
+//   - after [EventFD.Dup] and [EventFD.File], to the duplicate too
+//   - after its FD was sent to another process
+//   - after SetCloexec(false) or SetNonblock(false) of its FD
+//
+// The library does not see a bare number from [EventFD.Fd] that the program passes
+// to another process. Pass the number of a File instead.
+//
+// [EventFD.WaitContext] ends with its context in blocking mode too.
+// [EventFD.SignalContext] can outlast its context there, because the kernel has no
+// non-blocking write for an eventfd in blocking mode.
+//
+// # Descriptors
+//
+// An EventFD holds one descriptor. If a goroutine has parked in WaitContext or
+// SignalContext, the EventFD holds a second descriptor until Close.
 //
 // # Pitfalls
 //
-// Signals add up: who waits learns how many there were, not when, and of several
-// who wait one gets them all. [NewSemaphore] gives each 1.
+// Signals accumulate. One waiter receives the sum, and the other waiters keep
+// waiting; the sum does not tell when each signal came. [NewSemaphore] gives each
+// waiter 1.
 //
-// A counter is full at [MaxValue]. Where the sum says nothing, as it does to an
-// event loop that only has to wake, [EventFD.Notify] cannot fail for that.
+// The counter is full at [MaxValue], and Signal then fails. An event loop that
+// ignores the sum uses [EventFD.Notify], which succeeds if the counter is full.
 //
-// Close closes this descriptor. A process that waits for the same counter through
-// a descriptor of its own is not woken by it, nor are those who wait through a
-// [EventFD.Dup]: say goodbye with a Signal.
-//
-// Non-blocking mode belongs to the open file description, which a child and a
-// receiver share. One that takes it away makes Signal and Wait block, here
-// too, though only their goroutine: as long as it has the descriptor by File or
-// Dup, or it came through FromFD. Of a bare number that was handed out nothing is
-// known here, and the scheduler would wait as well.
+// Close closes one descriptor. It does not wake a waiter that uses another
+// descriptor of the same counter, in this process or in another one. To end such
+// a wait, call Signal before Close.
 //
 // # Concurrency
 //
-// Every method may be called from any goroutine at any time, Close included. A
-// call on a closed EventFD fails with [fd.ErrClosed], whatever its arguments. What
-// was written before a Signal is seen after the Wait that takes it, in this
-// process, and the race detector knows.
+// Every method may be called from any goroutine at any time, Close included. On a
+// closed EventFD, Close returns nil. Every other method that returns an error
+// returns [fd.ErrClosed], whatever its arguments are.
+//
+// Within one process, writes before a Signal happen before the return of the Wait
+// that takes it. The race detector knows this order.
 package eventfd

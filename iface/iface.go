@@ -1,22 +1,22 @@
-// Package iface names what the handles of this library have in common, as
-// interfaces and nothing else. It imports no system package and builds on
-// every platform, so that portable code can accept a handle that only Linux
-// can make.
+// Package iface declares the interfaces that the handles of this library have in
+// common. It imports no system package and builds on every platform, so portable
+// code can accept a handle that exists only on Linux.
 //
-// Package fd offers the same names as aliases.
+// Package fd has the same names as aliases. The handles of this library allow
+// concurrent calls of every method, Close included.
 package iface
 
 import "time"
 
-// PollFd is something with a descriptor number to hand to poll(2), epoll(7),
-// kqueue(2) or io_uring(7).
+// PollFd is the interface of a type that has a descriptor number. The number is for
+// poll(2), epoll(7), kqueue(2) or io_uring(7).
 type PollFd interface {
-	// Fd returns the descriptor number, -1 once closed. The number is only
-	// borrowed: it stays the handle's, and is worth nothing after Close.
+	// Fd returns the descriptor number, or -1 if the handle is closed. The number
+	// is borrowed. After Close, the kernel may reuse it for another descriptor.
 	Fd() int
 }
 
-// PollCloser is a [PollFd] that can be closed.
+// PollCloser is a [PollFd] with a method Close.
 type PollCloser interface {
 	PollFd
 
@@ -24,39 +24,38 @@ type PollCloser interface {
 	Close() error
 }
 
-// Handle is a descriptor that bytes are read from and written to, with the
-// contracts of io.Reader and io.Writer.
+// Handle is a descriptor with the read and write methods of io.Reader and
+// io.Writer.
 type Handle interface {
 	PollCloser
 	Read(p []byte) (n int, err error)
 	Write(p []byte) (n int, err error)
 }
 
-// Signaler is a counter that one side adds to and the other takes from, as an
-// eventfd(2) is.
+// Signaler is a counter like an eventfd(2): one side adds to it and the other side
+// takes from it.
 type Signaler interface {
 	PollCloser
 
 	// Signal adds n to the counter.
 	Signal(n uint64) error
 
-	// Wait takes the counter's value, without blocking.
+	// Wait takes the value of the counter. It does not block.
 	Wait() (uint64, error)
 }
 
-// Timer is a timer that is read for the number of times it has expired, as a
-// timerfd_create(2) timer is.
+// Timer is a timer like that of timerfd_create(2), which counts its expirations.
 type Timer interface {
 	PollCloser
 
-	// Arm starts the timer: it expires after initial, then every interval; an
-	// interval of 0 makes it expire once.
+	// Arm starts the timer. It expires after initial, and then after every
+	// interval. If interval is 0, it expires once.
 	Arm(initial, interval time.Duration) error
 
 	// Disarm stops the timer.
 	Disarm() error
 
-	// Read takes the number of expirations since the last Read, without
-	// blocking.
+	// Read takes the number of expirations since the last Read. It does not
+	// block.
 	Read() (expirations uint64, err error)
 }

@@ -8,7 +8,7 @@ import (
 	"code.hybscloud.com/iofd/iface"
 )
 
-// An os.File but for its Fd: what a handle is to who only reads and writes.
+// file is an os.File whose Fd returns an int, which makes it a Handle.
 type file struct{ *os.File }
 
 func (f file) Fd() int { return int(f.File.Fd()) }
@@ -19,7 +19,7 @@ var (
 	_ io.Closer          = iface.PollCloser(nil)
 )
 
-// What can be polled and closed includes what can do more.
+// Every larger interface includes PollCloser.
 var (
 	_ iface.PollCloser = iface.Handle(nil)
 	_ iface.PollCloser = iface.Signaler(nil)
@@ -27,7 +27,7 @@ var (
 	_ iface.PollFd     = iface.PollCloser(nil)
 )
 
-// A counter and a timer that are not there: all that the interfaces ask for.
+// counter and timer have no methods except those of the interfaces.
 type counter struct{ file }
 
 func (counter) Signal(uint64) error   { return nil }

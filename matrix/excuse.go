@@ -52,7 +52,7 @@ var portable = []excuse{
 // tests: a value of theirs may be wrong in any of many ways.
 var flaws = []excuse{
 	{user, []string{"s390x"}, reason(`^(internal/sys|fd): TestReadUint64`), "preadv2(2) of an eventfd gives its value", turned},
-	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|FuzzModel|TestDescription|TestDup|TestAcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors)`),
+	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|TestConcurrentCallsAndClose|FuzzModel|TestDescription|TestDup|Test(Wait|Read)?AcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors|TestDescriptorLimit)`),
 		"a duplicate of an eventfd gives its value", turned},
 }
 

@@ -12,12 +12,16 @@ import (
 )
 
 // FromFD makes a MemFD of a descriptor that was inherited or received. On success
-// the MemFD owns it, close-on-exec, and f is closed; on failure f stays the
-// caller's, as it was. What is no memfd is refused with EINVAL; while f is in use
-// it is EBUSY. /proc is needed to tell the kind.
+// the MemFD owns the descriptor and f is closed. On failure f keeps the descriptor
+// as it was. FromFD sets close-on-exec.
 //
-// Whether seals can be added is up to the kernel. Others who have the file can
-// still do all that its seals allow: look at [MemFD.Seals] before trusting it.
+// The kernel decides if seals can be added, see [MemFD.Seal]. Every process that has
+// the file can still do all that the seals of the file allow. Check
+// [MemFD.Seals] before trusting the content.
+//
+// FromFD returns EINVAL if f is nil or not a memfd, and EBUSY if a call or a pin uses
+// f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is closed.
+// It requires a mounted /proc.
 func FromFD(f *fd.FD) (*MemFD, error) {
 	m := &MemFD{sealable: true, turn: new(sync.Mutex)}
 	var examined error

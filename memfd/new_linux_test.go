@@ -41,7 +41,7 @@ func TestNames(t *testing.T) {
 		"name (deleted)":         "",
 		"\xff\xfe":               "",
 		strings.Repeat("x", 249): "",
-		strings.Repeat("x", 250): "250 bytes is over the limit of 249",
+		strings.Repeat("x", 250): "memfd: New: name length 250 exceeds the maximum 249",
 		"a\x00b":                 `"a\x00b" has a NUL byte`,
 		"\x00":                   "has a NUL byte",
 	} {

@@ -8,14 +8,17 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// ID returns a number that means this process, or thread, and is never given to
-// another while the machine is up, as PIDs are: the inode number of its pidfds,
-// the same for all of them and in all processes, also after its end (Linux 6.9).
-// Two PidFDs with the same ID are of the same process.
+// ID returns a number that identifies the process or thread, also after its end:
+// the inode number of its pidfds. Two PidFDs with the same ID, in any processes,
+// are of the same process. Unlike a PID, an ID is not reused while the machine is
+// up.
 //
-// Before, all pidfds had one inode, and errors.Is finds errors.ErrUnsupported in
-// the error. Kernels of 32 bits, not programs of 32 bits, have inode numbers of
-// as many, which begin anew after four billion processes and threads.
+// A 32-bit kernel has inode numbers of 32 bits, which repeat after four billion
+// processes and threads. A 32-bit program on a 64-bit kernel does not have this
+// limit.
+//
+// ID returns [fd.ErrClosed] if p is closed. Before Linux 6.9, when all pidfds had
+// the same inode, it returns an error that matches errors.ErrUnsupported.
 func (p *PidFD) ID() (uint64, error) {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
@@ -30,15 +33,23 @@ func (p *PidFD) ID() (uint64, error) {
 	return file.Ino, err
 }
 
-// onPidfs returns an error where the pidfd is not on pidfs, which came with Linux
-// 6.9.
+// onPidfs returns an error if the pidfd is not on pidfs. Before Linux 6.9 there is
+// no pidfs.
 func onPidfs(number int) error {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(number, &fs); err != nil {
 		return os.NewSyscallError("fstatfs", err)
 	}
 	if fs.Type != unix.PID_FS_MAGIC {
-		return sys.Misuse(unix.ENOTSUP, "pidfd: this kernel's pidfds have no inodes of their own")
+		return sys.Misuse(unix.ENOTSUP, "pidfd: ID: pidfds have no inodes on this kernel")
 	}
 	return nil
 }
+
+// PID returns the ID of the process. After the process has been reaped, the kernel
+// may reuse the ID. PID makes no system call, and works on a closed PidFD.
+//
+// For a PidFD from [FromFD], PID returns the ID that the kernel reported to FromFD.
+// It is 0 if the process is not visible in the PID namespace of the caller. It is
+// -1 if the process had been reaped.
+func (p *PidFD) PID() int { return p.pid }

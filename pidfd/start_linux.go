@@ -34,7 +34,7 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 		return nil, err
 	}
 	if number < 0 {
-		return open(cmd.Process.Pid, 0, peeks)
+		return open("Start", cmd.Process.Pid, 0, peeks)
 	}
 	return newPidFD(number, cmd.Process.Pid, peeks), nil
 }

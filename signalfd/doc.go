@@ -78,6 +78,30 @@
 // goroutine wrote before it sent a signal needs another way to the goroutine that
 // reads the signal.
 //
+// # Modes
+//
+// A SignalFD from [New] or [Open] takes the fast path: its methods make raw system
+// calls and do not tell the Go scheduler. They return at once, because the
+// descriptor is in non-blocking mode and no other process has it.
+//
+// Non-blocking mode belongs to the open file description. If another process has
+// the description too, that process can clear O_NONBLOCK at any time. It can also
+// hold the lock of the pipe of a capture. A SignalFD whose description may be shared
+// therefore takes the slow path: its methods tell the scheduler, so a call that
+// blocks stops its own goroutine only. The slow path is permanent. It applies to a
+// SignalFD:
+//
+//   - from [FromFD]
+//   - after [SignalFD.Dup] and [SignalFD.File], to the duplicate too
+//   - after its FD was sent to another process
+//   - after SetCloexec(false) or SetNonblock(false) of its FD
+//
+// The library does not see a bare number from [SignalFD.Fd] that the program passes
+// to another process. Pass the number of a File instead.
+//
+// If a goroutine has parked in [SignalFD.ReadContext], the SignalFD holds one more
+// descriptor until Close.
+//
 // # Concurrency
 //
 // Every method may be called from any goroutine at any time, Close included.

@@ -2,35 +2,39 @@ package timerfd
 
 import (
 	"fmt"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Clock is the clock by which a timer runs, see clock_getres(2).
+// Clock is the clock of a timer, see clock_getres(2).
 type Clock int
 
 const (
-	// Realtime is the wall clock, CLOCK_REALTIME: it jumps when it is set.
+	// Realtime is the wall clock, CLOCK_REALTIME. It jumps when it is set.
 	Realtime Clock = unix.CLOCK_REALTIME
 
-	// Monotonic runs steadily from an unspecified point, CLOCK_MONOTONIC, and
-	// stands still while the machine sleeps. It is the clock of package time.
+	// Monotonic runs steadily since boot, CLOCK_MONOTONIC. It stands still while the
+	// machine sleeps. Package time uses it for monotonic readings.
 	Monotonic Clock = unix.CLOCK_MONOTONIC
 
-	// Boottime is Monotonic that goes on while the machine sleeps,
-	// CLOCK_BOOTTIME. Since Linux 3.15.
+	// Boottime is like Monotonic, but runs while the machine sleeps, CLOCK_BOOTTIME.
+	// Requires Linux 3.15.
 	Boottime Clock = unix.CLOCK_BOOTTIME
 
-	// RealtimeAlarm is Realtime, and wakes a machine that sleeps,
-	// CLOCK_REALTIME_ALARM. It takes CAP_WAKE_ALARM. Since Linux 3.11.
+	// RealtimeAlarm is like Realtime, but its timers wake the machine,
+	// CLOCK_REALTIME_ALARM. Requires CAP_WAKE_ALARM and Linux 3.11.
 	RealtimeAlarm Clock = unix.CLOCK_REALTIME_ALARM
 
-	// BoottimeAlarm is Boottime, and wakes a machine that sleeps,
-	// CLOCK_BOOTTIME_ALARM. It takes CAP_WAKE_ALARM. Since Linux 3.11.
+	// BoottimeAlarm is like Boottime, but its timers wake the machine,
+	// CLOCK_BOOTTIME_ALARM. Requires CAP_WAKE_ALARM and Linux 3.11.
 	BoottimeAlarm Clock = unix.CLOCK_BOOTTIME_ALARM
 )
 
-// String returns the name of the clock's constant here.
+// String returns the name of the constant, such as "Realtime". It returns
+// "Clock(n)" for any other value n.
 func (c Clock) String() string {
 	switch c {
 	case Realtime:
@@ -55,12 +59,12 @@ func (c Clock) valid() bool {
 	return false
 }
 
-// wall reports whether the clock is the wall clock.
+// wall reports whether c is a wall clock, which can be set.
 func (c Clock) wall() bool { return c == Realtime || c == RealtimeAlarm }
 
-// now returns what the clock shows. The alarm clocks show what their plain ones
-// do, and clock_gettime(2) knows those also where there is no hardware to wake
-// the machine.
+// now returns the time of the clock. For BoottimeAlarm it asks for Boottime, which
+// has the same time: clock_gettime(2) fails for the alarm clocks on a machine
+// without a device to wake it.
 func (c Clock) now() (unix.Timespec, error) {
 	if c == BoottimeAlarm {
 		c = Boottime
@@ -69,3 +73,40 @@ func (c Clock) now() (unix.Timespec, error) {
 	err := unix.ClockGettime(int32(c), &ts)
 	return ts, err
 }
+
+// epoch is time 0 of the wall clocks.
+var epoch = time.Unix(0, 0)
+
+// at converts moment to the time of the clock at that moment. It returns 0 for a
+// moment before time 0 of the clock.
+func (c Clock) at(moment time.Time) (sys.Timespec, error) {
+	if c.wall() {
+		// Compare Times and not the sign of Unix: a Time past the range of its type
+		// is before every other Time, as on the other clocks.
+		if moment.Before(epoch) {
+			return sys.Timespec{}, nil
+		}
+		return sys.Timespec{Sec: moment.Unix(), Nsec: int64(moment.Nanosecond())}, nil
+	}
+	now := time.Now()
+	shown, err := c.now()
+	if err != nil {
+		return sys.Timespec{}, err
+	}
+	// Sub uses the monotonic readings if both Times have one, and saturates.
+	ts := timespec(moment.Sub(now))
+	ts.Sec += int64(shown.Sec)
+	ts.Nsec += int64(shown.Nsec)
+	if ts.Nsec >= 1e9 {
+		ts.Sec, ts.Nsec = ts.Sec+1, ts.Nsec-1e9
+	} else if ts.Nsec < 0 {
+		ts.Sec, ts.Nsec = ts.Sec-1, ts.Nsec+1e9
+	}
+	if ts.Sec < 0 {
+		return sys.Timespec{}, nil
+	}
+	return ts, nil
+}
+
+// Clock returns the clock of the timer. It returns it on a closed TimerFD too.
+func (t *TimerFD) Clock() Clock { return t.clock }

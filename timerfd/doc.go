@@ -1,49 +1,79 @@
-// Package timerfd lets a descriptor tell the time: a [TimerFD] is a timer in the
-// kernel that becomes readable when it expires, see timerfd_create(2).
+// Package timerfd provides timers that have a descriptor. A [TimerFD] is a timer in
+// the kernel whose descriptor becomes readable when the timer expires, see
+// timerfd_create(2).
 //
-// An event loop watches it beside its sockets; it can follow the wall clock
-// through its changes ([CancelOnSet]), keep running while the machine sleeps
-// ([Boottime]) or wake it ([BoottimeAlarm]), none of which time.Timer can. Where a
-// goroutine only has to wait, time.Timer does the same with no system call, and
-// any number of them with no descriptor.
+// An event loop watches the descriptor beside its sockets. A TimerFD can do what
+// a time.Timer cannot: follow changes of the wall clock ([CancelOnSet]), run while
+// the machine sleeps ([Boottime]), or wake the machine ([BoottimeAlarm]).
+//
+// A goroutine that only waits needs no TimerFD: a time.Timer does the same without
+// a system call and without a descriptor.
 //
 // # Kernels
 //
-// Linux only; on other platforms the package is empty. Linux 2.6.25 has all but
-// these:
+// Linux only; on other platforms the package is empty. Everything works on Linux
+// 5.10.
 //
-//   - [CancelOnSet]: 3.0
-//   - [RealtimeAlarm] and [BoottimeAlarm]: 3.11
-//   - [Boottime]: 3.15
-//   - [FromFD]: 3.17
-//   - everything on 32-bit ports, which outlive the year 2038: 5.1
+// Older kernels work in part. Linux 2.6.25 has all except:
 //
-// /proc must be mounted for FromFD.
+//   - [CancelOnSet] requires Linux 3.0.
+//   - [RealtimeAlarm] and [BoottimeAlarm] require Linux 3.11.
+//   - [Boottime] requires Linux 3.15.
+//   - [FromFD] requires Linux 3.17.
+//   - 32-bit ports require Linux 5.1: they use system calls with 64-bit times, and
+//     so work after the year 2038.
+//
+// FromFD requires a mounted /proc.
+//
+// # Modes
+//
+// A TimerFD from [New] takes the fast path: its methods make raw system calls and
+// do not tell the Go scheduler. They return at once, because the descriptor is in
+// non-blocking mode and a timerfd never waits for another process.
+//
+// Non-blocking mode belongs to the open file description. If another process has
+// the description too, that process can clear O_NONBLOCK at any time, and Read
+// then blocks. A TimerFD whose description may be shared therefore takes the slow
+// path: its methods tell the scheduler, so a call that blocks stops its own
+// goroutine only. The slow path is permanent. It applies to a TimerFD:
+//
+//   - from [FromFD]
+//   - after [TimerFD.Dup] and [TimerFD.File], to the duplicate too
+//   - after its FD was sent to another process
+//   - after SetCloexec(false) or SetNonblock(false) of its FD
+//
+// The library does not see a bare number from [TimerFD.Fd] that the program passes
+// to another process. Pass the number of a File instead.
+//
+// [TimerFD.ReadContext] ends with its context in blocking mode too, from Linux
+// 6.10. On an older kernel it can outlast its context in blocking mode, if another
+// reader takes the expirations first.
+//
+// # Descriptors
+//
+// A TimerFD holds one descriptor. If a goroutine has parked in ReadContext, the
+// TimerFD holds a second descriptor until Close.
 //
 // # Pitfalls
 //
-// A timer with an interval counts every expiration, read or not, so who comes
-// late reads more than 1. A machine that slept makes them many, on all clocks but
-// [Monotonic].
+// A periodic timer counts every expiration, so Read may return more than 1. After
+// the machine has slept the count can be large, on every clock except [Monotonic].
 //
-// A date is kept as such on the wall clocks alone. On the others ArmAt makes a
-// delay of it, which setting the clock does not change any more: use [Realtime]
-// for "at noon", Monotonic or Boottime for "in an hour".
+// Only [Realtime] and [RealtimeAlarm] keep a date. On the other clocks ArmAt
+// converts the date to a delay, and setting the wall clock does not change that
+// delay. Use Realtime for "at noon", and Monotonic or [Boottime] for "in an hour".
 //
-// Dups of a timer, here or in another process, are one timer: one arms it for
-// all, and each expiration is read by one. Closing one neither stops it nor wakes
-// who waits through another.
-//
-// Non-blocking mode belongs to the open file description, which a child and a
-// receiver share. One that takes it away makes Read block, here too, though only
-// its goroutine: as long as it has the descriptor by File or Dup, or it came
-// through FromFD. Of a bare number that was handed out nothing is known here, and
-// the scheduler would wait as well.
+// All descriptors of a timer share its state, in every process. Arming the timer
+// through one descriptor arms it for all, and each expiration is read once.
+// Closing one descriptor neither stops the timer nor wakes a waiter that uses
+// another descriptor.
 //
 // # Concurrency
 //
-// Every method may be called from any goroutine at any time, Close included. A
-// call on a closed TimerFD fails with [fd.ErrClosed], whatever its arguments. What
-// was written before the timer was armed is seen after the Read of its
-// expiration, in this process, and the race detector knows.
+// Every method may be called from any goroutine at any time, Close included. On a
+// closed TimerFD, Close returns nil. Every other method that returns an error
+// returns [fd.ErrClosed], whatever its arguments are.
+//
+// Within one process, writes before the timer was armed happen before the return of
+// the Read of its expiration. The race detector knows this order.
 package timerfd

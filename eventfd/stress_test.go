@@ -1,3 +1,5 @@
+//go:build linux
+
 package eventfd_test
 
 import (
@@ -18,7 +20,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A history is what many goroutines do to one counter, until it is closed.
+// A history records the calls of many goroutines on one counter until Close.
 type history struct {
 	t       *testing.T
 	e       *eventfd.EventFD
@@ -26,7 +28,7 @@ type history struct {
 	calls   atomic.Int64
 }
 
-// allowed checks that err is one that a call may end with here.
+// allowed checks that err is an error that a concurrent call may return.
 func (h *history) allowed(err error) {
 	h.calls.Add(1)
 	switch err {
@@ -51,8 +53,8 @@ func (h *history) waited(n uint64, err error) {
 	h.allowed(err)
 }
 
-// act makes one call at random on e, h's or a duplicate, which nobody else will
-// close.
+// act makes one random call on e. e is the counter of h, or a duplicate that this
+// goroutine owns.
 func (h *history) act(r *rand.Rand, e *eventfd.EventFD) {
 	ctx, cancel := background, func() {}
 	if e != h.e || r.IntN(32) > 0 {
@@ -84,10 +86,9 @@ func (h *history) act(r *rand.Rand, e *eventfd.EventFD) {
 	}
 }
 
-// What many have signalled, as far as they were told that they had, is what was
-// waited for and what is left, whoever was cancelled and whenever it was closed;
-// and all of them return.
-func TestHistories(t *testing.T) {
+// The sum of successful Signals must equal the sum of Waits plus the remaining value,
+// and every call must return.
+func TestConcurrentCallsAndClose(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
 		rounds = 10
@@ -101,8 +102,8 @@ func TestHistories(t *testing.T) {
 				create = semaphore
 			}
 			h := &history{t: t, e: create(t, 0)}
-			// What is left is read through a duplicate that h.e knows nothing of, and so
-			// is as fast as ever.
+			// Read the remaining value from a duplicate that h.e does not know, so that
+			// h.e stays on the fast path.
 			number, err := unix.FcntlInt(uintptr(h.e.Fd()), unix.F_DUPFD_CLOEXEC, 0)
 			require.NoError(t, err)
 			kept, err := eventfd.FromFD(fd.New(number))
@@ -123,12 +124,56 @@ func TestHistories(t *testing.T) {
 			select {
 			case <-ended:
 			case <-time.After(20 * time.Second):
-				t.Fatal("some did not return")
+				t.Fatal("a call did not return after Close")
 			}
 			left, err := kept.Value()
 			require.NoError(t, err)
 			assert.Equal(t, h.in.Load(), h.out.Load()+left)
 			t.Log(h.calls.Load(), "calls")
 		})
+	}
+}
+
+// The sum of all Waits must equal the sum of all Signals.
+func TestConcurrentSignalAndWait(t *testing.T) {
+	for _, make := range []func(testing.TB, uint64) *eventfd.EventFD{counter, semaphore} {
+		e := make(t, 0)
+		const goroutines, rounds = 4, 2000
+		var out [goroutines]uint64
+		var senders, receivers sync.WaitGroup
+		ctx, cancel := context.WithCancel(background)
+		for i := range goroutines {
+			senders.Go(func() {
+				for n := range rounds {
+					assert.NoError(t, e.SignalContext(background, 1))
+					if n%64 == 0 {
+						runtime.Gosched()
+					}
+				}
+			})
+			receivers.Go(func() {
+				for {
+					v, err := e.WaitContext(ctx)
+					if err != nil {
+						return
+					}
+					out[i] += v
+				}
+			})
+		}
+		senders.Wait()
+		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+			if v, err := e.Value(); err == nil && v == 0 {
+				break
+			}
+			runtime.Gosched()
+		}
+		cancel()
+		receivers.Wait()
+		var sum uint64
+		for _, v := range out {
+			sum += v
+		}
+		assert.Equal(t, uint64(goroutines*rounds), sum)
 	}
 }

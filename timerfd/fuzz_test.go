@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -15,8 +17,8 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// Durations survive the way to the kernel's form and back, whose parts have the
-// sign of the whole.
+// FuzzDuration converts a duration to a time of the kernel and back. Both parts of the
+// time must have the sign of the duration.
 func FuzzDuration(f *testing.F) {
 	for _, d := range []int64{0, 1, -1, 1e9 - 1, 1e9, 1e9 + 1, math.MaxInt64, math.MinInt64} {
 		f.Add(d)
@@ -28,7 +30,7 @@ func FuzzDuration(f *testing.F) {
 		assert.Less(t, max(ts.Nsec, -ts.Nsec), int64(1e9))
 		assert.False(t, ts.Sec < 0 && ts.Nsec > 0 || ts.Sec > 0 && ts.Nsec < 0)
 		if d >= 0 {
-			// From there on the kernel counts no nanoseconds.
+			// Duration ignores the nanoseconds of the last second.
 			want := d
 			if ts.Sec == math.MaxInt64/int64(time.Second) {
 				want = math.MaxInt64
@@ -38,9 +40,9 @@ func FuzzDuration(f *testing.F) {
 	})
 }
 
-// Any moment becomes a time that the kernel takes, never before the clock's
-// beginning and in the order of the moments, and the timer expires at once if
-// and only if the moment has passed.
+// FuzzMoment converts moments to times of the clock. Every time must be valid for the
+// kernel, and not before time 0 of the clock. The timer must expire at once if and
+// only if the moment has passed.
 func FuzzMoment(f *testing.F) {
 	const last = math.MaxInt64 - 62135596800
 	for _, sec := range []int64{0, -1, 1, 1 << 31, 1 << 32, 9223372036, 9223372037, last, last + 1, math.MinInt64, math.MaxInt64} {
@@ -87,12 +89,12 @@ func FuzzMoment(f *testing.F) {
 	})
 }
 
-// A model is what timerfd_create(2) says about a timer, but for how time passes:
-// it expires either at once or in a time far away.
+// A model behaves as timerfd_create(2) describes a timer. It does not model time: it
+// expires either at once or in the far future.
 type model struct {
 	clock    timerfd.Clock
 	armed    bool // it will expire, in atLeast
-	due      bool // it has expired, or is about to
+	due      bool // it has expired or is about to expire
 	atLeast  time.Duration
 	interval time.Duration
 }
@@ -103,8 +105,8 @@ func (m *model) arm(due bool, interval time.Duration) {
 
 func (m *model) disarm() { m.armed, m.due, m.interval = false, false, 0 }
 
-// read takes what is due. It is due again at once by a short interval; of a long
-// one, some may be over, as it began when the timer was due first.
+// read takes the expirations. With a short interval the timer is due again at once. A
+// part of a long interval may be over, because it began at the first expiration.
 func (m *model) read() {
 	m.due = 0 < m.interval && m.interval < far
 	m.armed = m.interval >= far
@@ -116,7 +118,7 @@ var (
 	intervals = []time.Duration{0, 0, 1, far, math.MaxInt64, -1}
 )
 
-// moments are some that have passed, then some that have not.
+// moments returns Times in the past, followed by Times in the future.
 func moments() (all []time.Time, passed int) {
 	now := time.Now()
 	return []time.Time{
@@ -125,7 +127,7 @@ func moments() (all []time.Time, passed int) {
 	}, 5
 }
 
-// Any sequence of calls does what the model does.
+// FuzzModel compares a sequence of calls with the model.
 func FuzzModel(f *testing.F) {
 	f.Add(byte(0), []byte{0, 0, 0, 2, 0, 0, 1, 2, 4, 3, 4})
 	f.Add(byte(1), []byte{0, 1, 3, 3, 4, 2, 0, 2, 0, 4, 0, 4, 0, 3, 4})
@@ -202,7 +204,8 @@ func FuzzModel(f *testing.F) {
 	})
 }
 
-// check looks at what a read gave. What is due may take a moment yet.
+// check compares the result of a read with the model. An expiration that is due may
+// still be pending.
 func (m *model) check(t *testing.T, n uint64, err, nothing error) {
 	t.Helper()
 	switch {

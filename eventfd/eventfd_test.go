@@ -1,3 +1,5 @@
+//go:build linux
+
 package eventfd_test
 
 import (
@@ -5,8 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"runtime"
-	"sync"
 	"testing"
 	"time"
 
@@ -46,7 +46,7 @@ func semaphore(t testing.TB, initval uint64) *eventfd.EventFD {
 	return made(t, e, err)
 }
 
-func TestInitialValue(t *testing.T) {
+func TestNewSetsInitialValue(t *testing.T) {
 	for _, v := range []uint64{0, 1, 9, 10, 16, math.MaxInt32, math.MaxUint32, 1 << 32, 1<<32 + 5, 1 << 63, full} {
 		for _, make := range []func(testing.TB, uint64) *eventfd.EventFD{counter, semaphore} {
 			got, err := make(t, v).Value()
@@ -71,14 +71,14 @@ func checkFlags(t *testing.T, e *eventfd.EventFD) {
 	}
 }
 
-func TestFlagsFromBirth(t *testing.T) {
+func TestNewSetsFlags(t *testing.T) {
 	e := counter(t, 0)
 	checkFlags(t, e)
 	assert.Equal(t, e.Fd(), int(e.Raw()))
 	assert.Equal(t, e.Fd(), e.FD().Fd())
 }
 
-func TestSignalWait(t *testing.T) {
+func TestWaitReturnsSum(t *testing.T) {
 	e := counter(t, 0)
 	_, err := e.Wait()
 	assert.Equal(t, fd.ErrWouldBlock, err)
@@ -95,7 +95,7 @@ func TestSignalWait(t *testing.T) {
 	assert.Equal(t, fd.ErrWouldBlock, err, "Signal(0) signals nothing")
 }
 
-func TestSemaphoreWait(t *testing.T) {
+func TestSemaphoreWaitReturnsOne(t *testing.T) {
 	e := semaphore(t, 3)
 	for range 3 {
 		v, err := e.Wait()
@@ -106,10 +106,10 @@ func TestSemaphoreWait(t *testing.T) {
 	assert.Equal(t, fd.ErrWouldBlock, err)
 }
 
-func TestFullCounter(t *testing.T) {
+func TestSignalToFullCounterWouldBlock(t *testing.T) {
 	e := counter(t, full-1)
 	require.NoError(t, e.Signal(1))
-	assert.NoError(t, e.Notify(), "it is signalled already")
+	assert.NoError(t, e.Notify(), "a full counter is signaled already")
 	d, err := e.Dup()
 	made(t, d, err)
 	assert.NoError(t, d.SignalContext(background, 0))
@@ -131,7 +131,7 @@ func TestFullCounter(t *testing.T) {
 	assert.Equal(t, uint64(5), v)
 }
 
-func TestReadWrite(t *testing.T) {
+func TestReadAndWriteUseNativeByteOrder(t *testing.T) {
 	e := counter(t, 0)
 	one := bytesOf(1)
 	n, err := e.Write(one)
@@ -141,12 +141,12 @@ func TestReadWrite(t *testing.T) {
 	n, err = e.Read(p)
 	require.NoError(t, err)
 	assert.Equal(t, 8, n)
-	assert.Equal(t, append(one, "____"...), p, "the rest is left alone")
+	assert.Equal(t, append(one, "____"...), p, "Read leaves the rest of p")
 	_, err = e.Read(p)
 	assert.Equal(t, fd.ErrWouldBlock, err)
 }
 
-func TestDescription(t *testing.T) {
+func TestDupHasSameID(t *testing.T) {
 	a, b := counter(t, 7), semaphore(t, 7)
 	idA, err := a.ID()
 	require.NoError(t, err)
@@ -170,7 +170,7 @@ func TestDescription(t *testing.T) {
 	assert.Equal(t, uint64(8), v, "a duplicate is the same counter")
 }
 
-func TestFromFD(t *testing.T) {
+func TestFromFDKeepsSemaphoreMode(t *testing.T) {
 	for _, want := range []bool{true, false} {
 		flags := 0
 		if want {
@@ -201,7 +201,7 @@ func TestString(t *testing.T) {
 	assert.Equal(t, "eventfd closed", e.String())
 }
 
-func TestClosed(t *testing.T) {
+func TestClosedReturnsErrClosed(t *testing.T) {
 	e := counter(t, 1)
 	waiting := make(chan error, 2)
 	e2 := counter(t, 0)
@@ -238,8 +238,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// Who waits through a duplicate is not woken by Close, but by a Signal.
-func TestDupOutlives(t *testing.T) {
+// Close of e does not wake a waiter on a duplicate, and Signal does.
+func TestDupOutlivesClose(t *testing.T) {
 	e := semaphore(t, 0)
 	d, err := e.Dup()
 	made(t, d, err)
@@ -256,8 +256,8 @@ func TestDupOutlives(t *testing.T) {
 	assert.True(t, is)
 }
 
-// A program that hands data over by a counter is no race.
-func TestHandOver(t *testing.T) {
+// The race detector must see that Signal happens before the Wait that takes it.
+func TestSignalHappensBeforeWait(t *testing.T) {
 	there, back := counter(t, 0), counter(t, 0)
 	data := 0
 	done := make(chan struct{})
@@ -283,9 +283,8 @@ func TestHandOver(t *testing.T) {
 	assert.Equal(t, 2*rounds, data)
 }
 
-// The number is one for epoll(7) like any other: readable while there is
-// something to take, writable while there is room for 1.
-func TestEpoll(t *testing.T) {
+// The counter is readable if its value is not 0, and writable if it has room for 1.
+func TestEpollReportsReadiness(t *testing.T) {
 	e := counter(t, 0)
 	pin, err := e.FD().Pin()
 	require.NoError(t, err)
@@ -312,7 +311,7 @@ func TestEpoll(t *testing.T) {
 		assert.Equal(t, uint32(c.events), events[0].Events, c.value)
 	}
 
-	// A pin keeps the number with epoll past Close.
+	// Close does not remove a pinned number from epoll.
 	require.NoError(t, e.Close())
 	var events [2]unix.EpollEvent
 	n, err := unix.EpollWait(epoll, events[:], 0)
@@ -320,53 +319,9 @@ func TestEpoll(t *testing.T) {
 	assert.Equal(t, 1, n)
 }
 
-// What goes in comes out, however many signal and wait.
-func TestConcurrentSum(t *testing.T) {
-	for _, make := range []func(testing.TB, uint64) *eventfd.EventFD{counter, semaphore} {
-		e := make(t, 0)
-		const goroutines, rounds = 4, 2000
-		var out [goroutines]uint64
-		var senders, receivers sync.WaitGroup
-		ctx, cancel := context.WithCancel(background)
-		for i := range goroutines {
-			senders.Go(func() {
-				for n := range rounds {
-					assert.NoError(t, e.SignalContext(background, 1))
-					if n%64 == 0 {
-						runtime.Gosched()
-					}
-				}
-			})
-			receivers.Go(func() {
-				for {
-					v, err := e.WaitContext(ctx)
-					if err != nil {
-						return
-					}
-					out[i] += v
-				}
-			})
-		}
-		senders.Wait()
-		for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-			if v, err := e.Value(); err == nil && v == 0 {
-				break
-			}
-			runtime.Gosched()
-		}
-		cancel()
-		receivers.Wait()
-		var sum uint64
-		for _, v := range out {
-			sum += v
-		}
-		assert.Equal(t, uint64(goroutines*rounds), sum)
-	}
-}
-
-func TestAcrossProcesses(t *testing.T) {
+func TestWaitAcrossProcesses(t *testing.T) {
 	there, back := counter(t, 0), counter(t, 0)
-	cmd := systest.Child(t, "TestChild")
+	cmd := systest.Child(t, "TestChildAnswersSignals")
 	for _, e := range []*eventfd.EventFD{there, back} {
 		f, err := e.File("eventfd")
 		require.NoError(t, err)
@@ -384,7 +339,7 @@ func TestAcrossProcesses(t *testing.T) {
 	require.NoError(t, cmd.Wait())
 }
 
-func TestChild(t *testing.T) {
+func TestChildAnswersSignals(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package eventfd_test
 
 import (
@@ -15,7 +17,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// endedContext is cancelled.
+// endedContext returns a canceled context.
 func endedContext() context.Context {
 	ctx, cancel := context.WithCancel(background)
 	cancel()
@@ -24,7 +26,7 @@ func endedContext() context.Context {
 
 func bytesOf(n uint64) []byte { return binary.NativeEndian.AppendUint64(nil, n) }
 
-// read and write check what the count says beside the error.
+// read and write check that the count is 8 without an error and 0 with one.
 func read(t *testing.T, e *eventfd.EventFD, p []byte) error {
 	n, err := e.Read(p)
 	assert.Equal(t, err == nil, n == 8)
@@ -39,9 +41,9 @@ func write(t *testing.T, e *eventfd.EventFD, p []byte) error {
 	return err
 }
 
-// What each function makes of every argument at and past the ends of its range:
-// the error, and the value that is left.
-func TestInput(t *testing.T) {
+// Each case calls a method with an argument at a limit of its range, and checks the
+// error and the remaining value.
+func TestArgumentLimits(t *testing.T) {
 	type E = eventfd.EventFD
 	const all = math.MaxUint64
 	ended := endedContext()
@@ -113,20 +115,25 @@ func TestInput(t *testing.T) {
 	}
 }
 
-// A refusal says what was wrong with what.
-func TestRefusalsSayWhy(t *testing.T) {
+func TestArgumentErrorsNameValue(t *testing.T) {
 	e := counter(t, 0)
-	assert.ErrorContains(t, e.Signal(math.MaxUint64), "value 18446744073709551615 is over")
+	assert.ErrorContains(t, e.Signal(math.MaxUint64), "eventfd: Signal: value 18446744073709551615 exceeds the maximum 18446744073709551614")
+	assert.ErrorContains(t, e.SignalContext(background, math.MaxUint64), "eventfd: SignalContext: value 18446744073709551615 exceeds")
+	assert.ErrorContains(t, e.SignalContext(noContext, 1), "eventfd: SignalContext: nil context")
 	_, err := eventfd.New(math.MaxUint64)
-	assert.ErrorContains(t, err, "initial value 18446744073709551615 is over")
+	assert.ErrorContains(t, err, "eventfd: New: initial value 18446744073709551615 exceeds the maximum 18446744073709551614")
+	_, err = eventfd.NewSemaphore(math.MaxUint64)
+	assert.ErrorContains(t, err, "eventfd: NewSemaphore: initial value 18446744073709551615 exceeds")
+	_, err = e.Write(bytesOf(math.MaxUint64))
+	assert.ErrorContains(t, err, "eventfd: Write: value 18446744073709551615 exceeds")
 	_, err = e.Read(make([]byte, 7))
-	assert.ErrorContains(t, err, "buffer of 7 bytes cannot hold the counter's 8")
+	assert.ErrorContains(t, err, "eventfd: Read: buffer length 7 is less than 8")
 	_, err = e.Write(make([]byte, 9))
-	assert.ErrorContains(t, err, "9 bytes to write, not the counter's 8")
+	assert.ErrorContains(t, err, "eventfd: Write: data length 9 is not 8")
 }
 
-// Whatever is no eventfd is refused by name, and stays as it was, the caller's.
-func TestFromWrongKind(t *testing.T) {
+// FromFD returns an error that names the object, and f keeps its descriptor and flags.
+func TestFromFDOfOtherKind(t *testing.T) {
 	for object, open := range map[string]func() (int, error){
 		"pipe:": func() (int, error) {
 			var p [2]int
@@ -163,14 +170,14 @@ func TestFromWrongKind(t *testing.T) {
 	}
 }
 
-func TestFromNoFD(t *testing.T) {
+func TestFromFDWithoutDescriptor(t *testing.T) {
 	_, err := eventfd.FromFD(nil)
 	assert.ErrorIs(t, err, unix.EINVAL)
 	for _, f := range []*fd.FD{new(fd.FD), fd.New(-1), fd.New(math.MinInt32)} {
 		_, err = eventfd.FromFD(f)
 		assert.Equal(t, fd.ErrClosed, err)
 	}
-	stale := fd.New(1 << 20) // a number that nobody has
+	stale := fd.New(1 << 20) // not open
 	_, err = eventfd.FromFD(stale)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.True(t, stale.Valid())
@@ -184,40 +191,4 @@ func TestFromNoFD(t *testing.T) {
 	assert.ErrorIs(t, err, unix.EBUSY)
 	assert.True(t, e.Valid())
 	pin.Unpin()
-}
-
-// Where there are no more descriptors, what needs one says so, and nothing else
-// is harmed.
-func TestTooManyDescriptors(t *testing.T) {
-	e, empty := counter(t, 3), counter(t, 0)
-	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
-	require.NoError(t, err)
-	inherited, err := eventfd.FromFD(fd.New(number))
-	made(t, inherited, err)
-
-	dup, err := e.Dup()
-	made(t, dup, err)
-
-	var limit unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
-	errs := map[string]error{}
-	_, errs["New"] = eventfd.New(0)
-	_, errs["New, 64 bits"] = eventfd.New(full)
-	_, errs["NewSemaphore"] = eventfd.NewSemaphore(0)
-	_, errs["Dup"] = e.Dup()
-	_, errs["File"] = e.File("")
-	_, errs["Value"] = e.Value()
-	_, errs["ID"] = e.ID()
-	_, errs["Semaphore, inherited"] = inherited.Semaphore()
-	_, errs["WaitContext, which parks"] = empty.WaitContext(background)
-	_, remembered := e.Semaphore()
-	_, rememberedByDup := dup.Semaphore()
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
-
-	for name, err := range errs {
-		assert.ErrorIs(t, err, unix.EMFILE, name)
-	}
-	assert.NoError(t, remembered)
-	assert.NoError(t, rememberedByDup)
 }

@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -68,7 +70,7 @@ func notYet(t *testing.T, tm *timerfd.TimerFD) {
 	assert.Equal(t, fd.ErrWouldBlock, err)
 }
 
-func TestNew(t *testing.T) {
+func TestNewIsNotArmed(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		assert.Equal(t, clock, tm.Clock())
@@ -86,7 +88,7 @@ func TestNew(t *testing.T) {
 	})
 }
 
-func TestArm(t *testing.T) {
+func TestArmExpiresOnce(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		start := time.Now()
@@ -96,12 +98,12 @@ func TestArm(t *testing.T) {
 		notYet(t, tm)
 		remaining, interval, err := tm.Remaining()
 		require.NoError(t, err)
-		assert.Zero(t, remaining, "it expired, once")
+		assert.Zero(t, remaining, "the timer has expired")
 		assert.Zero(t, interval)
 	})
 }
 
-func TestInterval(t *testing.T) {
+func TestReadCountsEveryInterval(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	start := time.Now()
 	require.NoError(t, tm.Arm(time.Millisecond, time.Millisecond))
@@ -111,7 +113,7 @@ func TestInterval(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
 
-	// What nobody read in time is counted.
+	// Read counts expirations that no call read in time.
 	time.Sleep(20 * time.Millisecond)
 	n, err := tm.Read()
 	require.NoError(t, err)
@@ -122,9 +124,8 @@ func TestInterval(t *testing.T) {
 	assert.Equal(t, time.Millisecond, interval)
 }
 
-// The system call disarms for a time of zero; a delay that was computed to be
-// zero must fire.
-func TestArmZero(t *testing.T) {
+// timerfd_settime(2) disarms the timer if the time is 0, and Arm must not.
+func TestArmZeroExpiresAtOnce(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		require.NoError(t, tm.Arm(0, 0))
@@ -138,19 +139,19 @@ func TestArmZero(t *testing.T) {
 	})
 }
 
-func TestArmAtPast(t *testing.T) {
+func TestArmAtPastExpiresAtOnce(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		for what, moment := range map[string]time.Time{
-			"now":               time.Now(),
-			"a second ago":      time.Now().Add(-time.Second),
-			"without monotonic": time.Now().Add(-time.Second).Round(0),
-			"the epoch":         time.Unix(0, 0),
-			"its first moment":  time.Unix(0, 1),
-			"before the epoch":  time.Unix(-1, 999999999),
-			"zero":              {},
-			"the first of all":  time.Unix(math.MinInt64, 0),
-			"past its own type": time.Unix(math.MaxInt64, 0),
+			"now":                    time.Now(),
+			"a second ago":           time.Now().Add(-time.Second),
+			"without monotonic":      time.Now().Add(-time.Second).Round(0),
+			"the epoch":              time.Unix(0, 0),
+			"one after the epoch":    time.Unix(0, 1),
+			"before the epoch":       time.Unix(-1, 999999999),
+			"zero":                   {},
+			"the earliest Time":      time.Unix(math.MinInt64, 0),
+			"past the range of Time": time.Unix(math.MaxInt64, 0),
 		} {
 			require.NoError(t, tm.ArmAt(moment, 0), what)
 			assert.Equal(t, uint64(1), expires(t, tm), what)
@@ -158,13 +159,13 @@ func TestArmAtPast(t *testing.T) {
 	})
 }
 
-func TestArmAtFuture(t *testing.T) {
+func TestArmAtFutureExpiresThen(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		for what, moment := range map[string]time.Time{
 			"with monotonic": time.Now().Add(far),
 			"without":        time.Now().Add(far).Round(0),
-			"elsewhere":      time.Now().Add(far).In(time.FixedZone("", 3600)),
+			"other zone":     time.Now().Add(far).In(time.FixedZone("", 3600)),
 		} {
 			require.NoError(t, tm.ArmAt(moment, time.Hour), what)
 			remaining, interval, err := tm.Remaining()
@@ -179,15 +180,15 @@ func TestArmAtFuture(t *testing.T) {
 	})
 }
 
-// Beyond what the kernel counts the timer waits for the end of that.
-func TestBeyondRange(t *testing.T) {
+// ArmAt and Arm clamp times past the range of the kernel.
+func TestArmClampsBeyondRange(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		for what, moment := range map[string]time.Time{
 			"year 2262":       time.Unix(0, math.MaxInt64),
 			"a second later":  time.Unix(0, math.MaxInt64).Add(time.Second),
 			"year 3000":       time.Date(3000, 1, 1, 0, 0, 0, 0, time.UTC),
-			"the last of all": time.Unix(math.MaxInt64-62135596801, 999999999),
+			"the latest Time": time.Unix(math.MaxInt64-62135596801, 999999999),
 		} {
 			require.NoError(t, tm.ArmAt(moment, 0), what)
 			notYet(t, tm)
@@ -203,7 +204,7 @@ func TestBeyondRange(t *testing.T) {
 	})
 }
 
-func TestDisarm(t *testing.T) {
+func TestDisarmClearsExpirations(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	require.NoError(t, tm.Disarm())
 	require.NoError(t, tm.Arm(0, time.Millisecond))
@@ -216,7 +217,7 @@ func TestDisarm(t *testing.T) {
 	assert.Zero(t, interval)
 }
 
-func TestRearmClears(t *testing.T) {
+func TestArmClearsExpirations(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	require.NoError(t, tm.Arm(0, time.Millisecond))
 	time.Sleep(5 * time.Millisecond)
@@ -224,7 +225,7 @@ func TestRearmClears(t *testing.T) {
 	notYet(t, tm)
 }
 
-func TestDup(t *testing.T) {
+func TestDupIsSameTimer(t *testing.T) {
 	tm := timer(t, timerfd.Boottime)
 	d, err := tm.Dup()
 	require.NoError(t, err)
@@ -235,7 +236,7 @@ func TestDup(t *testing.T) {
 	notYet(t, tm)
 }
 
-func TestFromFD(t *testing.T) {
+func TestFromFDKeepsClock(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		number, err := unix.TimerfdCreate(int(clock), 0)
 		require.NoError(t, err)
@@ -262,7 +263,7 @@ func TestString(t *testing.T) {
 	assert.Equal(t, "timerfd closed", tm.String())
 }
 
-func TestClosed(t *testing.T) {
+func TestClosedReturnsErrClosed(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	require.NoError(t, tm.Arm(far, 0))
 	got := make(chan error, 1)
@@ -289,8 +290,8 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// What was done before the timer was armed is seen by who reads it.
-func TestHandOver(t *testing.T) {
+// The race detector must see that Arm happens before the Read of its expiration.
+func TestArmHappensBeforeRead(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	for i := range 100 {
 		data := 0
@@ -303,19 +304,19 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-func TestAcrossProcesses(t *testing.T) {
+func TestReadAcrossProcesses(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	f, err := tm.File("timer")
 	require.NoError(t, err)
 	defer f.Close()
-	cmd := systest.Child(t, "TestChild")
+	cmd := systest.Child(t, "TestChildArmsTimer")
 	cmd.ExtraFiles = append(cmd.ExtraFiles, f)
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, "%s", out)
 	assert.Equal(t, uint64(1), expires(t, tm), "the child armed it")
 }
 
-func TestChild(t *testing.T) {
+func TestChildArmsTimer(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
 	}

@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -18,15 +20,15 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A history is what many goroutines do to one timer, until it is closed.
+// A history records the calls of many goroutines on one timer until Close.
 type history struct {
 	t           *testing.T
 	tm          *timerfd.TimerFD
-	armed, read atomic.Uint64 // how often, as all are armed for one expiration
+	armed, read atomic.Uint64 // numbers of calls and of expirations: no call arms an interval
 	calls       atomic.Int64
 }
 
-// allowed checks that err is one that a call may end with here.
+// allowed checks that err is an error that a concurrent call may return.
 func (h *history) allowed(err error) {
 	h.calls.Add(1)
 	switch err {
@@ -36,7 +38,7 @@ func (h *history) allowed(err error) {
 	}
 }
 
-// arm counts before the call, as who reads may be quicker than who armed.
+// arm counts before the call, because a reader may return before the call does.
 func (h *history) arm(call func() error) {
 	h.armed.Add(1)
 	h.allowed(call())
@@ -48,8 +50,8 @@ func (h *history) expired(n uint64, err error) {
 	h.allowed(err)
 }
 
-// act makes one call at random on tm, h's or a duplicate, which nobody else will
-// close.
+// act makes one random call on tm. tm is the timer of h, or a duplicate that this
+// goroutine owns.
 func (h *history) act(r *rand.Rand, tm *timerfd.TimerFD) {
 	ctx, cancel := background, func() {}
 	if tm != h.tm || r.IntN(32) > 0 {
@@ -84,9 +86,9 @@ func (h *history) act(r *rand.Rand, tm *timerfd.TimerFD) {
 	}
 }
 
-// However many arm, disarm, read and close: each time that it was armed is read
-// at most once, all who wait return, and the timer that a duplicate keeps works.
-func TestHistories(t *testing.T) {
+// Each expiration is read at most once, every call returns, and the timer still works
+// through a duplicate after Close.
+func TestConcurrentCallsAndClose(t *testing.T) {
 	rounds := 60
 	if testing.Short() {
 		rounds = 10
@@ -96,7 +98,7 @@ func TestHistories(t *testing.T) {
 		seed := rand.Uint64()
 		t.Run(fmt.Sprintf("%d", seed), func(t *testing.T) {
 			h := &history{t: t, tm: timer(t, clocks[seed%3])}
-			// A duplicate that h.tm knows nothing of, and so is as fast as ever.
+			// h.tm does not know this duplicate, so h.tm stays on the fast path.
 			number, err := unix.FcntlInt(uintptr(h.tm.Fd()), unix.F_DUPFD_CLOEXEC, 0)
 			require.NoError(t, err)
 			kept, err := timerfd.FromFD(fd.New(number))
@@ -118,7 +120,7 @@ func TestHistories(t *testing.T) {
 			select {
 			case <-ended:
 			case <-time.After(20 * time.Second):
-				t.Fatal("some did not return")
+				t.Fatal("a call did not return after Close")
 			}
 			assert.LessOrEqual(t, h.read.Load(), h.armed.Load())
 			require.NoError(t, kept.Arm(0, 0))

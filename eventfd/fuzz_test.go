@@ -1,3 +1,5 @@
+//go:build linux
+
 package eventfd_test
 
 import (
@@ -13,7 +15,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A model is what eventfd(2) says about a counter.
+// A model behaves as eventfd(2) describes a counter.
 type model struct {
 	value     uint64
 	semaphore bool
@@ -42,7 +44,7 @@ func (m *model) wait() (uint64, error) {
 	return taken, nil
 }
 
-// cancelled is what a call under a cancelled context makes of err.
+// cancelled returns the error of a call with a canceled context instead of err.
 func cancelled(err error) error {
 	if err == fd.ErrWouldBlock {
 		return context.Canceled
@@ -50,7 +52,7 @@ func cancelled(err error) error {
 	return err
 }
 
-// A script gives the arguments that the fuzzer chose, and zeros past its end.
+// A script returns the bytes of the fuzzer as arguments, and zeros past its end.
 type script []byte
 
 func (s *script) byte() byte {
@@ -64,7 +66,7 @@ func (s *script) byte() byte {
 
 var edges = []uint64{0, 1, 2, math.MaxUint32, 1 << 32, 1 << 63, full - 1, full, math.MaxUint64}
 
-// value gives a value at an edge of some range, or one of the fuzzer's own.
+// value returns a limit of a range, or a value of the fuzzer.
 func (s *script) value() uint64 {
 	if b := int(s.byte()); b < 200 {
 		return edges[b%len(edges)]
@@ -76,7 +78,7 @@ func (s *script) value() uint64 {
 	return binary.NativeEndian.Uint64(p[:])
 }
 
-// Any sequence of calls does what the model does.
+// FuzzModel compares a sequence of calls with the model.
 func FuzzModel(f *testing.F) {
 	for _, semaphore := range []bool{false, true} {
 		f.Add(semaphore, uint64(0), []byte{0, 1, 0, 7, 2, 2})

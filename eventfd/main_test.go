@@ -1,4 +1,6 @@
-package timerfd_test
+//go:build linux
+
+package eventfd_test
 
 import (
 	"testing"

@@ -1,3 +1,5 @@
+//go:build linux
+
 package eventfd_test
 
 import (
@@ -13,7 +15,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// One goroutine counts what is to be done, another takes the count.
+// One goroutine signals the number of pending jobs, and another goroutine takes it.
 func Example() {
 	e, err := eventfd.New(0)
 	if err != nil {
@@ -32,7 +34,7 @@ func Example() {
 	// true
 }
 
-// A semaphore lets in as many as its value says.
+// A semaphore gives 1 to each Wait, until its value is 0.
 func ExampleNewSemaphore() {
 	e, err := eventfd.NewSemaphore(2)
 	if err != nil {
@@ -49,8 +51,7 @@ func ExampleNewSemaphore() {
 	// 0 true
 }
 
-// An event loop only wants to be woken: a counter that is full has woken it
-// already.
+// Notify succeeds if the counter is full: the event loop has been woken already.
 func ExampleEventFD_Notify() {
 	e, err := eventfd.New(eventfd.MaxValue)
 	if err != nil {
@@ -61,8 +62,8 @@ func ExampleEventFD_Notify() {
 	// Output: true <nil>
 }
 
-// An event loop keeps the number in the kernel. The pin keeps the number open as
-// long.
+// An event loop that uses epoll(7) directly pins the descriptor, so that Close
+// cannot free the number while the kernel watches it.
 func ExampleEventFD_FD() {
 	e, err := eventfd.New(0)
 	if err != nil {
@@ -95,7 +96,7 @@ func ExampleEventFD_FD() {
 	// Output: 1 <nil> true
 }
 
-// A parent hands the counter to a child that it starts, as its descriptor 3.
+// A parent passes the counter to a child as descriptor 3.
 func ExampleEventFD_File() {
 	ready, err := eventfd.New(0)
 	if err != nil {
@@ -119,7 +120,7 @@ func ExampleEventFD_File() {
 	fmt.Println("the server is ready")
 }
 
-// The child, in its turn, takes the counter that its parent handed it.
+// The child takes over the counter that its parent passed as descriptor 3.
 func ExampleFromFD() {
 	ready, err := eventfd.FromFD(fd.New(3))
 	if err != nil {

@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -9,7 +11,7 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A tick every 5 milliseconds.
+// A ticker with an interval of 5 milliseconds.
 func Example() {
 	t, err := timerfd.New(timerfd.Monotonic)
 	if err != nil {
@@ -25,13 +27,14 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		ticks += n // more than 1 when we came late
+		ticks += n // more than 1 if the loop was late
 	}
 	fmt.Println(ticks >= 3)
 	// Output: true
 }
 
-// A delay, for which time.Timer would stand still while the machine sleeps.
+// A delay of one hour that includes the time while the machine sleeps. A time.Timer
+// stands still meanwhile.
 func ExampleTimerFD_Arm() {
 	t, err := timerfd.New(timerfd.Boottime)
 	if err != nil {
@@ -52,8 +55,8 @@ func ExampleTimerFD_Arm() {
 	// true <nil>
 }
 
-// At the next full second of the wall clock, worked out anew each time that the
-// clock is set meanwhile.
+// The loop waits for the next full second of the wall clock. If the clock is set
+// during the wait, the loop computes the deadline again.
 func ExampleTimerFD_ArmAt() {
 	t, err := timerfd.New(timerfd.Realtime)
 	if err != nil {

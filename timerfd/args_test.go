@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -15,43 +17,43 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// endedContext is cancelled.
+// endedContext returns a canceled context.
 func endedContext() context.Context {
 	ctx, cancel := context.WithCancel(background)
 	cancel()
 	return ctx
 }
 
-func TestNoClock(t *testing.T) {
+func TestNewWithInvalidClock(t *testing.T) {
 	for _, clock := range []int64{math.MinInt32, -1, 2, 3, 4, 5, 6, 10, 11, math.MaxInt32, 1<<40 + 12} {
 		if int64(int(clock)) != clock {
 			continue
 		}
 		_, err := timerfd.New(timerfd.Clock(clock))
 		assert.ErrorIs(t, err, unix.EINVAL)
-		assert.ErrorContains(t, err, timerfd.Clock(clock).String()+" is no clock for a timer")
+		assert.ErrorContains(t, err, "timerfd: New: invalid clock "+timerfd.Clock(clock).String())
 	}
 }
 
-// What is refused says why, and leaves the timer as it was, armed or not.
-func TestRefusals(t *testing.T) {
+// An argument error names the value, and leaves the timer as it was.
+func TestArgumentErrorsNameValue(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		now := time.Now()
 		_, nilContext := tm.ReadContext(noContext)
 		errs := map[string]error{
-			"delay of -1ns is negative":                tm.Arm(-1, 0),
-			"delay of -2562047h47m16.854775808s is":    tm.Arm(math.MinInt64, math.MinInt64),
-			"interval of -1ns is negative":             tm.Arm(0, -1),
-			"interval of -1s is negative":              tm.ArmAt(now, -time.Second),
-			"interval of -2562047h47m16.854775808s is": tm.ArmAt(now.Add(far), math.MinInt64),
-			"7 is no option of ArmAt":                  tm.ArmAt(now, 0, 7),
-			"0 is no option of ArmAt":                  tm.ArmAt(now, 0, 0),
-			"-1 is no option of ArmAt":                 tm.ArmAt(now, 0, -1, timerfd.CancelOnSet),
-			"context is nil":                           nilContext,
+			"timerfd: Arm: negative delay -1ns":                          tm.Arm(-1, 0),
+			"timerfd: Arm: negative delay -2562047h47m16.854775808s":     tm.Arm(math.MinInt64, math.MinInt64),
+			"timerfd: Arm: negative interval -1ns":                       tm.Arm(0, -1),
+			"timerfd: ArmAt: negative interval -1s":                      tm.ArmAt(now, -time.Second),
+			"timerfd: ArmAt: negative interval -2562047h47m16.854775808": tm.ArmAt(now.Add(far), math.MinInt64),
+			"timerfd: ArmAt: unknown option 7":                           tm.ArmAt(now, 0, 7),
+			"timerfd: ArmAt: unknown option 0":                           tm.ArmAt(now, 0, 0),
+			"timerfd: ArmAt: unknown option -1":                          tm.ArmAt(now, 0, -1, timerfd.CancelOnSet),
+			"context":                                                    nilContext,
 		}
 		if !wall(clock) {
-			errs["CancelOnSet on "+clock.String()+", a clock"] = tm.ArmAt(now, 0, timerfd.CancelOnSet)
+			errs["timerfd: ArmAt: CancelOnSet is invalid on clock "+clock.String()] = tm.ArmAt(now, 0, timerfd.CancelOnSet)
 		}
 		for why, err := range errs {
 			assert.ErrorIs(t, err, unix.EINVAL, why)
@@ -74,7 +76,7 @@ func TestRefusals(t *testing.T) {
 	assert.Equal(t, time.Hour, interval)
 }
 
-func TestEndedContext(t *testing.T) {
+func TestReadContextWithEndedContext(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	for range 2 {
 		_, err := tm.ReadContext(endedContext())
@@ -87,7 +89,7 @@ func TestEndedContext(t *testing.T) {
 	_, err = tm.ReadContext(late)
 	assert.Equal(t, context.DeadlineExceeded, err)
 
-	// What has expired is read all the same.
+	// ReadContext returns expirations even if ctx has ended.
 	require.NoError(t, tm.Arm(0, 0))
 	ready := []unix.PollFd{{Fd: tm.Raw(), Events: unix.POLLIN}}
 	for n := 0; n != 1; {
@@ -100,8 +102,8 @@ func TestEndedContext(t *testing.T) {
 	assert.Equal(t, uint64(1), n)
 }
 
-// Whatever is no timer is refused by name, and stays as it was, the caller's.
-func TestFromWrongKind(t *testing.T) {
+// FromFD returns an error that names the object, and f keeps its descriptor and flags.
+func TestFromFDOfOtherKind(t *testing.T) {
 	for object, open := range map[string]func() (int, error){
 		"pipe:": func() (int, error) {
 			var p [2]int
@@ -136,14 +138,14 @@ func TestFromWrongKind(t *testing.T) {
 	}
 }
 
-func TestFromNoFD(t *testing.T) {
+func TestFromFDWithoutDescriptor(t *testing.T) {
 	_, err := timerfd.FromFD(nil)
 	assert.ErrorIs(t, err, unix.EINVAL)
 	for _, f := range []*fd.FD{new(fd.FD), fd.New(-1), fd.New(math.MinInt32)} {
 		_, err = timerfd.FromFD(f)
 		assert.Equal(t, fd.ErrClosed, err)
 	}
-	stale := fd.New(1 << 20) // a number that nobody has
+	stale := fd.New(1 << 20) // not open
 	_, err = timerfd.FromFD(stale)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 	assert.True(t, stale.Valid())
@@ -159,41 +161,8 @@ func TestFromNoFD(t *testing.T) {
 	pin.Unpin()
 }
 
-// Where there are no more descriptors, what needs one says so, and nothing else
-// is harmed.
-func TestTooManyDescriptors(t *testing.T) {
-	tm := timer(t, timerfd.Monotonic)
-	number, err := unix.TimerfdCreate(unix.CLOCK_BOOTTIME, 0)
-	require.NoError(t, err)
-	inherited := fd.New(number)
-	defer inherited.Close()
-
-	var limit unix.Rlimit
-	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
-	errs := map[string]error{}
-	_, errs["New"] = timerfd.New(timerfd.Realtime)
-	_, errs["FromFD"] = timerfd.FromFD(inherited)
-	_, errs["Dup"] = tm.Dup()
-	_, errs["File"] = tm.File("")
-	_, errs["ReadContext, which parks"] = tm.ReadContext(background)
-	armed := tm.Arm(0, 0)
-	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
-
-	for name, err := range errs {
-		assert.ErrorIs(t, err, unix.EMFILE, name)
-	}
-	require.NoError(t, armed)
-	assert.Equal(t, uint64(1), expires(t, tm))
-	assert.Equal(t, number, inherited.Fd(), "it stays the caller's")
-	got, err := timerfd.FromFD(inherited)
-	require.NoError(t, err)
-	assert.Equal(t, timerfd.Boottime, got.Clock())
-	require.NoError(t, got.Close())
-}
-
-// The number is one for epoll(7) like any other: readable once it has expired.
-func TestEpoll(t *testing.T) {
+// The timer is readable after it has expired, until Read.
+func TestEpollReportsReadiness(t *testing.T) {
 	tm := timer(t, timerfd.Monotonic)
 	pin, err := tm.FD().Pin()
 	require.NoError(t, err)

@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd
 
 import (
@@ -8,7 +10,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// What the external tests look at.
+// These names are for the external tests.
 var (
 	Timespec = timespec
 	Duration = duration

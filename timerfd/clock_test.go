@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -29,7 +31,7 @@ func stepClock(t *testing.T) {
 	}
 }
 
-// onWallClocks runs a test on the clocks that can be set.
+// onWallClocks runs a test on each clock that can be set.
 func onWallClocks(t *testing.T, test func(t *testing.T, tm *timerfd.TimerFD)) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		if wall(clock) {
@@ -38,13 +40,13 @@ func onWallClocks(t *testing.T, test func(t *testing.T, tm *timerfd.TimerFD)) {
 	})
 }
 
-func TestErrClockChanged(t *testing.T) {
+func TestErrClockChangedMatchesECANCELED(t *testing.T) {
 	assert.ErrorIs(t, timerfd.ErrClockChanged, unix.ECANCELED)
 	assert.EqualError(t, timerfd.ErrClockChanged, "iofd: timerfd: the clock was set")
 }
 
-// Who armed with CancelOnSet is told once, be it that he waits or asks.
-func TestCancelOnSet(t *testing.T) {
+// Read and a waiting ReadContext report a change of the clock once.
+func TestCancelOnSetReportsOnce(t *testing.T) {
 	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
 		require.NoError(t, tm.ArmAt(time.Now().Add(far), time.Hour, timerfd.CancelOnSet))
 		notYet(t, tm)
@@ -62,13 +64,13 @@ func TestCancelOnSet(t *testing.T) {
 
 		remaining, interval, err := tm.Remaining()
 		require.NoError(t, err)
-		assert.InDelta(t, far, remaining, float64(time.Minute), "it runs on")
+		assert.InDelta(t, far, remaining, float64(time.Minute), "the timer stays armed")
 		assert.Equal(t, time.Hour, interval)
 	})
 }
 
-// The same where the timer is shared, as then another call reads it.
-func TestCancelOnSetShared(t *testing.T) {
+// A shared timer takes the slow path, which makes another system call to read.
+func TestCancelOnSetReportsOnSlowPath(t *testing.T) {
 	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
 		dup, err := tm.Dup()
 		require.NoError(t, err)
@@ -88,8 +90,8 @@ func TestCancelOnSetShared(t *testing.T) {
 	})
 }
 
-// What had expired is not counted, and does not go on by its interval.
-func TestCancelOnSetExpired(t *testing.T) {
+// A change discards expirations and stops a periodic timer that has expired.
+func TestCancelOnSetStopsExpiredTimer(t *testing.T) {
 	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
 		require.NoError(t, tm.ArmAt(time.Now(), time.Millisecond, timerfd.CancelOnSet))
 		time.Sleep(5 * time.Millisecond)
@@ -108,9 +110,9 @@ func TestCancelOnSetExpired(t *testing.T) {
 	})
 }
 
-// A change that no Read has told of is told by the next ArmAt that asks for it,
-// which arms all the same.
-func TestCancelOnSetBetween(t *testing.T) {
+// If no Read has reported a change, the next ArmAt with CancelOnSet reports it and arms
+// the timer.
+func TestArmAtReportsEarlierChange(t *testing.T) {
 	onWallClocks(t, func(t *testing.T, tm *timerfd.TimerFD) {
 		arm := func(opts ...timerfd.AtOption) error {
 			return tm.ArmAt(time.Now().Add(far), 0, opts...)
@@ -124,7 +126,7 @@ func TestCancelOnSetBetween(t *testing.T) {
 		notYet(t, tm)
 		require.NoError(t, arm(timerfd.CancelOnSet))
 
-		// Arming for something else keeps the news for the next that asks.
+		// Arm, Disarm and ArmAt without CancelOnSet do not report the change.
 		stepClock(t)
 		require.NoError(t, arm())
 		notYet(t, tm)
@@ -136,8 +138,7 @@ func TestCancelOnSetBetween(t *testing.T) {
 	})
 }
 
-// Who did not ask is not told.
-func TestClockSet(t *testing.T) {
+func TestChangeIsNotReportedWithoutCancelOnSet(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		require.NoError(t, tm.ArmAt(time.Now().Add(far), 0))
@@ -149,19 +150,19 @@ func TestClockSet(t *testing.T) {
 	})
 }
 
-// shown is what a clock shows.
+// shown returns the time of a clock.
 func shown(t testing.TB, clock timerfd.Clock) unix.Timespec {
 	t.Helper()
 	if wall(clock) {
-		clock = timerfd.Realtime // shows what its alarm does, also without hardware for that
+		clock = timerfd.Realtime // has the same time, and needs no device to wake the machine
 	}
 	ts, err := timerfd.Now(clock)
 	require.NoError(t, err)
 	return ts
 }
 
-// between checks what ArmAt makes of a moment on a steady clock: the clocks are
-// read before and after, and it lies between what it would have been then.
+// between checks the conversion of moment on a steady clock. It reads the clocks before
+// and after: the result must lie between the two results for these readings.
 func between(t testing.TB, clock timerfd.Clock, moment time.Time) {
 	t.Helper()
 	shownFirst, first := shown(t, clock), time.Now()
@@ -172,7 +173,7 @@ func between(t testing.TB, clock timerfd.Clock, moment time.Time) {
 	assert.False(t, less(sum(shownLast, moment.Sub(first)), at), "%v: %v is too late", moment, at)
 }
 
-// sum is the time of a clock d later, its beginning if that is later.
+// sum returns the time of a clock d after shown, and 0 if that is negative.
 func sum(shown unix.Timespec, d time.Duration) sys.Timespec {
 	sec, nsec := int64(d/time.Second)+int64(shown.Sec), int64(d%time.Second)+int64(shown.Nsec)
 	sec += (nsec+1e9)/1e9 - 1
@@ -185,7 +186,7 @@ func sum(shown unix.Timespec, d time.Duration) sys.Timespec {
 
 func less(a, b sys.Timespec) bool { return a.Sec < b.Sec || a.Sec == b.Sec && a.Nsec < b.Nsec }
 
-func TestAtSteadyClocks(t *testing.T) {
+func TestSteadyClockConvertsMoment(t *testing.T) {
 	for _, clock := range []timerfd.Clock{timerfd.Monotonic, timerfd.Boottime, timerfd.BoottimeAlarm} {
 		for _, d := range []time.Duration{
 			math.MinInt64, -far, -time.Second, -990 * time.Millisecond, -1, 0, 1, time.Second - 1, time.Second, far, math.MaxInt64,
@@ -201,7 +202,7 @@ func TestAtSteadyClocks(t *testing.T) {
 	}
 }
 
-func TestAtWallClocks(t *testing.T) {
+func TestWallClockConvertsMoment(t *testing.T) {
 	const last = math.MaxInt64 - 62135596800 // time.Time counts from the year 1
 	for moment, want := range map[time.Time]sys.Timespec{
 		{}:                                {},
@@ -215,7 +216,7 @@ func TestAtWallClocks(t *testing.T) {
 		time.Unix(1<<32, 0).UTC():         {Sec: 1 << 32},
 		time.Unix(0, math.MaxInt64):       {Sec: 9223372036, Nsec: 854775807},
 		time.Unix(last, 999999999):        {Sec: last, Nsec: 999999999},
-		time.Unix(last+1, 0):              {}, // past the type: before all others
+		time.Unix(last+1, 0):              {}, // past the range of Time: before every other Time
 		time.Unix(math.MaxInt64, 0):       {},
 		time.Unix(math.MaxInt64, 1).UTC(): {},
 	} {
@@ -227,7 +228,7 @@ func TestAtWallClocks(t *testing.T) {
 	}
 }
 
-func TestDurations(t *testing.T) {
+func TestDurationConversion(t *testing.T) {
 	for d, ts := range map[time.Duration]sys.Timespec{
 		0:                          {},
 		1:                          {Nsec: 1},
@@ -246,7 +247,7 @@ func TestDurations(t *testing.T) {
 	}
 }
 
-func TestClockString(t *testing.T) {
+func TestClockStringIsConstantName(t *testing.T) {
 	for clock, want := range map[timerfd.Clock]string{
 		timerfd.Realtime:      "Realtime",
 		timerfd.Monotonic:     "Monotonic",
@@ -260,9 +261,9 @@ func TestClockString(t *testing.T) {
 	}
 }
 
-// Every interval that has passed since a moment is counted, and one that is past
-// the clock's beginning counts from there.
-func TestExpirationsSinceLongAgo(t *testing.T) {
+// ArmAt in the past counts each interval since the deadline, or since time 0 of the
+// clock if the deadline is earlier.
+func TestArmAtCountsPastIntervals(t *testing.T) {
 	onEachClock(t, func(t *testing.T, clock timerfd.Clock) {
 		tm := timer(t, clock)
 		require.NoError(t, tm.ArmAt(time.Now().Add(-10*time.Hour), far))
@@ -275,7 +276,7 @@ func TestExpirationsSinceLongAgo(t *testing.T) {
 		assert.GreaterOrEqual(t, n, uint64(before.Sec))
 		assert.LessOrEqual(t, n, uint64(after.Sec)+1)
 		_, err := tm.Read()
-		if err != nil { // unless the next second has begun
+		if err != nil { // no error if the next second has begun
 			assert.Equal(t, fd.ErrWouldBlock, err)
 		}
 	})

@@ -1,4 +1,6 @@
-package eventfd_test
+//go:build linux
+
+package timerfd_test
 
 import (
 	"testing"

@@ -1,3 +1,5 @@
+//go:build linux
+
 package timerfd_test
 
 import (
@@ -15,7 +17,7 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// capabilities are those of the calling thread, in two words of 32 bits.
+// capabilities returns the capabilities of the calling thread as two 32-bit words.
 func capabilities(t testing.TB) (header unix.CapUserHeader, data [2]unix.CapUserData) {
 	header.Version = unix.LINUX_CAPABILITY_VERSION_3
 	require.NoError(t, unix.Capget(&header, &data[0]))
@@ -28,7 +30,7 @@ func capable(t testing.TB, capability int) bool {
 	return data[capability/32].Effective&(1<<(capability%32)) != 0
 }
 
-// without runs a function that lacks a capability.
+// without calls run on a thread that lacks the capability.
 func without(t testing.TB, capability int, run func()) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -40,8 +42,7 @@ func without(t testing.TB, capability int, run func()) {
 	run()
 }
 
-// An alarm clock takes the capability to make a timer, and to arm one that was
-// inherited.
+// New, Arm and Disarm require CAP_WAKE_ALARM on the alarm clocks.
 func TestAlarmClocksTakeCapability(t *testing.T) {
 	for _, clock := range []timerfd.Clock{timerfd.RealtimeAlarm, timerfd.BoottimeAlarm} {
 		if capable(t, unix.CAP_WAKE_ALARM) {
@@ -64,7 +65,7 @@ func TestAlarmClocksTakeCapability(t *testing.T) {
 	}
 }
 
-// Another user may read an alarm that he inherited, and not arm it.
+// Another user can read an inherited alarm timer and cannot arm it.
 func TestAlarmOfAnotherUser(t *testing.T) {
 	if !capable(t, unix.CAP_WAKE_ALARM) || !capable(t, unix.CAP_SETUID) {
 		t.Log("neither a timer nor a user to give it to: TestAlarmClocksTakeCapability did what can be done")
@@ -87,10 +88,11 @@ func TestChildWithoutPrivilege(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
 	}
-	// Not by SysProcAttr.Credential: the test binary lies in a directory of root's,
-	// where nobody cannot execute it.
+	// SysProcAttr.Credential is of no use here: the user cannot execute the test
+	// binary, which is in a directory of root.
 	require.NoError(t, unix.Setresuid(65534, 65534, 65534))
-	// Else, up to Linux 5.13, he may not look at his own descriptors in /proc.
+	// Up to Linux 5.13, a process that is not dumpable cannot read its own
+	// descriptors in /proc.
 	require.NoError(t, unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0))
 	tm, err := timerfd.FromFD(fd.New(3))
 	require.NoError(t, err)

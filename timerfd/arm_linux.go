@@ -1,0 +1,153 @@
+package timerfd
+
+import (
+	"math"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// Arm starts the timer, see timerfd_settime(2). The timer expires after initial, and
+// then after every interval. If interval is 0, it expires once. Arm replaces the
+// previous setting and clears expirations that were not read.
+//
+// If initial is 0, the timer expires at once, like time.NewTimer(0); the bare
+// system call would disarm it. All durations that are not negative are valid, and
+// Arm keeps them to the nanosecond.
+//
+// Arm returns EINVAL if a duration is negative, and [fd.ErrClosed] if t is closed.
+// For an alarm clock without CAP_WAKE_ALARM, it returns an error that matches
+// fs.ErrPermission. After an error the timer is as it was.
+func (t *TimerFD) Arm(initial, interval time.Duration) error {
+	if initial < 0 || interval < 0 {
+		return t.negative("Arm", initial, interval)
+	}
+	return t.settime(0, timespec(initial), interval)
+}
+
+// ArmAt is like [TimerFD.Arm], but the timer first expires at deadline. If deadline
+// has passed, the timer expires at once; this includes the zero Time and the Unix
+// epoch. With an interval, it then counts one expiration for each interval since
+// deadline, or since the epoch of the clock if that is later. A deadline more than
+// about 292 years after the epoch of the clock is clamped.
+//
+// The wall clocks, [Realtime] and [RealtimeAlarm], have the Unix epoch. When such a
+// clock is set, the timer follows it.
+//
+// The epoch of the other clocks is the boot of the machine. For them, ArmAt
+// converts deadline to a delay from now, by the monotonic reading of deadline. If
+// deadline has no such reading, ArmAt uses the wall clock. The results of time.Now
+// have a monotonic reading. It does not count sleep of the machine between
+// time.Now and ArmAt. To count such sleep on [Boottime], pass deadline.Round(0),
+// which removes the reading.
+//
+// ArmAt returns EINVAL if interval is negative, if an option is unknown, and for
+// [CancelOnSet] on a clock that is not a wall clock. All other errors are those of
+// Arm. After these errors the timer is as it was.
+//
+// With CancelOnSet, ArmAt returns [ErrClockChanged] if the clock was set after the
+// timer was last armed with CancelOnSet, and no Read has reported it. The timer is
+// armed even then.
+func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOption) error {
+	if !t.Valid() {
+		return fd.ErrClosed
+	}
+	if interval < 0 {
+		return t.negative("ArmAt", 0, interval)
+	}
+	flags := unix.TFD_TIMER_ABSTIME
+	for _, o := range opts {
+		switch {
+		case o != CancelOnSet:
+			return sys.Invalid("timerfd: ArmAt: unknown option %d", int(o))
+		case !t.clock.wall():
+			return sys.Invalid("timerfd: ArmAt: CancelOnSet is invalid on clock %v", t.clock)
+		}
+		flags |= unix.TFD_TIMER_CANCEL_ON_SET
+	}
+	at, err := t.clock.at(deadline)
+	if err != nil {
+		return sys.Error("clock_gettime", err)
+	}
+	return changed(t.settime(flags, at, interval))
+}
+
+// AtOption is an option of [TimerFD.ArmAt]. The only option is [CancelOnSet].
+type AtOption int
+
+// CancelOnSet makes the timer report a change of the wall clock. When the clock is
+// set, Read and a waiting ReadContext return [ErrClockChanged] once. A jump of the
+// clock is a change, and slewing is not. The kernel also reports a resume from
+// suspend as a change.
+//
+// A change discards expirations that were not read. A timer that had not expired
+// stays armed. A periodic timer that had expired stops. After a change, compute
+// the deadline again and call ArmAt again.
+//
+// CancelOnSet is valid on the wall clocks, [Realtime] and [RealtimeAlarm]. See
+// TFD_TIMER_CANCEL_ON_SET in timerfd_create(2). Requires Linux 3.0.
+const CancelOnSet AtOption = 1
+
+// Disarm stops the timer and clears expirations that were not read, see
+// timerfd_settime(2). It succeeds if the timer is not armed.
+//
+// Disarm returns [fd.ErrClosed] if t is closed. For an alarm clock without
+// CAP_WAKE_ALARM, it returns an error that matches fs.ErrPermission.
+func (t *TimerFD) Disarm() error {
+	return t.fd.Internal().TimerfdSettime(0, &sys.Itimerspec{})
+}
+
+// settime arms the timer. A first of 0 would disarm it, so settime uses 1 ns
+// instead.
+func (t *TimerFD) settime(flags int, first sys.Timespec, interval time.Duration) error {
+	if first == (sys.Timespec{}) {
+		first.Nsec = 1
+	}
+	spec := sys.Itimerspec{Interval: timespec(interval), Value: first}
+	return t.fd.Internal().TimerfdSettime(flags, &spec)
+}
+
+// timespec converts a duration. Both parts have the sign of d.
+func timespec(d time.Duration) sys.Timespec {
+	return sys.Timespec{Sec: int64(d / time.Second), Nsec: int64(d % time.Second)}
+}
+
+// negative returns the error of op if initial or interval is negative.
+func (t *TimerFD) negative(op string, initial, interval time.Duration) error {
+	switch {
+	case !t.Valid():
+		return fd.ErrClosed
+	case initial < 0:
+		return sys.Invalid("timerfd: %s: negative delay %v", op, initial)
+	}
+	return sys.Invalid("timerfd: %s: negative interval %v", op, interval)
+}
+
+// Remaining returns the time until the next expiration and the interval, see
+// timerfd_gettime(2). It takes no expirations.
+//
+// remaining is 0 if the timer is not armed, or has expired and has no interval. It
+// is also 0 at the moment of an expiration. interval is 0 if the timer has none.
+// For a deadline that ArmAt has clamped, remaining is the time until the clamped
+// deadline.
+//
+// Remaining returns [fd.ErrClosed] if t is closed.
+func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error) {
+	var spec sys.Itimerspec
+	if err := t.fd.Internal().TimerfdGettime(&spec); err != nil {
+		return 0, 0, err
+	}
+	return duration(spec.Value), duration(spec.Interval), nil
+}
+
+// duration converts a time of the kernel. It returns the largest Duration for a
+// time near or past the end of its range.
+func duration(ts sys.Timespec) time.Duration {
+	if ts.Sec >= math.MaxInt64/int64(time.Second) {
+		return math.MaxInt64
+	}
+	return time.Duration(ts.Sec)*time.Second + time.Duration(ts.Nsec)
+}

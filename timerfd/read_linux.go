@@ -1,0 +1,56 @@
+package timerfd
+
+import (
+	"context"
+	"errors"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrClockChanged reports that the wall clock was set after the timer was armed with
+// [CancelOnSet]. It matches unix.ECANCELED.
+var ErrClockChanged error = clockChanged{}
+
+type clockChanged struct{}
+
+func (clockChanged) Error() string { return "iofd: timerfd: the clock was set" }
+func (clockChanged) Unwrap() error { return unix.ECANCELED }
+
+// Read takes the number of expirations since the timer was armed or last read, see
+// read(2) in timerfd_create(2). The number is at least 1, and includes expirations
+// that no call read in time. Read does not block: if there are none, it returns
+// [fd.ErrWouldBlock].
+//
+// Read also returns ErrWouldBlock if the wall clock was set back after a periodic
+// timer expired and before this Read. In that case read(2) returns 0 bytes, and
+// the expiration is not counted.
+//
+// Read returns [fd.ErrClosed] if t is closed, and [ErrClockChanged] if the timer
+// was armed with [CancelOnSet] and the clock was set.
+func (t *TimerFD) Read() (expirations uint64, err error) {
+	expirations, err = t.fd.Internal().ReadUint64()
+	return expirations, changed(err)
+}
+
+// changed returns ErrClockChanged for ECANCELED, and err for all other errors.
+func changed(err error) error {
+	if errors.Is(err, unix.ECANCELED) {
+		return ErrClockChanged
+	}
+	return err
+}
+
+// ReadContext is like [TimerFD.Read], but parks the goroutine while there are no
+// expirations. It tries first: if the timer has expired, it returns the number even
+// if ctx has ended. With context.Background, ReadContext allocates nothing after
+// the first wait.
+//
+// Any number of goroutines may wait, and one of them reads each expiration. The
+// timer may be armed again in the meantime.
+//
+// ReadContext returns the error of ctx if ctx ends, and [fd.ErrClosed] if t is
+// closed. It returns EINVAL if ctx is nil, and [ErrClockChanged] like Read.
+func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err error) {
+	expirations, err = t.fd.ReadUint64Context(ctx)
+	return expirations, changed(err)
+}
