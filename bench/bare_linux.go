@@ -1,80 +1,64 @@
 package main
 
 import (
-	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/bare"
 )
 
-// The calls that a program could make itself with nothing in between: no guard,
-// no scheduler. They are the yardstick.
+// The bare calls are the yardstick: no reference count, and no word to the
+// scheduler.
 
+// bareWriteRead makes its calls in a loop, because a function for each would
+// count as a cost of the bare call.
 func bareWriteRead(n, w, r int, p []byte) error {
-	// In one function, so that nothing is in between here either.
-	size := uintptr(len(p))
 	for range n {
-		k, _, errno := syscall.RawSyscall(unix.SYS_WRITE, uintptr(w), uintptr(unsafe.Pointer(unsafe.SliceData(p))), size)
-		if errno != 0 || k != size {
-			return whole(int(k), errno, len(p))
+		if k := bare.Call3(unix.SYS_WRITE, uintptr(w), unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p))); k != len(p) {
+			return bareError(k)
 		}
-		k, _, errno = syscall.RawSyscall(unix.SYS_READ, uintptr(r), uintptr(unsafe.Pointer(unsafe.SliceData(p))), size)
-		if errno != 0 || k != size {
-			return whole(int(k), errno, len(p))
+		if k := bare.Call3(unix.SYS_READ, uintptr(r), unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p))); k != len(p) {
+			return bareError(k)
 		}
 	}
 	return nil
 }
 
-func whole(n int, errno syscall.Errno, want int) error {
-	switch {
-	case errno != 0:
-		return errno
-	case n != want:
-		return errShort
-	}
-	return nil
+func bareSignalWait(n, fd int) error {
+	b := one()
+	return bareWriteRead(n, fd, fd, b[:])
 }
 
-func bareEventfd() (int, error) {
-	fd, _, errno := syscall.RawSyscall(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, 0)
-	if errno != 0 {
-		return -1, errno
+// bareOpenSignalClose opens an eventfd, adds 1 to it and closes it.
+func bareOpenSignalClose() error {
+	fd := bare.Call4(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, nil, nil)
+	if fd < 0 {
+		return bareError(fd)
 	}
-	return int(fd), nil
-}
-
-func bareClose(fd int) error {
-	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
-		return errno
+	b := one()
+	if k := bare.Call3(unix.SYS_WRITE, uintptr(fd), unsafe.Pointer(&b), 8); k != 8 {
+		return bareError(k)
+	}
+	if k := bare.Call3(unix.SYS_CLOSE, uintptr(fd), nil, 0); k != 0 {
+		return bareError(k)
 	}
 	return nil
 }
 
 func bareArm(fd int, d time.Duration) error {
 	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
-	if _, _, errno := syscall.RawSyscall6(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, uintptr(unsafe.Pointer(&spec)), 0, 0, 0); errno != 0 {
-		return errno
+	if k := bare.Call4(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, unsafe.Pointer(&spec), nil); k != 0 {
+		return bareError(k)
 	}
 	return nil
 }
 
-// escapingCall is a raw call as a package of its own would offer it through a
-// variable or an interface: what the buffer points to is on the heap.
-var escapingCall = func(trap, fd uintptr, p unsafe.Pointer, n uintptr) (uintptr, syscall.Errno) {
-	r, _, errno := syscall.RawSyscall(trap, fd, uintptr(p), n)
-	return r, errno
-}
-
-// escapingSignalWait is what the bare calls of an eventfd become that way.
-func escapingSignalWait(fd int) error {
-	signal := one()
-	n, errno := escapingCall(unix.SYS_WRITE, uintptr(fd), unsafe.Pointer(&signal), 8)
-	if err := whole(int(n), errno, 8); err != nil {
-		return err
+// bareError returns the error of a bare call whose result was not expected.
+func bareError(result int) error {
+	if result < 0 {
+		return unix.Errno(-result)
 	}
-	var wait [8]byte
-	n, errno = escapingCall(unix.SYS_READ, uintptr(fd), unsafe.Pointer(&wait), 8)
-	return whole(int(n), errno, 8)
+	return errShort
 }

@@ -22,64 +22,61 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// The rows start this program again, for their children.
+	// The rows start this program again as their children.
 	if isChild, err := runChild(); isChild {
 		exit(err)
 	}
-	// Under the race detector each child would take a second to end.
+	// The race detector delays the end of each child by a second.
 	_ = os.Setenv("GORACE", "atexit_sleep_ms=10 "+os.Getenv("GORACE"))
 	systest.Main(m)
 }
 
 const few = 2
 
-// Every way of every row does its work: what fails returns an error.
-func TestRows(t *testing.T) {
+func TestRowMeasuresEachWay(t *testing.T) {
 	names := make(map[string]bool)
 	for _, r := range rows() {
 		t.Run(r.name, func(t *testing.T) {
-			assert.False(t, names[r.name], "a row for -run to choose")
+			assert.False(t, names[r.name], "the name is unique")
 			names[r.name] = true
 
 			result, err := r.measure(span{rounds: few})
 			require.NoError(t, err)
-			assert.Equal(t, few, result.rounds)
-			if len(result.ways) == 1 {
+			if len(result.Ways) == 1 {
 				assert.Contains(t, strings.Join(result.notes, "\n"), "iofd is left out")
 				return
 			}
-			assert.EqualValues(t, 1, result.ways[0].median)
-			assert.Positive(t, result.ways[0].each)
-			assert.Regexp(t, "^iofd", result.ways[1].name)
-			assert.Equal(t, r.bothLanes, result.ways[min(2, len(result.ways)-1)].name == "iofd (shared lane)")
-			for _, w := range result.ways {
-				assert.Positive(t, w.low, w.name)
-				assert.LessOrEqual(t, w.low, w.median, w.name)
-				assert.LessOrEqual(t, w.median, w.high, w.name)
-				if !strings.HasPrefix(w.name, "C, ") {
-					require.NotNil(t, w.allocs, w.name)
-					assert.GreaterOrEqual(t, *w.allocs, 0.0, w.name)
+			assert.EqualValues(t, 1, result.Ways[0].Median)
+			assert.Positive(t, result.Ways[0].Each)
+			assert.Regexp(t, "^iofd", result.Ways[1].Name)
+			assert.Equal(t, r.bothCounts, result.Ways[min(2, len(result.Ways)-1)].Name == "iofd (atomic count)")
+			for _, w := range result.Ways {
+				assert.Positive(t, w.Low, w.Name)
+				assert.LessOrEqual(t, w.Low, w.Median, w.Name)
+				assert.LessOrEqual(t, w.Median, w.High, w.Name)
+				if !strings.HasPrefix(w.Name, "C, ") {
+					require.NotNil(t, w.Allocs, w.Name)
+					assert.GreaterOrEqual(t, *w.Allocs, 0.0, w.Name)
 				}
 			}
 		})
 	}
 }
 
-func TestTallies(t *testing.T) {
+func TestTallyFillsEachColumn(t *testing.T) {
 	for _, tally := range tallies() {
 		t.Run(tally.name, func(t *testing.T) {
 			result, err := tally.measure(span{rounds: few})
 			require.NoError(t, err)
-			require.NotEmpty(t, result.got)
-			for _, line := range result.got {
-				assert.Len(t, line.values, len(tally.columns), line.name)
+			require.NotEmpty(t, result.Lines)
+			for _, line := range result.Lines {
+				assert.Len(t, line.Values, len(tally.columns), line.Name)
 			}
 		})
 	}
 }
 
-// What a way cannot do ends the measurement, and what was opened is closed.
-func TestFailure(t *testing.T) {
+func TestRowFailsWithItsWays(t *testing.T) {
 	broken := errors.New("broken")
 	closed := 0
 	for _, failAt := range []int{0, 1, 2, 3} {
@@ -110,7 +107,7 @@ func TestFailure(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 }
 
-func TestSpan(t *testing.T) {
+func TestSpanEndsAfterRoundsOrTime(t *testing.T) {
 	count := func(s span) (n int) {
 		for range s.all() {
 			n++
@@ -124,7 +121,7 @@ func TestSpan(t *testing.T) {
 	assert.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
 }
 
-func TestQuantile(t *testing.T) {
+func TestQuantileSortsCopy(t *testing.T) {
 	values := []float64{5, 1, 4, 2, 3}
 	for part, want := range []float64{1, 2, 3, 4} {
 		assert.Equal(t, want, quantile(values, part, 4))
@@ -132,44 +129,82 @@ func TestQuantile(t *testing.T) {
 	assert.Equal(t, []float64{5, 1, 4, 2, 3}, values)
 }
 
-func TestMeasureAll(t *testing.T) {
+func TestMeasureAllMatchesNames(t *testing.T) {
 	var progress bytes.Buffer
 	all, err := measureAll(regexp.MustCompile("^timer"), span{rounds: few}, &progress)
 	require.NoError(t, err)
-	assert.Len(t, all.rows, 1)
-	assert.Len(t, all.tallies, 1)
-	assert.Equal(t, "1 of 2: "+all.rows[0].name+"\n2 of 2: "+all.tallies[0].name+"\n", progress.String())
+	assert.Len(t, all.Rows, 1)
+	assert.Len(t, all.Tallies, 1)
+	assert.Equal(t, "1 of 2: "+all.Rows[0].Name+"\n2 of 2: "+all.Tallies[0].Name+"\n", progress.String())
 
 	_, err = measureAll(regexp.MustCompile("no such row"), span{rounds: few}, io.Discard)
 	assert.ErrorContains(t, err, "no such row")
 }
 
-// sample has numbers of all sizes, a way that does not count allocations, and one
-// far beyond the scale.
+func TestMeasureInMergesProcesses(t *testing.T) {
+	var progress bytes.Buffer
+	all, err := measureIn(2, regexp.MustCompile("^timer"), few, &progress)
+	require.NoError(t, err)
+	assert.Equal(t, 2, all.processes)
+	assert.Len(t, all.Rows, 1)
+	assert.Len(t, all.Tallies, 1)
+	assert.Regexp(t, "(?s)^process 1 of 2\n1 of 2: .*process 2 of 2\n1 of 2: ", progress.String())
+
+	_, err = measureIn(2, regexp.MustCompile("no such row"), few, &progress)
+	assert.Error(t, err)
+	assert.Contains(t, progress.String(), "no row matches no such row")
+}
+
+func TestMediansAreOverProcesses(t *testing.T) {
+	var all []report
+	for _, factor := range []float64{1, 5, 3, 4, 2} {
+		r := sample()
+		way := &r.Rows[0].Ways[1]
+		way.Median, way.Each, *way.Allocs = factor, time.Duration(10*factor), 100*factor
+		r.Tallies[0].Lines[0].Values[0] = 1000 * factor
+		r.Notes = append(r.Notes, fmt.Sprint("limit ", factor > 2))
+		all = append(all, *r)
+	}
+	got, err := medians(all)
+	require.NoError(t, err)
+	allocs := 300.0
+	assert.Equal(t, wayResult{"iofd", 2, 3, 4, 30, &allocs}, got.Rows[0].Ways[1])
+	assert.Equal(t, []float64{3000}, got.Tallies[0].Lines[0].Values)
+	assert.Equal(t, append(sample().Notes, "limit false", "limit true"), got.Notes)
+	assert.Equal(t, 5, got.processes)
+
+	all[1].Rows[1].Ways = all[1].Rows[1].Ways[:1]
+	_, err = medians(all)
+	assert.Error(t, err)
+}
+
+// sample has numbers of all sizes. One way counts no allocations, and one is far
+// beyond the scale.
 func sample() *report {
 	allocs := func(n float64) *float64 { return &n }
 	return &report{
-		rows: []rowResult{{
-			name: "work <1>", rounds: 9,
-			ways: []wayResult{
+		processes: 1,
+		Rows: []rowResult{{
+			Name: "work <1>",
+			Ways: []wayResult{
 				{"bare calls", 1, 1, 1, 792, allocs(0)},
 				{"iofd", 0.98, 1.0234, 1.07, 800, allocs(0.04)},
 				{"C", 12.345, 23.456, 234.56, 16000, nil},
 				{"channel", 0.01, 0.02, 0.03, 9, allocs(1.96)},
 			},
 		}, {
-			name: "more work", rounds: 9,
-			ways: []wayResult{
+			Name: "more work",
+			Ways: []wayResult{
 				{"exec.Cmd", 1, 1, 1, 1283868, allocs(34)},
 				{"iofd", 0.6, 1.2, 1.3, 1300000, allocs(43.27)},
 			},
 		}},
-		tallies: []tallyResult{{tally: tally{name: "sizes", columns: []string{"bytes"}}, got: []tallyLine{{"iofd", []string{"48"}}}}},
-		notes:   []string{"more work: something is left out"},
+		Tallies: []tallyResult{{Name: "sizes", Columns: []string{"bytes"}, Format: "%.0f", Lines: []tallyLine{{"iofd", []float64{48}}}}},
+		Notes:   []string{"more work: something is left out"},
 	}
 }
 
-func TestTable(t *testing.T) {
+func TestTableShowsResults(t *testing.T) {
 	var text bytes.Buffer
 	require.NoError(t, sample().print(&text))
 	lines := strings.Split(text.String(), "\n")
@@ -190,7 +225,7 @@ func TestTable(t *testing.T) {
 	assert.Contains(t, text.String(), "\nmore work: something is left out\n")
 }
 
-func TestPlot(t *testing.T) {
+func TestPlotShowsRatios(t *testing.T) {
 	dir := t.TempDir()
 	svgName, pngName := filepath.Join(dir, "plot.svg"), filepath.Join(dir, "plot.png")
 	require.NoError(t, sample().plot(svgName, pngName))
@@ -217,11 +252,11 @@ func TestPlot(t *testing.T) {
 	defer file.Close()
 	picture, err := png.Decode(file)
 	require.NoError(t, err)
-	// A background of its own, for readers whose page is dark.
+	// The plot has its own background, because the page may be dark.
 	r, g, b, a := picture.At(0, 0).RGBA()
 	assert.Equal(t, []uint32{0xffff, 0xffff, 0xffff, 0xffff}, []uint32{r, g, b, a})
 	assert.InDelta(t, float64(plotWidth)*pngDPI/72, picture.Bounds().Dx(), 1)
-	assert.Positive(t, pixels(picture.Bounds().Dx(), picture.Bounds().Dy(), picture.At, ours), "the points are there")
+	assert.Positive(t, pixels(picture.Bounds().Dx(), picture.Bounds().Dy(), picture.At, ours), "points")
 
 	assert.NoError(t, sample().plot("", ""))
 	assert.Error(t, sample().plot(filepath.Join(dir, "no", "plot.svg"), ""))
@@ -238,7 +273,7 @@ func pixels(width, height int, at func(x, y int) color.Color, want color.RGBA) (
 	return n
 }
 
-func TestBrief(t *testing.T) {
+func TestBriefRoundsToThreeDigits(t *testing.T) {
 	for d, want := range map[time.Duration]string{
 		0: "0 ns", 792: "792 ns", 1049: "1.05 µs", 52_700: "52.7 µs", 1_283_868: "1.28 ms", 2 * time.Minute: "120 s",
 	} {

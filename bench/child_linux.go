@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// childMark is the environment variable that tells a child what it is for.
+// childMark is the environment variable that tells a child its role.
 const childMark = "IOFD_BENCH_CHILD"
 
-// runChild does a child's part, if this process is one.
+// runChild does the work of a child, if this process is one.
 func runChild() (isChild bool, err error) {
 	role, isChild := os.LookupEnv(childMark)
 	if !isChild {
@@ -23,7 +23,11 @@ func runChild() (isChild bool, err error) {
 	}
 	role, argument, _ := strings.Cut(role, ":")
 	switch role {
-	case "lane":
+	case "measure":
+		return true, measureChild(argument)
+	case "first":
+		return true, firstChild(argument)
+	case "row":
 		return true, serveRow(argument)
 	case "echo":
 		return true, echo(argument)
@@ -32,7 +36,27 @@ func runChild() (isChild bool, err error) {
 	case "receive":
 		return true, receive()
 	}
-	return true, fmt.Errorf("no child is for %q", role)
+	return true, fmt.Errorf("no child has the role %q", role)
+}
+
+// output runs this program once more, and returns what it prints.
+func output(role string, stderr io.Writer) ([]byte, error) {
+	cmd, err := command(role)
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = stderr
+	return cmd.Output()
+}
+
+func command(role string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = append(os.Environ(), childMark+"="+role)
+	return cmd, nil
 }
 
 // A child is a process that works with this one until its standard input ends.
@@ -41,14 +65,13 @@ type child struct {
 	out *bufio.Reader
 }
 
-// startChild starts this program once more; files are its descriptors 3 and on.
+// startChild starts this program once more. The files are its descriptors from 3.
 func startChild(o *opened, role string, env []string, files ...*os.File) (*child, error) {
-	self, err := os.Executable()
+	cmd, err := command(role)
 	if err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(self)
-	cmd.Env = append(append(os.Environ(), env...), childMark+"="+role)
+	cmd.Env = append(cmd.Env, env...)
 	cmd.ExtraFiles = files
 	return start(o, cmd)
 }
@@ -71,8 +94,8 @@ func start(o *opened, cmd *exec.Cmd) (*child, error) {
 	go func() {
 		_, err := cmd.Process.Wait()
 		if !done.Load() {
-			// Who waits for a sign of it would do so for good.
-			exit(fmt.Errorf("%v has ended too early", cmd))
+			// A way that waits for the child would never return.
+			exit(fmt.Errorf("%v ended too early", cmd))
 		}
 		ended <- err
 	}()
@@ -86,7 +109,7 @@ func start(o *opened, cmd *exec.Cmd) (*child, error) {
 	return &child{in, bufio.NewReader(out)}, nil
 }
 
-// way returns a way that the child runs and times by its own clock.
+// way returns a way that the child runs and times.
 func (c *child) way(name string) way {
 	return way{name: name, run: func(n int) (lap, error) {
 		answer, err := c.ask("run", n)
@@ -94,7 +117,7 @@ func (c *child) way(name string) way {
 	}}
 }
 
-// ask returns the answer to a question: up to two numbers.
+// ask returns the answer of the child, at most two numbers.
 func (c *child) ask(what string, n int) (answer [2]float64, err error) {
 	if _, err := fmt.Fprintln(c.in, what, n); err != nil {
 		return answer, err
@@ -112,7 +135,7 @@ func (c *child) ask(what string, n int) (answer [2]float64, err error) {
 }
 
 // serve answers [child.ask] until the input ends. It runs w beside a yardstick,
-// as times of two processes do not compare well.
+// because the times of two processes do not compare well.
 func serve(yardstick, w way) error {
 	for asked := 0; ; asked++ {
 		var (
@@ -129,7 +152,7 @@ func serve(yardstick, w way) error {
 		}
 		switch what {
 		case "run":
-			// The parent was at work meanwhile: the first lap warms the caches.
+			// The parent has used the processor until now. The first lap warms the caches.
 			pair := []way{w, yardstick, w}
 			if asked%2 == 1 {
 				pair = []way{yardstick, w, yardstick}
@@ -153,7 +176,7 @@ func serve(yardstick, w way) error {
 	}
 }
 
-// endWithInput ends a child that has no other use for its input.
+// endWithInput ends this child when its input ends.
 func endWithInput() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
@@ -161,14 +184,14 @@ func endWithInput() {
 	}()
 }
 
-// sharedLane returns the library's way of a row, in a child in which the
-// environment forbids the lane that belongs to one goroutine.
-func sharedLane(o *opened, row string) (way, error) {
-	c, err := startChild(o, "lane:"+row, []string{"IOFD_REFCOUNT=atomic"})
+// atomicCount returns the library's way of a row, in a child that uses the atomic
+// reference count only. IOFD_LANE is the name of the setting in iofd 0.1.
+func atomicCount(o *opened, row string) (way, error) {
+	c, err := startChild(o, "row:"+row, []string{"IOFD_REFCOUNT=atomic", "IOFD_LANE=shared"})
 	if err != nil {
 		return way{}, err
 	}
-	w := c.way("iofd (shared lane)")
+	w := c.way("iofd (atomic count)")
 	w.allocs = func(n int) (float64, error) {
 		answer, err := c.ask("allocs", n)
 		return answer[0], err
@@ -177,16 +200,20 @@ func sharedLane(o *opened, row string) (way, error) {
 }
 
 func serveRow(name string) error {
-	for _, r := range rows() {
-		if r.name != name {
-			continue
-		}
-		var o opened
-		ways, err := r.open(&o)
-		if err != nil {
-			return err
-		}
-		return serve(ways[0], ways[1])
+	var o opened
+	ways, err := openRow(&o, name)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("no row is called %q", name)
+	return serve(ways[0], ways[1])
+}
+
+// openRow returns the ways of the row with this name.
+func openRow(o *opened, name string) ([]way, error) {
+	for _, r := range rows() {
+		if r.name == name {
+			return r.open(o)
+		}
+	}
+	return nil, fmt.Errorf("no row has the name %q", name)
 }

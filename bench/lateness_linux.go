@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 	"time"
 
@@ -11,13 +10,14 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// delay is what the timers of [lateness] are armed with: long enough for the
-// processor to fall asleep.
+// delay is the time of the timers of [lateness]. It is long enough for the
+// processor to go idle.
 const delay = time.Millisecond
 
 var lateness = tally{
 	name:    "timer, armed with 1 ms: how late the goroutine runs",
 	columns: []string{"p50", "p90", "p99"},
+	format:  "%.1f µs",
 	lines: func(o *opened, s span) ([]tallyLine, error) {
 		ours, err := timerfd.New(timerfd.Monotonic)
 		if err != nil {
@@ -67,14 +67,14 @@ var lateness = tally{
 				if err := ways[j].sleep(); err != nil {
 					return nil, err
 				}
-				late[j] = append(late[j], float64(time.Since(start)-delay))
+				late[j] = append(late[j], float64(time.Since(start)-delay)/1e3)
 			}
 		}
 		var lines []tallyLine
 		for j, w := range ways {
-			line := tallyLine{name: w.name}
+			line := tallyLine{Name: w.name}
 			for _, percent := range []int{50, 90, 99} {
-				line.values = append(line.values, fmt.Sprintf("%.1f µs", quantile(late[j], percent, 100)/1e3))
+				line.Values = append(line.Values, quantile(late[j], percent, 100))
 			}
 			lines = append(lines, line)
 		}

@@ -1,10 +1,16 @@
-// Bench measures what the library's calls cost beside the bare system calls and
-// beside what a program would use instead, in about two minutes: go run ./bench
+// Bench compares the library's calls with the bare system calls, and with other
+// ways to do the same work. It takes about five minutes: go run ./bench
 //
-// Each row is measured in paired rounds: a round does the same work in every way,
-// one way after the other, so that what slows the machine down slows them all.
-// What is shown is each way's time as a ratio to that of the first way in the same
-// round: the median over the rounds, and the quartiles.
+// The first way of each row is the row's yardstick. A bare system call is an
+// assembly stub that loads the registers and enters the kernel.
+//
+// Bench measures each row in paired rounds. A round does the same work in every
+// way, so a disturbance of the machine slows all ways down. The ratio of a way is
+// its time divided by the yardstick's time in the same round.
+//
+// Bench measures in several processes, because a process can be lucky with its
+// memory from start to end. The figure of a way is the median over the processes
+// of each process's median ratio. The quartiles are those over the processes.
 package main
 
 import (
@@ -19,32 +25,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// rowTime is how long a row is measured: all of them take about two minutes.
-const rowTime = 5200 * time.Millisecond
+// rowTime is the time for a row in one process.
+const rowTime = 2 * time.Second
 
 func main() {
 	if isChild, err := runChild(); isChild {
 		exit(err)
 	}
 	var (
-		rounds   = flag.Int("rounds", 0, "measure `N` rounds of each row; 0: as many as fit into its time")
-		run      = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
-		svg, png = flag.String("svg", "", "plot the ratios into `FILE`, as SVG"), flag.String("png", "", "plot the ratios into `FILE`, as PNG")
+		processes = flag.Int("processes", 5, "measure in `N` processes; the quartiles are over them, or over the rounds if N is 1")
+		rounds    = flag.Int("rounds", 0, "measure `N` rounds of each row in a process; 0: as many as fit into 2 s")
+		run       = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
+		svg, png  = flag.String("svg", "", "plot the ratios into `FILE`, as SVG"), flag.String("png", "", "plot the ratios into `FILE`, as PNG")
 	)
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nMeasures the library beside its peers, and prints a table.")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nCompares the library with bare system calls and its peers. Prints a table.")
 		flag.PrintDefaults()
 	}
 	flag.Parse()
 	match, err := regexp.Compile(*run)
-	if err != nil || flag.NArg() > 0 || *rounds < 0 {
+	if err != nil || flag.NArg() > 0 || *rounds < 0 || *processes < 1 {
 		if err != nil {
 			fmt.Fprintln(os.Stderr, "bench: -run:", err)
 		}
 		flag.Usage()
 		os.Exit(2)
 	}
-	all, err := measureAll(match, span{*rounds, rowTime}, os.Stderr)
+	all, err := measureIn(*processes, match, *rounds, os.Stderr)
 	if err != nil {
 		exit(err)
 	}
@@ -59,20 +66,21 @@ func exit(err error) {
 	os.Exit(0)
 }
 
-// A report is what was measured.
+// A report holds all results.
 type report struct {
-	rows    []rowResult
-	tallies []tallyResult
-	notes   []string
+	Rows      []rowResult
+	Tallies   []tallyResult
+	Notes     []string
+	processes int
 }
 
-// measureAll measures what is called as match says.
+// measureAll measures the rows and tallies whose names match, in this process.
 func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, error) {
 	var (
 		rows    = matching(rows(), match, func(r row) string { return r.name })
 		tallies = matching(tallies(), match, func(t tally) string { return t.name })
 		say     = announcer(progress, len(rows)+len(tallies))
-		all     report
+		all     = report{processes: 1}
 	)
 	if len(rows)+len(tallies) == 0 {
 		return nil, fmt.Errorf("no row matches %v", match)
@@ -83,7 +91,7 @@ func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", r.name, err)
 		}
-		all.rows = append(all.rows, result)
+		all.Rows = append(all.Rows, result)
 		all.note(r.name, result.notes)
 	}
 	for _, t := range tallies {
@@ -92,7 +100,7 @@ func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, erro
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
-		all.tallies = append(all.tallies, result)
+		all.Tallies = append(all.Tallies, result)
 		all.note(t.name, result.notes)
 	}
 	say("")
@@ -101,7 +109,7 @@ func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, erro
 
 func (r *report) note(name string, notes []string) {
 	for _, n := range notes {
-		r.notes = append(r.notes, name+": "+n)
+		r.Notes = append(r.Notes, name+": "+n)
 	}
 }
 
@@ -115,8 +123,8 @@ func matching[T any](all []T, match *regexp.Regexp, name func(T) string) []T {
 	return some
 }
 
-// announcer returns a function that says what is measured now: on a terminal in
-// one line, which it clears when there is nothing more to say.
+// announcer returns a function that prints the name of the row that is measured
+// now. On a terminal all names share one line, and an empty name clears it.
 func announcer(w io.Writer, total int) func(name string) {
 	begin, end := "", "\n"
 	if f, ok := w.(*os.File); ok {

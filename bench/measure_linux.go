@@ -9,26 +9,27 @@ import (
 	"time"
 )
 
-// A row is one piece of work that can be done in several ways.
+// A row is one piece of work that bench does in several ways.
 type row struct {
 	name string
 
 	// open returns the ways, the yardstick first, the library's second.
 	open func(o *opened) ([]way, error)
 
-	// round is how long one way takes in a round: [shortRound] where 0.
+	// round is the least time that the yardstick takes in a round. Zero means
+	// [shortRound].
 	round time.Duration
 
-	// bothLanes has the library's way measured once more, in a child in which
-	// every call takes the lane that goroutines share.
-	bothLanes bool
+	// bothCounts adds the library's way in a child that uses the atomic reference
+	// count only.
+	bothCounts bool
 }
 
-// shortRound makes the rounds many, so that a disturbance spoils few.
+// shortRound allows many rounds, so that a disturbance spoils few of them.
 const shortRound = 500 * time.Microsecond
 
-// longRound is for work that begins with waking somebody up, which must not be
-// what is measured.
+// longRound is for work that begins with a wake-up, which the round must
+// outweigh.
 const longRound = 2 * time.Millisecond
 
 // A way does the work n times.
@@ -36,20 +37,20 @@ type way struct {
 	name string
 	run  func(n int) (lap, error)
 
-	// allocs returns the allocations of each time; nil where there is no telling.
+	// allocs returns the allocations of each time. It is nil for another program.
 	allocs func(n int) (float64, error)
 }
 
-// A lap is how long it took.
+// A lap is the time of n times.
 type lap struct {
 	time time.Duration
 
-	// yardstick is what it is to be compared to, if not to the first way's lap of
-	// the same round.
+	// yardstick is the time to compare with. Zero means the first way's lap in the
+	// same round.
 	yardstick time.Duration
 }
 
-// timed returns a way that is run in this process.
+// timed returns a way that runs in this process.
 func timed(name string, do func(n int) error) way {
 	return way{
 		name: name,
@@ -68,7 +69,7 @@ func timed(name string, do func(n int) error) way {
 	}
 }
 
-// against returns w with a yardstick of its own, which is run before it.
+// against returns w with its own yardstick, which runs before w.
 func against(yardstick, w way) way {
 	run := w.run
 	w.run = func(n int) (lap, error) {
@@ -83,13 +84,13 @@ func against(yardstick, w way) way {
 	return w
 }
 
-// A span says how often or how long to measure.
+// A span limits the rounds or the time of a row.
 type span struct {
-	rounds int // 0: as many as fit into time
+	rounds int // zero means as many as fit into time
 	time   time.Duration
 }
 
-// fewest is the number of rounds that are made when time is short.
+// fewest is the least number of rounds if the time is short.
 const fewest = 5
 
 func (s span) all() iter.Seq[int] {
@@ -107,17 +108,16 @@ func (s span) all() iter.Seq[int] {
 }
 
 type rowResult struct {
-	name   string
-	ways   []wayResult
-	rounds int
-	notes  []string
+	Name  string
+	Ways  []wayResult
+	notes []string
 }
 
 type wayResult struct {
-	name              string
-	low, median, high float64 // ratios to the first way: the quartiles
-	each              time.Duration
-	allocs            *float64
+	Name              string
+	Low, Median, High float64 // quartiles of the ratio to the first way
+	Each              time.Duration
+	Allocs            *float64
 }
 
 func (r row) measure(s span) (result rowResult, err error) {
@@ -127,23 +127,23 @@ func (r row) measure(s span) (result rowResult, err error) {
 	if err != nil {
 		return result, err
 	}
-	if r.bothLanes {
-		shared, err := sharedLane(&o, r.name)
+	if r.bothCounts {
+		atomic, err := atomicCount(&o, r.name)
 		if err != nil {
 			return result, err
 		}
-		ways = slices.Insert(ways, 2, shared)
+		ways = slices.Insert(ways, 2, atomic)
 	}
 	n, err := r.calibrate(ways)
 	if err != nil {
 		return result, err
 	}
-	// What earlier rows left is not to be collected in this one.
+	// Collect the garbage of earlier rows now, not in a round.
 	runtime.GC()
 
 	laps := make([][]lap, len(ways))
 	for round := range s.all() {
-		// Not always in the same order, in case one way favours the next.
+		// Change the order, because one way may favour the next.
 		for k := range ways {
 			j := (round + k) % len(ways)
 			l, err := ways[j].run(n)
@@ -153,7 +153,7 @@ func (r row) measure(s span) (result rowResult, err error) {
 			laps[j] = append(laps[j], l)
 		}
 	}
-	result = rowResult{name: r.name, rounds: len(laps[0]), notes: o.notes}
+	result = rowResult{Name: r.name, notes: o.notes}
 	for j, w := range ways {
 		var times, ratios []float64
 		for i, l := range laps[j] {
@@ -163,32 +163,27 @@ func (r row) measure(s span) (result rowResult, err error) {
 			times = append(times, float64(l.time))
 			ratios = append(ratios, float64(l.time)/float64(l.yardstick))
 		}
-		one := wayResult{
-			name:   w.name,
-			low:    quantile(ratios, 1, 4),
-			median: quantile(ratios, 2, 4),
-			high:   quantile(ratios, 3, 4),
-			each:   time.Duration(quantile(times, 2, 4) / float64(n)),
-		}
+		one := wayResult{Name: w.name, Each: time.Duration(median(times) / float64(n))}
+		one.Low, one.Median, one.High = quartiles(ratios)
 		if w.allocs != nil {
 			allocs, err := w.allocs(max(n, 10))
 			if err != nil {
 				return result, err
 			}
-			one.allocs = &allocs
+			one.Allocs = &allocs
 		}
-		result.ways = append(result.ways, one)
+		result.Ways = append(result.Ways, one)
 	}
 	return result, nil
 }
 
-// calibrate returns how often the work is done in a round.
+// calibrate returns the number of times that a way does the work in a round.
 func (r row) calibrate(ways []way) (int, error) {
 	atLeast := r.round
 	if atLeast == 0 {
 		atLeast = shortRound
 	}
-	// Once in every way, to start what starts with the first.
+	// The first time in each way may start threads, or open what it needs.
 	for _, w := range ways {
 		if _, err := w.run(1); err != nil {
 			return 0, fmt.Errorf("%s: %w", w.name, err)
@@ -202,7 +197,13 @@ func (r row) calibrate(ways []way) (int, error) {
 	}
 }
 
-// quantile returns the value that part of whole are below.
+func median(values []float64) float64 { return quantile(values, 1, 2) }
+
+func quartiles(values []float64) (low, median, high float64) {
+	return quantile(values, 1, 4), quantile(values, 2, 4), quantile(values, 3, 4)
+}
+
+// quantile returns the smallest value that is above part/whole of the values.
 func quantile(values []float64, part, whole int) float64 {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[len(sorted)*part/whole]

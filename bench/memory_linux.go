@@ -14,6 +14,7 @@ import (
 var memory = tally{
 	name:    "memory of an open handle in the process",
 	columns: []string{"bytes"},
+	format:  "%.0f",
 	lines: func(o *opened, s span) ([]tallyLine, error) {
 		wanted := 10_000
 		if s.rounds > 0 {
@@ -25,7 +26,7 @@ var memory = tally{
 			open        func() (io.Closer, error)
 		}{
 			{"iofd eventfd", 1, func() (io.Closer, error) { return eventfd.New(0) }},
-			{"iofd eventfd that has been waited for", 2, waitedFor},
+			{"iofd eventfd, after a wait", 2, waitedFor},
 			{"os.File", 1, func() (io.Closer, error) { return eventfdFile() }},
 		}
 		descriptors := 0
@@ -38,12 +39,12 @@ var memory = tally{
 		}
 		count := room / descriptors
 		if count < wanted {
-			o.note("the mean of %d instead of %d: the limit of descriptors allows no more", count, wanted)
+			o.note("the mean of %d instead of %d handles, because of the limit of descriptors", count, wanted)
 		}
 		var lines []tallyLine
 		for _, w := range ways {
-			// All stay open to the end: the runtime uses again what it once had for its
-			// poller.
+			// The handles stay open to the end, because the runtime reuses the memory of
+			// its poller.
 			handles := make([]io.Closer, 0, count)
 			o.atEnd(func() error {
 				var errs []error
@@ -61,13 +62,13 @@ var memory = tally{
 				handles = append(handles, h)
 			}
 			each := (inUse() - before) / float64(count)
-			lines = append(lines, tallyLine{w.name, []string{fmt.Sprintf("%.0f", each)}})
+			lines = append(lines, tallyLine{w.name, []float64{each}})
 		}
 		return lines, nil
 	},
 }
 
-// waitedFor opens a handle and has it park a goroutine once.
+// waitedFor opens a handle and parks a goroutine on it once.
 func waitedFor() (io.Closer, error) {
 	e, err := eventfd.New(0)
 	if err != nil {
@@ -76,17 +77,17 @@ func waitedFor() (io.Closer, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Microsecond)
 	defer cancel()
 	if _, err := e.WaitContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		return nil, errors.Join(fmt.Errorf("nothing ended the wait: %w", err), e.Close())
+		return nil, errors.Join(fmt.Errorf("the wait did not end with its context: %w", err), e.Close())
 	}
 	return e, nil
 }
 
-// inUse returns the bytes on the heap, and those that the runtime keeps beside it
-// for its poller.
+// inUse returns the bytes on the heap, and the other memory of the runtime, which
+// includes its poller's.
 func inUse() float64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what the first has found is gone with the second
+	runtime.GC() // the second cycle sweeps the garbage of the first
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) + float64(m.OtherSys)
 }

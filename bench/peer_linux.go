@@ -10,16 +10,16 @@ import (
 //go:embed wake/wake.c
 var wakeSource []byte
 
-// inC returns what the same work takes in C, or notes why that is left out.
+// inC returns the same work in C, or adds a note why it is missing.
 func inC(o *opened, name, argument string) []way {
 	program, err := compile(o)
 	if err != nil {
-		o.note("the way in C is left out: %v", err)
+		o.note("the way in C is missing: %v", err)
 		return nil
 	}
 	c, err := start(o, exec.Command(program, argument))
 	if err != nil {
-		o.note("the way in C is left out: %v", err)
+		o.note("the way in C is missing: %v", err)
 		return nil
 	}
 	return []way{c.way(name)}

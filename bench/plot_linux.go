@@ -20,8 +20,8 @@ import (
 	"gonum.org/v1/plot/vg/vgsvg"
 )
 
-// The plot has one line for each way but the yardsticks: its name, the median as
-// a point, the quartiles as the ends of a bar, and the median as a number.
+// The plot has one line for each way except the yardsticks. A point is the median,
+// a bar reaches from quartile to quartile, and a number repeats the median.
 
 // Lengths are made for a README, which shows pictures about 640 points wide.
 const (
@@ -89,11 +89,11 @@ func (r *report) writeSVG(w io.Writer) error {
 
 // lines returns how many lines of text a row takes: its yardstick is named below
 // its name.
-func (r rowResult) lines() int { return max(2, len(r.ways)-1) }
+func (r rowResult) lines() int { return max(2, len(r.Ways)-1) }
 
 func (r *report) plotHeight() vg.Length {
 	h := head + foot
-	for _, row := range r.rows {
+	for _, row := range r.Rows {
 		h += vg.Length(row.lines())*linePitch + gap
 	}
 	return h
@@ -111,7 +111,7 @@ func (r *report) draw(c draw.Canvas) {
 	p.X.Tick.Color, p.X.Color = grid, grid
 	p.X.Padding = 0
 	p.Y.Min, p.Y.Max = 0, 1
-	p.Add(ratioLines{r.rows, c.Min.X + margin, c.Max.X - margin})
+	p.Add(ratioLines{r.Rows, c.Min.X + margin, c.Max.X - margin})
 
 	c.SetColor(paper)
 	c.Fill(c.Rectangle.Path())
@@ -130,9 +130,9 @@ func (r *report) draw(c draw.Canvas) {
 func (r *report) limits() (low, high float64) {
 	const least, most = 0.35, 4
 	low, high = 0.7, 1.6
-	for _, row := range r.rows {
-		for _, w := range row.ways {
-			low, high = min(low, w.median*0.9), max(high, w.median*1.1)
+	for _, row := range r.Rows {
+		for _, w := range row.Ways {
+			low, high = min(low, w.Median*0.9), max(high, w.Median*1.1)
 		}
 	}
 	return max(low, least), min(high, most)
@@ -177,11 +177,11 @@ func (l ratioLines) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 	y := c.Max.Y - gap/2 - linePitch/2
 	for _, row := range l.rows {
-		c.FillText(bold(8, ink), vg.Point{X: l.left + 4, Y: y}, row.name)
+		c.FillText(bold(8, ink), vg.Point{X: l.left + 4, Y: y}, row.Name)
 		c.FillText(text(7.5, faint), vg.Point{X: l.left + 4, Y: y - linePitch},
-			fmt.Sprintf("1 = %s, %s here", row.ways[0].name, brief(row.ways[0].each)))
+			fmt.Sprintf("1 = %s, %s here", row.Ways[0].Name, brief(row.Ways[0].Each)))
 		next := y - vg.Length(row.lines())*linePitch - gap
-		for _, w := range row.ways[1:] {
+		for _, w := range row.Ways[1:] {
 			drawWay(c, x, y, l.right-4, w)
 			y -= linePitch
 		}
@@ -191,20 +191,20 @@ func (l ratioLines) Plot(c draw.Canvas, p *plot.Plot) {
 
 func drawWay(c draw.Canvas, x func(float64) vg.Length, y, right vg.Length, w wayResult) {
 	shade, label := theirs, text(8, ink)
-	if strings.HasPrefix(w.name, "iofd") {
+	if strings.HasPrefix(w.Name, "iofd") {
 		shade, label = ours, bold(8, ours)
 	}
 	label.XAlign = draw.XRight
-	c.FillText(label, vg.Point{X: c.Min.X - 8, Y: y}, w.name)
-	c.FillText(label, vg.Point{X: right, Y: y}, ratio(w.median))
+	c.FillText(label, vg.Point{X: c.Min.X - 8, Y: y}, w.Name)
+	c.FillText(label, vg.Point{X: right, Y: y}, ratio(w.Median))
 	line := draw.LineStyle{Color: shade, Width: 1.6}
-	switch point := x(w.median); {
+	switch point := x(w.Median); {
 	case point < c.Min.X:
 		arrow(c, line, vg.Point{X: c.Min.X, Y: y}, 4)
 	case point > c.Max.X:
 		arrow(c, line, vg.Point{X: c.Max.X, Y: y}, -4)
 	default:
-		c.StrokeLines(line, c.ClipLinesX([]vg.Point{{X: x(w.low), Y: y}, {X: x(w.high), Y: y}})...)
+		c.StrokeLines(line, c.ClipLinesX([]vg.Point{{X: x(w.Low), Y: y}, {X: x(w.High), Y: y}})...)
 		c.DrawGlyph(draw.GlyphStyle{Color: shade, Radius: 2.8, Shape: draw.CircleGlyph{}}, vg.Point{X: point, Y: y})
 	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -10,8 +11,8 @@ import (
 
 func eventfdRows() []row {
 	return []row{
-		{name: "eventfd Signal+Wait", open: signalWaitWays, bothLanes: true},
-		{name: "eventfd open, Signal+Wait, close", open: openUseCloseWays},
+		{name: "eventfd Signal+Wait", open: signalWaitWays, bothCounts: true},
+		{name: "eventfd open, Signal, close", open: openSignalCloseWays},
 	}
 }
 
@@ -20,7 +21,7 @@ func signalWaitWays(o *opened) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	// What has a duplicate is shared, and takes the path that may block.
+	// A duplicate ends the fast path.
 	original, err := o.counter()
 	if err != nil {
 		return nil, err
@@ -30,17 +31,15 @@ func signalWaitWays(o *opened) ([]way, error) {
 		return nil, err
 	}
 	o.atEnd(duplicate.Close)
-	file, err := eventfdFile()
+	file, err := o.eventfdFile()
 	if err != nil {
 		return nil, err
 	}
-	o.atEnd(file.Close)
 	p := make([]byte, 8)
 	return []way{
 		timed("bare calls", func(n int) error { return bareSignalWait(n, e.Fd()) }),
 		timed("iofd", func(n int) error { return signalWait(n, e) }),
 		timed("iofd, after Dup", func(n int) error { return signalWait(n, original) }),
-		timed("raw, escaping buffers", times(func() error { return escapingSignalWait(e.Fd()) })),
 		timed("x/sys/unix", func(n int) error {
 			b := one()
 			return unixWriteRead(n, e.Fd(), e.Fd(), b[:])
@@ -53,8 +52,8 @@ func signalWaitWays(o *opened) ([]way, error) {
 	}, nil
 }
 
-// eventfdFile returns an eventfd as package os has it: watched by the runtime's
-// epoll(7), which each write wakes.
+// eventfdFile returns an eventfd as an os.File. The runtime's epoll(7) watches it,
+// and each write wakes epoll.
 func eventfdFile() (*os.File, error) {
 	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 	if err != nil {
@@ -63,51 +62,32 @@ func eventfdFile() (*os.File, error) {
 	return os.NewFile(uintptr(number), "eventfd"), nil
 }
 
-func openUseCloseWays(*opened) ([]way, error) {
-	p := make([]byte, 8)
+func openSignalCloseWays(*opened) ([]way, error) {
+	p := one()
 	return []way{
-		timed("bare calls", times(func() error {
-			number, err := bareEventfd()
-			if err != nil {
-				return err
-			}
-			if err := bareSignalWait(1, number); err != nil {
-				return err
-			}
-			return bareClose(number)
-		})),
+		timed("bare calls", times(bareOpenSignalClose)),
 		timed("iofd", times(func() error {
 			e, err := eventfd.New(0)
 			if err != nil {
 				return err
 			}
-			if err := signalWait(1, e); err != nil {
-				return err
-			}
-			return e.Close()
+			return errors.Join(e.Signal(1), e.Close())
 		})),
 		timed("x/sys/unix", times(func() error {
 			number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 			if err != nil {
 				return err
 			}
-			b := one()
-			if err := unixWriteRead(1, number, number, b[:]); err != nil {
-				return err
-			}
-			return unix.Close(number)
+			_, err = unix.Write(number, p[:])
+			return errors.Join(err, unix.Close(number))
 		})),
 		timed("os.File", times(func() error {
 			file, err := eventfdFile()
 			if err != nil {
 				return err
 			}
-			b := one()
-			copy(p, b[:])
-			if err := writeRead(1, file, file, p); err != nil {
-				return err
-			}
-			return file.Close()
+			_, err = file.Write(p[:])
+			return errors.Join(err, file.Close())
 		})),
 	}, nil
 }

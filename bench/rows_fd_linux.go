@@ -9,52 +9,65 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// small is the size up to which a read or write is short, so that the way to the
-// call is seen.
+// small is the largest size for which bench measures both reference counts. The
+// copy of a larger buffer hides the difference.
 const small = 4 << 10
+
+// A kind is a kind of descriptor, in the mode of its constructor.
+type kind struct {
+	name  string
+	pair  func(o *opened) (ends, error)
+	sizes []int
+
+	// nonblock selects fd.NewNonblock and bare calls as its yardstick. Otherwise
+	// fd.New is compared with x/sys, because both tell the scheduler.
+	nonblock bool
+}
 
 func fdRows() []row {
 	var rows []row
-	for _, kind := range []struct {
-		name string
-		pair func(o *opened) (ends, error)
-		raw  bool // the library's calls do not tell the scheduler
-	}{
-		{"pipe", pipeEnds, true},
-		{"socket pair", socketEnds, true},
-		{"regular file", fileEnds, false},
+	for _, k := range []kind{
+		{"pipe", pipeEnds, []int{1, 4 << 10, 64 << 10}, true},
+		{"pipe by fd.New", pipeEnds, []int{1}, false},
+		{"socket pair", socketEnds, []int{1, 4 << 10, 64 << 10}, true},
+		{"regular file", fileEnds, []int{64, 4 << 10, 64 << 10}, false},
 	} {
-		for _, size := range []struct {
-			name string
-			n    int
-		}{{"1 B", 1}, {"4 KiB", 4 << 10}, {"64 KiB", 64 << 10}} {
+		for _, size := range k.sizes {
+			name := fmt.Sprintf("%s write+read %d B", k.name, size)
+			if size >= 1<<10 {
+				name = fmt.Sprintf("%s write+read %d KiB", k.name, size>>10)
+			}
 			rows = append(rows, row{
-				name:      fmt.Sprintf("%s write+read %s", kind.name, size.name),
-				open:      func(o *opened) ([]way, error) { return writeReadWays(o, kind.pair, size.n) },
-				bothLanes: kind.raw && size.n <= small,
+				name:       name,
+				open:       func(o *opened) ([]way, error) { return k.ways(o, size) },
+				bothCounts: k.nonblock && size <= small,
 			})
 		}
 	}
 	return rows
 }
 
-// ends are two descriptors: what is written to the one is read from the other.
+// ends are two descriptors. The bytes written to w can be read from r.
 type ends struct {
 	w, r int
 
-	// rewind, where there is one, has both go on at the start.
+	// rewind moves both to the start of a file. It is nil for other kinds.
 	rewind func() error
 }
 
-func writeReadWays(o *opened, pair func(*opened) (ends, error), size int) ([]way, error) {
-	raw, err := pair(o)
+func (k kind) ways(o *opened, size int) ([]way, error) {
+	raw, err := k.pair(o)
 	if err != nil {
 		return nil, err
 	}
-	w, r := fd.New(raw.w), fd.New(raw.r)
+	open := fd.New
+	if k.nonblock {
+		open = fd.NewNonblock
+	}
+	w, r := open(raw.w), open(raw.r)
 	o.atEnd(w.Close)
 	o.atEnd(r.Close)
-	theirs, err := raw.second(o, pair)
+	theirs, err := raw.second(o, k.pair)
 	if err != nil {
 		return nil, err
 	}
@@ -73,17 +86,19 @@ func writeReadWays(o *opened, pair func(*opened) (ends, error), size int) ([]way
 			return do(n)
 		})
 	}
-	return []way{
-		rewound(raw, "bare calls", func(n int) error { return bareWriteRead(n, raw.w, raw.r, p) }),
-		rewound(raw, "iofd", func(n int) error { return writeRead(n, w, r, p) }),
-		rewound(raw, "x/sys/unix", func(n int) error { return unixWriteRead(n, raw.w, raw.r, p) }),
-		rewound(theirs, "os.File", func(n int) error { return writeRead(n, wFile, rFile, p) }),
-	}, nil
+	direct := rewound(raw, "bare calls", func(n int) error { return bareWriteRead(n, raw.w, raw.r, p) })
+	ours := rewound(raw, "iofd", func(n int) error { return writeRead(n, w, r, p) })
+	xsys := rewound(raw, "x/sys/unix", func(n int) error { return unixWriteRead(n, raw.w, raw.r, p) })
+	files := rewound(theirs, "os.File", func(n int) error { return writeRead(n, wFile, rFile, p) })
+	if !k.nonblock {
+		return []way{xsys, ours, files}, nil
+	}
+	return []way{direct, ours, xsys, files}, nil
 }
 
-// second returns ends for package os. It watches pipes and sockets by epoll(7),
-// which each write wakes, so it has some of its own. Not so files, of which one has
-// its pages in the cache more than another.
+// second returns ends for package os. The poller of package os watches pipes and
+// sockets, and each write wakes the poller. So package os gets its own pair. It gets
+// the same file, because two files differ in how their pages are cached.
 func (e ends) second(o *opened, pair func(*opened) (ends, error)) (ends, error) {
 	if e.rewind == nil {
 		return pair(o)
@@ -111,8 +126,8 @@ func socketEnds(*opened) (ends, error) {
 	return ends{w: p[0], r: p[1]}, err
 }
 
-// fileEnds opens a new file twice, each with an offset of its own. The reader
-// follows the writer.
+// fileEnds opens a new file twice. Each has its own offset, and the reader follows
+// the writer.
 func fileEnds(o *opened) (ends, error) {
 	file, err := os.CreateTemp("", "iofd-bench-")
 	if err != nil {

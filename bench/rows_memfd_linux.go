@@ -73,8 +73,8 @@ func fill(m *memfd.MemFD, data []byte) error {
 	return mapping.Close()
 }
 
-// passWays give the receiver data that cannot change under its hands: a copy
-// through a pipe, or a sealed file. It looks at every byte, then answers.
+// passWays give the receiver data that cannot change: a copy through a pipe, or a
+// sealed file. The receiver reads every byte and answers.
 func passWays(o *opened) ([]way, error) {
 	pipeIn, pipeOut, err := os.Pipe()
 	if err != nil {
@@ -138,23 +138,20 @@ func passWays(o *opened) ([]way, error) {
 
 // pass sends a file to the receiver.
 func pass(socket int, m *memfd.MemFD) error {
-	err := m.FD().Control(func(number int) error {
-		return unix.Sendmsg(socket, []byte{byMemfd}, unix.UnixRights(number), nil, 0)
-	})
-	if err != nil {
+	if err := unix.Sendmsg(socket, []byte{byMemfd}, unix.UnixRights(m.Fd()), nil, 0); err != nil {
 		return err
 	}
 	return answered(socket)
 }
 
-// What the receiver is told to expect.
+// The first byte of a message tells the receiver which data follows.
 const (
 	byPipe byte = iota
 	byMemfd
 	byUnix
 )
 
-// sealed is what a receiver wants before it trusts that nothing changes.
+// sealed are the seals that the receiver requires.
 const sealed = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
 
 func answered(socket int) error {
@@ -166,7 +163,7 @@ func answered(socket int) error {
 	return err
 }
 
-// receive is the other process: descriptor 3 is the socket, 4 the pipe.
+// receive is the other process. Descriptor 3 is the socket, and 4 is the pipe.
 func receive() error {
 	endWithInput()
 	const socket = 3

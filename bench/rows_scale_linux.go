@@ -10,7 +10,7 @@ import (
 	"code.hybscloud.com/iofd/eventfd"
 )
 
-// What becomes of the cost when there are many handles, or many users of one.
+// scaleRows use many handles, or one handle in many goroutines.
 func scaleRows() []row {
 	return []row{
 		{name: "Signal+Wait on many handles in turn", open: manyHandleWays},
@@ -25,14 +25,14 @@ func manyHandleWays(o *opened) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	o.note("iofd's are against bare calls on as many handles, which cost more by themselves: they leave the cache")
+	o.note("iofd is compared with bare calls on as many handles, which do not fit into the cache")
 	var (
 		handles    []*eventfd.EventFD
 		ours, bare []way
 	)
 	for _, count := range handleCounts {
 		if count > room {
-			o.note("%d handles instead of %d: the limit of descriptors allows no more", room, count)
+			o.note("%d handles instead of %d, because of the limit of descriptors", room, count)
 			count = room
 		}
 		for len(handles) < count {
@@ -47,7 +47,7 @@ func manyHandleWays(o *opened) ([]way, error) {
 		if count == 1 {
 			name = "1 handle"
 		}
-		// Not the handles that the other has just been at.
+		// The two ways begin with different handles, so neither warms the cache.
 		bareInTurn := inTurn(some, 0, func(e *eventfd.EventFD) error { return bareSignalWait(1, e.Fd()) })
 		oursInTurn := inTurn(some, count/2, func(e *eventfd.EventFD) error { return signalWait(1, e) })
 		bare = append(bare, timed("bare calls, "+name, bareInTurn))
@@ -56,8 +56,8 @@ func manyHandleWays(o *opened) ([]way, error) {
 	return append(bare[:1:1], append(ours, bare[1:]...)...), nil
 }
 
-// inTurn does the work on one handle after the other, and goes on from there the
-// next time.
+// inTurn does the work on one handle after the other. The next call continues
+// with the next handle.
 func inTurn(handles []*eventfd.EventFD, next int, do func(*eventfd.EventFD) error) func(n int) error {
 	return times(func() error {
 		e := handles[next]
@@ -68,10 +68,10 @@ func inTurn(handles []*eventfd.EventFD, next int, do func(*eventfd.EventFD) erro
 	})
 }
 
-// makeRoom raises the limit of descriptors while the row is measured, and returns
-// how many more can be opened, at most what is wanted.
+// makeRoom raises the limit of descriptors until the end of the row. It returns
+// the number of descriptors that the row can open, at most want.
 func makeRoom(o *opened, want int) (int, error) {
-	const reserve = 100 // for those that are open, and those of children
+	const reserve = 100 // for the descriptors that are open now, and for children
 	var old unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &old); err != nil {
 		return 0, err
@@ -81,7 +81,7 @@ func makeRoom(o *opened, want int) (int, error) {
 	if old.Cur >= need {
 		return want, nil
 	}
-	// To raise the second limit is a privilege.
+	// Only a privileged process can raise the hard limit.
 	if unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: need, Max: max(need, old.Max)}) == nil {
 		return want, nil
 	}
@@ -92,7 +92,7 @@ func makeRoom(o *opened, want int) (int, error) {
 }
 
 func manyGoroutineWays(o *opened) ([]way, error) {
-	// A semaphore has one for each: no Wait finds what another has taken.
+	// Each Wait takes 1 from a semaphore, so it never finds zero.
 	e, err := eventfd.NewSemaphore(0)
 	if err != nil {
 		return nil, err

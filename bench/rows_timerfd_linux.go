@@ -9,7 +9,7 @@ import (
 )
 
 func timerfdRows() []row {
-	return []row{{name: "timerfd Arm", open: armWays, bothLanes: true}}
+	return []row{{name: "timerfd Arm", open: armWays, bothCounts: true}}
 }
 
 func armWays(o *opened) ([]way, error) {

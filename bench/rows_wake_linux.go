@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"os"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
@@ -11,205 +14,201 @@ import (
 
 var background = context.Background()
 
-// A round trip wakes the other side, and waits for being woken by it.
 func wakeRows() []row {
 	return []row{
-		{name: "wake-up round trip, goroutines", open: wakeGoroutineWays, round: longRound},
-		{name: "wake-up round trip, processes", open: wakeProcessWays, round: longRound},
+		{name: "two parked waits: round trip, goroutines", open: wakeGoroutineWays, round: longRound},
+		{name: "two parked waits: round trip, processes", open: wakeProcessWays, round: longRound},
 	}
 }
 
+// A line carries a wake-up in one direction.
+type line struct{ signal, wait func() error }
+
+// A trip is a round trip between two sides. Each side wakes the other and waits.
+type trip struct{ ping, pong line }
+
+func (t trip) once() error {
+	if err := t.ping.signal(); err != nil {
+		return err
+	}
+	return t.pong.wait()
+}
+
+// echo is the other side. It returns when a descriptor is closed.
+func (t trip) echo() error {
+	for {
+		if err := t.ping.wait(); err != nil {
+			return err
+		}
+		if err := t.pong.signal(); err != nil {
+			return err
+		}
+	}
+}
+
+// newTrip opens both lines of a trip.
+func newTrip(open func() (line, error)) (t trip, err error) {
+	if t.ping, err = open(); err != nil {
+		return t, err
+	}
+	t.pong, err = open()
+	return t, err
+}
+
 func wakeGoroutineWays(o *opened) ([]way, error) {
-	pipes, err := pipePair(o)
-	if err != nil {
-		return nil, err
-	}
-	files, err := eventfdFilePair(o)
-	if err != nil {
-		return nil, err
-	}
-	counters, err := counterPair(o, background)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithCancel(background)
 	o.atEnd(func() error { cancel(); return nil })
-	cancellable, err := counterPair(o, ctx)
-	if err != nil {
-		return nil, err
-	}
-	channels := channelTrip{make(chan struct{}), make(chan struct{})}
-	o.atEnd(func() error { close(channels.ping); return nil })
-
-	// Each ends when what it waits for is closed.
-	go func() { _ = pipes.echo() }()
-	go func() { _ = files.echo() }()
-	go func() { _ = counters.echo() }()
-	go func() { _ = cancellable.echo() }()
-	go channels.echo()
-
-	ways := []way{
-		timed("os.Pipe", times(pipes.trip)),
-		timed("iofd eventfd", times(counters.trip)),
-		timed("iofd eventfd, cancellable", times(cancellable.trip)),
-		timed("os.File of an eventfd", times(files.trip)),
-		timed("channel", func(n int) error {
-			for range n {
-				channels.ping <- struct{}{}
-				<-channels.pong
-			}
-			return nil
-		}),
+	var ways []way
+	for _, w := range []struct {
+		name string
+		open func() (line, error)
+	}{
+		{"os.Pipe", func() (line, error) {
+			r, w, err := osPipe(o)
+			return fileLine(r, w), err
+		}},
+		{"iofd eventfd", func() (line, error) { return counterLine(o, background) }},
+		{"iofd eventfd, cancellable", func() (line, error) { return counterLine(o, ctx) }},
+		{"iofd pipe by fd.NewNonblock", func() (line, error) { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
+		{"iofd pipe by fd.New", func() (line, error) { return pipeLine(o, fd.New, unix.O_NONBLOCK) }},
+		{"iofd pipe in blocking mode", func() (line, error) { return pipeLine(o, fd.New, 0) }},
+		{"os.File of an eventfd", func() (line, error) {
+			file, err := o.eventfdFile()
+			return fileLine(file, file), err
+		}},
+		{"channel", func() (line, error) { return channelLine(o), nil }},
+	} {
+		t, err := newTrip(w.open)
+		if err != nil {
+			return nil, err
+		}
+		go func() { _ = t.echo() }()
+		ways = append(ways, timed(w.name, times(t.once)))
 	}
 	return append(ways, inC(o, "C, two threads", "threads")...), nil
 }
 
-type channelTrip struct{ ping, pong chan struct{} }
+func counterLine(o *opened, ctx context.Context) (line, error) {
+	e, err := o.counter()
+	return eventLine(ctx, e), err
+}
 
-func (t channelTrip) echo() {
-	for range t.ping {
-		t.pong <- struct{}{}
+func eventLine(ctx context.Context, e *eventfd.EventFD) line {
+	return line{
+		func() error { return e.Signal(1) },
+		func() error { _, err := e.WaitContext(ctx); return err },
 	}
 }
 
-type counterTrip struct {
-	ctx        context.Context
-	ping, pong *eventfd.EventFD
-}
-
-func counterPair(o *opened, ctx context.Context) (t counterTrip, err error) {
-	t.ctx = ctx
-	if t.ping, err = o.counter(); err != nil {
-		return t, err
+func pipeLine(o *opened, open func(int) *fd.FD, flags int) (line, error) {
+	var p [2]int
+	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|flags); err != nil {
+		return line{}, err
 	}
-	t.pong, err = o.counter()
-	return t, err
+	r, w := open(p[0]), open(p[1])
+	o.atEnd(r.Close)
+	o.atEnd(w.Close)
+	out, in := make([]byte, 1), make([]byte, 1)
+	return line{
+		func() error { _, err := w.Write(out); return err },
+		func() error { _, err := r.ReadContext(background, in); return err },
+	}, nil
 }
 
-func (t counterTrip) trip() error {
-	if err := t.ping.Signal(1); err != nil {
-		return err
-	}
-	_, err := t.pong.WaitContext(t.ctx)
-	return err
-}
-
-func (t counterTrip) echo() error {
-	for {
-		if _, err := t.ping.WaitContext(t.ctx); err != nil {
-			return err
-		}
-		if err := t.pong.Signal(1); err != nil {
-			return err
-		}
+// fileLine sends 8 bytes, because an eventfd takes no fewer.
+func fileLine(r, w *os.File) line {
+	out, in := one(), make([]byte, 8)
+	return line{
+		func() error { _, err := w.Write(out[:]); return err },
+		func() error { _, err := r.Read(in); return err },
 	}
 }
 
-// Of a fileTrip each side has one end of either pipe, or both have two eventfds.
-type fileTrip struct {
-	pingIn, pongOut *os.File // the echo's
-	pingOut, pongIn *os.File
-
-	here, there [8]byte
+func channelLine(o *opened) line {
+	c := make(chan struct{})
+	o.atEnd(func() error { close(c); return nil })
+	return line{
+		func() error { c <- struct{}{}; return nil },
+		func() error {
+			if _, ok := <-c; !ok {
+				return io.EOF
+			}
+			return nil
+		},
+	}
 }
 
-func pipePair(o *opened) (t *fileTrip, err error) {
-	t = &fileTrip{here: one()}
-	if t.pingIn, t.pingOut, err = os.Pipe(); err != nil {
-		return nil, err
+func osPipe(o *opened) (r, w *os.File, err error) {
+	r, w, err = os.Pipe()
+	if err == nil {
+		o.atEnd(r.Close)
+		o.atEnd(w.Close)
 	}
-	o.atEnd(t.pingIn.Close)
-	o.atEnd(t.pingOut.Close)
-	if t.pongIn, t.pongOut, err = os.Pipe(); err != nil {
-		return nil, err
-	}
-	o.atEnd(t.pongIn.Close)
-	o.atEnd(t.pongOut.Close)
-	return t, nil
-}
-
-func eventfdFilePair(o *opened) (*fileTrip, error) {
-	ping, err := eventfdFile()
-	if err != nil {
-		return nil, err
-	}
-	o.atEnd(ping.Close)
-	pong, err := eventfdFile()
-	if err != nil {
-		return nil, err
-	}
-	o.atEnd(pong.Close)
-	return &fileTrip{pingIn: ping, pingOut: ping, pongIn: pong, pongOut: pong, here: one()}, nil
-}
-
-func (t *fileTrip) trip() error {
-	if _, err := t.pingOut.Write(t.here[:]); err != nil {
-		return err
-	}
-	_, err := t.pongIn.Read(t.here[:])
-	return err
-}
-
-func (t *fileTrip) echo() error {
-	for {
-		if _, err := t.pingIn.Read(t.there[:]); err != nil {
-			return err
-		}
-		if _, err := t.pongOut.Write(t.there[:]); err != nil {
-			return err
-		}
-	}
+	return r, w, err
 }
 
 func wakeProcessWays(o *opened) ([]way, error) {
-	pipes, err := pipePair(o)
+	pingIn, pingOut, err := osPipe(o)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := startChild(o, "echo:file", nil, pipes.pingIn, pipes.pongOut); err != nil {
-		return nil, err
-	}
-	files, err := eventfdFilePair(o)
+	pongIn, pongOut, err := osPipe(o)
 	if err != nil {
 		return nil, err
 	}
-	if _, err := startChild(o, "echo:file", nil, files.pingIn, files.pongOut); err != nil {
+	pipes := trip{fileLine(nil, pingOut), fileLine(pongIn, nil)}
+	if _, err := startChild(o, "echo:file", nil, pingIn, pongOut); err != nil {
 		return nil, err
 	}
-	counters, err := counterPair(o, background)
+
+	pingFile, err := o.eventfdFile()
 	if err != nil {
 		return nil, err
 	}
-	ping, err := counters.ping.File("ping")
+	pongFile, err := o.eventfdFile()
 	if err != nil {
 		return nil, err
 	}
-	o.atEnd(ping.Close)
-	pong, err := counters.pong.File("pong")
+	files := trip{fileLine(nil, pingFile), fileLine(pongFile, nil)}
+	if _, err := startChild(o, "echo:file", nil, pingFile, pongFile); err != nil {
+		return nil, err
+	}
+
+	var inherited []*os.File
+	counters, err := newTrip(func() (line, error) {
+		e, err := o.counter()
+		if err != nil {
+			return line{}, err
+		}
+		file, err := e.File("eventfd")
+		if err != nil {
+			return line{}, err
+		}
+		o.atEnd(file.Close)
+		inherited = append(inherited, file)
+		return eventLine(background, e), nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	o.atEnd(pong.Close)
-	if _, err := startChild(o, "echo:eventfd", nil, ping, pong); err != nil {
+	if _, err := startChild(o, "echo:eventfd", nil, inherited...); err != nil {
 		return nil, err
 	}
-	o.note("package os makes the pipes that a child inherits blocking: there a thread waits, not the poller")
+	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
 	ways := []way{
-		timed("os.Pipe", times(pipes.trip)),
-		timed("iofd eventfd", times(counters.trip)),
-		timed("os.File of an eventfd", times(files.trip)),
+		timed("os.Pipe", times(pipes.once)),
+		timed("iofd eventfd", times(counters.once)),
+		timed("os.File of an eventfd", times(files.once)),
 	}
 	return append(ways, inC(o, "C, two processes", "processes")...), nil
 }
 
-// echo is the other process: descriptors 3 and 4 are what it waits for and what
-// it answers with.
+// echo is the other process. It waits on descriptor 3 and answers on 4.
 func echo(kind string) error {
 	endWithInput()
 	switch kind {
 	case "file":
-		t := fileTrip{pingIn: os.NewFile(3, "ping"), pongOut: os.NewFile(4, "pong")}
-		return t.echo()
+		return trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
 	case "eventfd":
 		ping, err := eventfd.FromFD(fd.New(3))
 		if err != nil {
@@ -219,7 +218,7 @@ func echo(kind string) error {
 		if err != nil {
 			return err
 		}
-		return counterTrip{background, ping, pong}.echo()
+		return trip{eventLine(background, ping), eventLine(background, pong)}.echo()
 	}
-	return fmt.Errorf("no echo is called %q", kind)
+	return fmt.Errorf("no echo has the name %q", kind)
 }

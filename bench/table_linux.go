@@ -11,33 +11,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// print writes what was measured as text.
+// print writes the results as text.
 func (r *report) print(w io.Writer) error {
 	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(r.rows) > 0 {
+	if len(r.Rows) > 0 {
 		fmt.Fprintln(out, "work\tby\tratio\tquartiles\tallocs\ton this machine")
 	}
-	for _, row := range r.rows {
-		name := row.name
-		for i, way := range row.ways {
+	for _, row := range r.Rows {
+		name := row.Name
+		for i, way := range row.Ways {
 			each := ""
 			if i == 0 {
-				each = strconv.FormatInt(way.each.Nanoseconds(), 10) + " ns"
+				each = strconv.FormatInt(way.Each.Nanoseconds(), 10) + " ns"
 			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", name, way.name, ratio(way.median), quartiles(way), allocations(way.allocs), each)
+			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", name, way.Name, ratio(way.Median), spread(way), allocations(way.Allocs), each)
 			name = ""
 		}
 	}
-	for _, t := range r.tallies {
-		fmt.Fprintf(out, "\n%s", t.name)
-		for _, c := range t.columns {
+	for _, t := range r.Tallies {
+		fmt.Fprintf(out, "\n%s", t.Name)
+		for _, c := range t.Columns {
 			fmt.Fprintf(out, "\t%s", c)
 		}
 		fmt.Fprintln(out)
-		for _, line := range t.got {
-			fmt.Fprintf(out, "  %s", line.name)
-			for _, v := range line.values {
-				fmt.Fprintf(out, "\t%s", v)
+		for _, line := range t.Lines {
+			fmt.Fprintf(out, "  %s", line.Name)
+			for _, v := range line.Values {
+				fmt.Fprintf(out, "\t"+t.Format, v)
 			}
 			fmt.Fprintln(out)
 		}
@@ -45,15 +45,19 @@ func (r *report) print(w io.Writer) error {
 	if err := out.Flush(); err != nil {
 		return err
 	}
-	fmt.Fprintf(w, "\nRatios are to the first way of the same work in the same round: the median, and the quartiles.\n"+
-		"The last column is the median time of that first way, here: %s.\n", machine())
-	for _, note := range r.notes {
+	over := "rounds"
+	if r.processes > 1 {
+		over = fmt.Sprintf("%d processes, of the median in each", r.processes)
+	}
+	fmt.Fprintf(w, "\nA ratio is to the first way of the same work in the same round: median and quartiles over the %s.\n"+
+		"The last column is the median time of that first way on this machine: %s.\n", over, machine())
+	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
 	return nil
 }
 
-// ratio has three digits that mean something, as far as there are any.
+// ratio formats x with at most three decimals.
 func ratio(x float64) string {
 	switch {
 	case x >= 100:
@@ -64,11 +68,11 @@ func ratio(x float64) string {
 	return strconv.FormatFloat(x, 'f', 3, 64)
 }
 
-func quartiles(w wayResult) string {
-	if w.low == 1 && w.high == 1 {
+func spread(w wayResult) string {
+	if w.Low == 1 && w.High == 1 {
 		return ""
 	}
-	return ratio(w.low) + "–" + ratio(w.high)
+	return ratio(w.Low) + "–" + ratio(w.High)
 }
 
 func allocations(n *float64) string {

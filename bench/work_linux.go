@@ -10,7 +10,7 @@ import (
 	"code.hybscloud.com/iofd/eventfd"
 )
 
-// The pieces of work that more than one row is made of.
+// Several rows use the functions of this file.
 
 var errShort = errors.New("a read or write was cut short")
 
@@ -26,15 +26,10 @@ func times(do func() error) func(n int) error {
 	}
 }
 
-// one is the number 1 as an eventfd takes it.
+// one returns the number 1 in the form of an eventfd.
 func one() (b [8]byte) {
 	binary.NativeEndian.PutUint64(b[:], 1)
 	return b
-}
-
-func bareSignalWait(n, fd int) error {
-	b := one()
-	return bareWriteRead(n, fd, fd, b[:])
 }
 
 func signalWait(n int, e *eventfd.EventFD) error {
@@ -61,7 +56,7 @@ func unixWriteRead(n, w, r int, p []byte) error {
 	return nil
 }
 
-// writeRead is for what offers io's methods; p is on the heap already.
+// writeRead uses the methods of package io, so p is on the heap.
 func writeRead(n int, w io.Writer, r io.Reader, p []byte) error {
 	for range n {
 		if k, err := w.Write(p); err != nil || k != len(p) {
