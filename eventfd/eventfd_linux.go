@@ -95,14 +95,18 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 // is closed. It requires a mounted /proc to identify an eventfd.
 func FromFD(f *fd.FD) (*EventFD, error) {
 	e := new(EventFD)
-	if err := e.fd.Adopt(f, "eventfd", isEventFD); err != nil {
-		return nil, err
-	}
-	if err := e.fd.SetNonblock(true); err != nil {
-		_ = f.Take(&e.fd)
+	err := e.fd.Adopt(f, func(number int) error {
+		is, err := sys.IsAnonymous(number, "eventfd")
+		switch {
+		case err != nil:
+			return err
+		case !is:
+			return sys.NotKind("eventfd", number, "an eventfd")
+		}
+		return sys.SetNonblock(number)
+	})
+	if err != nil {
 		return nil, err
 	}
 	return e, nil
 }
-
-func isEventFD(object string) bool { return object == "anon_inode:[eventfd]" }

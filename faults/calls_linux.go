@@ -56,7 +56,6 @@ const (
 	execs      = "package os/exec's: cmd.Start and cmd.Wait say what failed. `clone` in pidfd.Start stands for them"
 	pollerTry  = "package os offers each file to the poller, and does without it"
 	unheard    = "the descriptor is gone whatever it says, and nothing was written"
-	adopts     = "FD.Adopt's, which is tried"
 	testsOwn   = "in a function that a test gives"
 )
 
@@ -77,10 +76,6 @@ var explained = []explanation{
 	{"fd", "close", unheard},
 	{"memfd", "close", unheard},
 	{"signalfd", "close", unheard},
-	{"eventfd", "readlinkat", adopts},
-	{"memfd", "readlinkat", adopts},
-	{"pidfd", "readlinkat", adopts},
-	{"timerfd", "readlinkat", adopts},
 	{"signalfd", "readlinkat", "package os's, in os.Executable: without it Block runs /proc/self/exe"},
 	{"memfd", "read", "of the reader that ReadFrom is given"},
 	{"fd", "ioctl 21531", testsOwn},

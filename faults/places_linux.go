@@ -48,10 +48,10 @@ func forbids(name string, errno unix.Errno, apart map[string]string, calls ...ui
 
 // withoutProc is what takes /proc: it says so.
 var withoutProc = map[string]string{
-	"eventfd.Value":        "not there: open /proc/self/fdinfo/",
-	"eventfd.FromFD":       "not there: readlink /proc/self/fd/",
-	"memfd.ReopenReadOnly": "not there: iofd: memfd: ReopenReadOnly: /proc is not mounted",
-	"memfd.ReceiveFrom":    "not there: readlink /proc/self/fd/",
+	"eventfd.Value":        "unsupported: iofd: /proc is not mounted",
+	"eventfd.FromFD":       "unsupported: iofd: /proc is not mounted",
+	"memfd.ReopenReadOnly": "unsupported: iofd: /proc is not mounted",
+	"memfd.ReceiveFrom":    "unsupported: iofd: /proc is not mounted",
 }
 
 var places = []place{

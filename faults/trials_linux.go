@@ -15,7 +15,7 @@ import (
 
 // trials are what is tried. Their package and call are the names that the trace
 // has, and what it finds has to be here.
-var trials = slices.Concat(sysTrials, fdTrials, eventfdTrials, timerfdTrials, pidfdTrials, memfdTrials, signalfdTrials)
+var trials = slices.Concat(sysTrials, procTrials, fdTrials, eventfdTrials, timerfdTrials, pidfdTrials, memfdTrials, signalfdTrials)
 
 // gives returns a function that is nil for what is wanted.
 func gives[T comparable](want T) func(got T, err error) error {

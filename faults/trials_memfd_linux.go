@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
@@ -109,39 +108,18 @@ var memfdTrials = []trial{
 			return mapping.Close
 		},
 	},
-	{
-		by: "memfd", call: "openat", op: "MemFD.ReopenReadOnly", number: unix.SYS_OPENAT, name: "open",
-		prepare: func(s *scene) func() error {
-			m := file(s)
-			return func() error { return closing(m.ReopenReadOnly()) }
-		},
-	},
 	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GETFL), truncateSealed, memfd.AllowSealing),
 	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GET_SEALS), truncateSealed, memfd.AllowSealing),
 	onFile("fstatfs", "MemFD.Truncate, sealed", unix.SYS_FSTATFS, nil, truncateSealed, memfd.AllowSealing),
 	onFile("fstat", "MemFD.Truncate, sealed", unix.SYS_FSTAT, nil, truncateSealed, memfd.AllowSealing),
 	{
 		by: "memfd", call: "fstatfs", op: "memfd.FromFD", number: unix.SYS_FSTATFS,
-		prepare: func(s *scene) func() error {
-			raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
-			s.must(err)
-			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
-		},
-		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
-			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "no memfd: invalid argument")
-		}},
+		prepare: fromMemfd,
 	},
-	{
+	ofKind("a memfd", trial{
 		by: "memfd", call: "fcntl F_GET_SEALS", op: "memfd.FromFD", number: systest.Fcntl, match: command(unix.F_GET_SEALS),
-		prepare: func(s *scene) func() error {
-			raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
-			s.must(err)
-			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return memfd.FromFD(f) })
-		},
-		also: map[string]func(error, unix.Errno) bool{"error, no memfd": func(err error, errno unix.Errno) bool {
-			return errno == unix.EINVAL && strings.HasSuffix(err.Error(), "no memfd: invalid argument")
-		}},
-	},
+		prepare: fromMemfd,
+	}),
 	{
 		by: "internal/sys", call: "read", op: "MemFD.WriteTo", number: unix.SYS_READ,
 		prepare: func(s *scene) func() error {

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
@@ -167,12 +166,9 @@ var pidfdTrials = []trial{
 		},
 	},
 	{
-		by: "fd", call: "openat", op: "pidfd.FromFD", number: unix.SYS_OPENAT,
-		prepare: func(s *scene) func() error {
-			raw, err := unix.PidfdOpen(os.Getpid(), 0)
-			s.must(err)
-			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return pidfd.FromFD(f) })
-		},
+		// Before Linux 6.13 /proc tells the ID, which is not tried with this call.
+		by: "pidfd", call: "ioctl PIDFD_GET_INFO", op: "pidfd.FromFD", number: unix.SYS_IOCTL, match: command(unix.PIDFD_GET_INFO),
+		prepare: fromPidfd,
 	},
 }
 

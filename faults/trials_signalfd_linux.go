@@ -37,10 +37,6 @@ var signalfdTrials = []trial{
 		prepare: capture,
 	},
 	{
-		by: "signalfd", call: "fstat", op: "signalfd.New", number: unix.SYS_FSTAT,
-		prepare: capture,
-	},
-	{
 		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: systest.Fstatat, once: true,
 		prepare: func(s *scene) func() error {
 			// Package os retries EINTR, and the program is not to start anew.
@@ -52,21 +48,9 @@ var signalfdTrials = []trial{
 		}},
 	},
 	{
-		by: "signalfd", call: "getdents64", op: "signalfd.New", number: unix.SYS_GETDENTS64,
-		prepare: capture,
-	},
-	{
 		by: "signalfd", call: "signalfd4", op: "signalfd.Open", number: unix.SYS_SIGNALFD4,
 		prepare: func(s *scene) func() error {
 			return func() error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }
-		},
-	},
-	{
-		by: "fd", call: "openat", op: "signalfd.FromFD", number: unix.SYS_OPENAT,
-		prepare: func(s *scene) func() error {
-			raw, err := unix.Signalfd(-1, new(unix.Sigset_t), unix.SFD_CLOEXEC)
-			s.must(err)
-			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return signalfd.FromFD(f) })
 		},
 	},
 	{

@@ -8,7 +8,6 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -29,14 +28,6 @@ var eventfdTrials = []trial{
 				defer e.Close()
 				return gives[uint64](1 << 40)(e.Wait())
 			}
-		},
-	},
-	{
-		by: "internal/sys", call: "fcntl F_SETFL", op: "eventfd.FromFD", number: systest.Fcntl, match: command(unix.F_SETFL),
-		prepare: func(s *scene) func() error {
-			raw, err := unix.Eventfd(3, unix.EFD_CLOEXEC)
-			s.must(err)
-			return fromFD(s, raw, func(f *fd.FD) (owner, error) { return eventfd.FromFD(f) })
 		},
 	},
 }
@@ -110,13 +101,17 @@ type owner interface {
 	Fd() int
 }
 
-// fromFD makes a handle of the number, and checks that afterwards it is its
-// handle's or still its FD's.
+// fromFD makes a handle of the number. It checks that the number is the handle's
+// afterwards, or the FD's with the flags that it had.
 func fromFD[H owner](s *scene, raw int, from func(*fd.FD) (H, error)) func() error {
 	f := fd.New(raw)
 	s.later(func() { _ = f.Close() })
+	had := flags(s, raw)
 	var made owner
 	s.check(func(err error) error {
+		if err != nil && flags(s, raw) != had {
+			return fmt.Errorf("descriptor %d had the flags %#x, and has %#x", raw, had, flags(s, raw))
+		}
 		if (err == nil) != (f.Fd() == -1) || err == nil && made.Fd() != raw || err != nil && f.Fd() != raw {
 			return fmt.Errorf("descriptor %d is neither the one's nor the other's: %v, %v", raw, f, err)
 		}
@@ -130,4 +125,14 @@ func fromFD[H owner](s *scene, raw int, from func(*fd.FD) (H, error)) func() err
 		}
 		return err
 	}
+}
+
+// flags returns the close-on-exec flag and the file status flags.
+func flags(s *scene, number int) (all [2]int) {
+	for i, get := range []int{unix.F_GETFD, unix.F_GETFL} {
+		var err error
+		all[i], err = unix.FcntlInt(uintptr(number), get, 0)
+		s.must(err)
+	}
+	return all
 }

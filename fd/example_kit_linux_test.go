@@ -32,13 +32,15 @@ func NewInotify() (*Inotify, error) {
 // InotifyFromFD takes over what was inherited or received, and is nothing else.
 func InotifyFromFD(f *fd.FD) (*Inotify, error) {
 	in := new(Inotify)
-	is := func(object string) bool { return object == "anon_inode:inotify" }
-	if err := in.fd.Adopt(f, "inotify instance", is); err != nil {
-		return nil, err // and f is the caller's
-	}
-	if err := in.fd.SetNonblock(true); err != nil {
-		_ = f.Take(&in.fd)
-		return nil, err
+	err := in.fd.Adopt(f, func(number int) error {
+		// The kernel looks at the kind of the descriptor before it looks for the path.
+		if _, err := unix.InotifyAddWatch(number, "", unix.IN_CREATE); err != unix.ENOENT {
+			return fmt.Errorf("descriptor %d is not an inotify instance: %w", number, err)
+		}
+		return os.NewSyscallError("fcntl", unix.SetNonblock(number, true))
+	})
+	if err != nil {
+		return nil, err // and f is the caller's, with its flags
 	}
 	return in, nil
 }

@@ -1,73 +1,111 @@
 package fd
 
 import (
-	"fmt"
 	"os"
-	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Adopt is [FD.Take] for a descriptor that came from outside and may be
-// anything: f takes it only if is agrees to the object that it refers to, named
-// as the links in /proc/self/fd do ("anon_inode:[eventfd]", "pipe:[4711]",
-// "/memfd:name (deleted)"), and makes it close-on-exec. As others may have it, its
-// calls tell the scheduler. Otherwise it fails with EINVAL, naming the kind that
-// was wanted, and src stays as it was, the caller's. Handles make their FromFD of
-// it.
-func (f *FD) Adopt(src *FD, kind string, is func(object string) bool) error {
-	if src == nil {
-		return sys.Invalid("nil is no %s", kind)
+// Adopt is [FD.Take] for a descriptor that came from outside. f takes over src's
+// descriptor if setup accepts it, and makes it close-on-exec. The constructor
+// FromFD of a handle is made of Adopt.
+//
+// Adopt calls setup with the number, which is not closed before setup returns.
+// Setup checks that the descriptor is of the right kind. It may change flags that
+// the handle needs, O_NONBLOCK for instance. Setup must not clear O_NONBLOCK, and
+// must not call Adopt.
+//
+// If setup fails, Adopt returns setup's error. Other errors are EBUSY if src is in use
+// or f owns a descriptor, ErrClosed if src is closed, and EBADF if the number is not
+// open. A nil src or setup is EINVAL. With every error src keeps its descriptor, and
+// Adopt restores the close-on-exec flag and the file status flags.
+//
+// Calls on f take the entersyscall path, because the description may be shared.
+func (f *FD) Adopt(src *FD, setup func(number int) error) error {
+	switch {
+	case src == nil:
+		return sys.Invalid("fd: Adopt: source is nil")
+	case setup == nil:
+		return noFunction(src)
 	}
+	adopting.Lock()
+	defer adopting.Unlock()
 	number, err := src.d.Incref()
 	if err != nil {
 		return err
 	}
-	if is == nil {
+	was, err := flagsOf(number)
+	if err != nil {
 		src.d.Decref()
-		return sys.Invalid("nothing tells what is of kind %s: nil", kind)
-	}
-	object, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
-	src.d.Decref()
-	if err != nil {
 		return err
 	}
-	if !is(object) {
-		return sys.Invalid("descriptor %d is %s, no %s", number, object, kind)
+	taken := false
+	defer func() {
+		if !taken { // setup may have panicked
+			was.restore(number)
+			src.d.Decref()
+		}
+	}()
+	if err = setup(number); err == nil {
+		_, err = fcntl(number, unix.F_SETFD, was.cloexec|unix.FD_CLOEXEC)
 	}
-	if err := f.Take(src); err != nil {
-		return err
-	}
-	err = f.d.Share() // whoever it came from may have it still
 	if err == nil {
-		err = f.SetCloexec(true)
+		err = f.take(src, 1)
 	}
 	if err != nil {
-		_ = src.Take(f)
+		return err
 	}
-	return err
+	taken = true
+	_ = f.d.Share() // fails if f is closed already
+	return nil
 }
 
-// Fdinfo returns a field of what the kernel tells about the descriptor, see
-// proc_pid_fdinfo(5): Fdinfo("eventfd-count") for instance. A field that is not
-// there gives an error for which errors.Is(err, errors.ErrUnsupported) holds;
-// /proc must be mounted.
+// adopting is held from the first look at the flags until they are final, so that
+// no failing Adopt restores flags under a successful one.
+var adopting sync.Mutex
+
+// descriptorFlags are what Adopt restores.
+type descriptorFlags struct{ cloexec, status int }
+
+func flagsOf(number int) (flags descriptorFlags, err error) {
+	if flags.cloexec, err = fcntl(number, unix.F_GETFD, 0); err == nil {
+		flags.status, err = fcntl(number, unix.F_GETFL, 0)
+	}
+	return flags, err
+}
+
+// restore ignores errors: each call succeeded with the other value of its flags.
+func (flags descriptorFlags) restore(number int) {
+	now, err := flagsOf(number)
+	if err != nil || now.cloexec != flags.cloexec {
+		_, _ = fcntl(number, unix.F_SETFD, flags.cloexec)
+	}
+	if err != nil || now.status != flags.status {
+		_, _ = fcntl(number, unix.F_SETFL, flags.status)
+	}
+}
+
+func fcntl(number, cmd, arg int) (int, error) {
+	for {
+		r, err := unix.FcntlInt(uintptr(number), cmd, arg)
+		if err != unix.EINTR {
+			return r, os.NewSyscallError("fcntl", err)
+		}
+	}
+}
+
+// Fdinfo returns a field of the kernel's description of the descriptor, see
+// proc_pid_fdinfo(5): Fdinfo("eventfd-count") for instance. If the description has
+// no such field, or /proc is not mounted or not procfs, the error matches
+// errors.ErrUnsupported.
 func (f *FD) Fdinfo(field string) (string, error) {
 	number, err := f.d.Incref()
 	if err != nil {
 		return "", err
 	}
 	defer f.d.Decref()
-	text, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", number))
-	if err != nil {
-		return "", err
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, _ := strings.Cut(line, ":"); name == field {
-			return strings.TrimSpace(value), nil
-		}
-	}
-	return "", sys.Misuse(unix.ENOTSUP, "this kernel's fdinfo of descriptor %d has no %s", number, field)
+	return sys.Fdinfo(number, field)
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,12 +18,12 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-var anything = func(string) bool { return true }
+var anything = func(number int) error { return nil }
 
 func init() {
 	for name, call := range map[string]func(*fd.FD) error{
-		"Adopt":             func(f *fd.FD) error { return new(fd.FD).Adopt(f, "thing", anything) },
-		"Adopt by nothing":  func(f *fd.FD) error { return new(fd.FD).Adopt(f, "thing", nil) },
+		"Adopt":             func(f *fd.FD) error { return new(fd.FD).Adopt(f, anything) },
+		"Adopt by nothing":  func(f *fd.FD) error { return new(fd.FD).Adopt(f, nil) },
 		"Fdinfo":            func(f *fd.FD) error { _, err := f.Fdinfo("pos"); return err },
 		"ReadUint64Context": func(f *fd.FD) error { _, err := f.ReadUint64Context(background); return err },
 		"number, no context": func(f *fd.FD) error {
@@ -58,9 +57,8 @@ func TestRefused(t *testing.T) {
 	number := r.Fd()
 	for what, err := range map[string]error{
 		"Take nil":           new(fd.FD).Take(nil),
-		"Adopt nil":          new(fd.FD).Adopt(nil, "thing", anything),
-		"Adopt by nothing":   new(fd.FD).Adopt(r, "thing", nil),
-		"Adopt another kind": new(fd.FD).Adopt(r, "eventfd", func(object string) bool { return object == "anon_inode:[eventfd]" }),
+		"Adopt nil":          new(fd.FD).Adopt(nil, anything),
+		"Adopt by nothing":   new(fd.FD).Adopt(r, nil),
 		"SameFile nil":       second(r.SameFile(nil)),
 		"Read, no context":   second(r.ReadContext(noContext, make([]byte, 1))),
 		"none, no context":   second(r.ReadContext(noContext, nil)),
@@ -78,8 +76,8 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, fd.ErrWouldBlock, err, "nothing was written")
 
 	assert.ErrorIs(t, r.Take(r), unix.EBUSY)
-	assert.ErrorIs(t, r.Adopt(r, "thing", anything), unix.EBUSY)
-	assert.ErrorIs(t, r.Adopt(w, "thing", anything), unix.EBUSY)
+	assert.ErrorIs(t, r.Adopt(r, anything), unix.EBUSY)
+	assert.ErrorIs(t, r.Adopt(w, anything), unix.EBUSY)
 	_, err = r.Fdinfo("nonsense")
 	assert.ErrorIs(t, err, errors.ErrUnsupported)
 	position, err := r.Fdinfo("pos")
@@ -125,8 +123,6 @@ func TestStrangeNumbers(t *testing.T) {
 				f = fd.New(number)
 			case "nil context", "number, no context", "SameFile", "Adopt by nothing":
 				assert.ErrorIs(t, err, unix.EINVAL, name)
-			case "Adopt", "Fdinfo":
-				assert.ErrorIs(t, err, fs.ErrNotExist, name)
 			default:
 				assert.ErrorIs(t, err, unix.EBADF, name)
 				var call *os.SyscallError
@@ -354,7 +350,7 @@ func TestFlagsRefused(t *testing.T) {
 	f := owned(t, number, err)
 	systest.Refuse(t, func() {
 		var to fd.FD
-		assert.ErrorIs(t, to.Adopt(f, "thing", anything), unix.EPERM)
+		assert.ErrorIs(t, to.Adopt(f, anything), unix.EPERM)
 		assert.False(t, to.Valid())
 		assert.Equal(t, number, f.Fd(), "still the caller's")
 		assert.ErrorIs(t, w.SetCloexec(false), unix.EPERM)
@@ -367,7 +363,7 @@ func TestFlagsRefused(t *testing.T) {
 	assert.True(t, cloexec)
 
 	var to fd.FD
-	require.NoError(t, to.Adopt(f, "thing", anything))
+	require.NoError(t, to.Adopt(f, anything))
 	assert.Equal(t, number, to.Fd())
 	cloexec, err = to.Cloexec()
 	require.NoError(t, err)

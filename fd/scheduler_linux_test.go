@@ -144,7 +144,7 @@ func TestChildFromOutside(t *testing.T) {
 		"Dup": (*fd.FD).Dup,
 		"Adopt": func(received *fd.FD) (*fd.FD, error) {
 			f := new(fd.FD)
-			return f, f.Adopt(received, "pipe", anything)
+			return f, f.Adopt(received, anything)
 		},
 	} {
 		r, w := pipe(t, true)

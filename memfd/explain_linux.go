@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // writeSeals are the seals that forbid to change what is in the file.
@@ -124,7 +126,7 @@ func fileSystem(number int) (kind uint32, block int64, err error) {
 // of our own, or else what we cannot see.
 func holder(number int) string {
 	var st unix.Stat_t
-	maps, err := os.ReadFile("/proc/self/maps")
+	maps, err := sys.ReadProc("self/maps")
 	if err == nil {
 		err = unix.Fstat(number, &st)
 	}

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // FromFD makes a MemFD of a descriptor that was inherited or received. On success
@@ -24,19 +25,11 @@ import (
 // It requires a mounted /proc.
 func FromFD(f *fd.FD) (*MemFD, error) {
 	m := &MemFD{sealable: true, turn: new(sync.Mutex)}
-	var examined error
-	is := func(object string) bool {
-		var ok bool
-		if m.name, ok = nameOf(object); ok {
-			m.page, examined = examine(f)
-		}
-		return ok && examined == nil
-	}
-	if err := m.fd.Adopt(f, "memfd", is); err != nil {
-		// EBADF says that f is open as a path alone, see open(2).
-		if examined != nil && !errors.Is(examined, unix.EINVAL) && !errors.Is(examined, unix.EBADF) {
-			err = examined // it may be a memfd
-		}
+	err := m.fd.Adopt(f, func(number int) (err error) {
+		m.name, m.page, err = examine(number)
+		return err
+	})
+	if err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -52,20 +45,27 @@ func nameOf(object string) (name string, ok bool) {
 	return strings.CutSuffix(name, " (deleted)")
 }
 
-// examine returns the size of f's pages, and EINVAL where f cannot have seals, which
-// no file of the name of a memfd can but on tmpfs.
-func examine(f *fd.FD) (page int64, err error) {
-	number, err := f.Internal().Incref()
+// examine returns the name of a memfd and the size of its pages. It refuses other
+// descriptors: those without seals, and files of tmpfs that have a name.
+func examine(number int) (name string, page int64, err error) {
+	_, err = getSeals(number)
+	switch {
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.EBADF): // EBADF of one opened with O_PATH
+		return "", 0, sys.NotKind("memfd", number, "a memfd")
+	case err != nil:
+		return "", 0, err
+	}
+	object, err := sys.Object(number)
 	if err != nil {
-		return 0, err
+		return "", 0, err
 	}
-	defer f.Internal().Decref()
-	if _, err := getSeals(number); err != nil {
-		return 0, err
+	name, ok := nameOf(object)
+	if !ok {
+		return "", 0, sys.NotKind("memfd", number, "a memfd")
 	}
-	kind, block, err := fileSystem(number)
-	if kind == unix.HUGETLBFS_MAGIC {
-		return block, err
+	kind, page, err := fileSystem(number)
+	if kind != unix.HUGETLBFS_MAGIC {
+		page = int64(os.Getpagesize())
 	}
-	return int64(os.Getpagesize()), err
+	return name, page, err
 }

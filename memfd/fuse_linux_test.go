@@ -188,7 +188,7 @@ func TestHostileFileSystem(t *testing.T) {
 			a, b := socketPair(t, unix.SOCK_STREAM)
 			before := openDescriptors(t)
 			send(t, a, "m", unix.UnixRights(number))
-			refusedAs(t, b, unix.EINVAL, "no memfd")
+			refusedAs(t, b, unix.EINVAL, "not a memfd")
 			assert.Equal(t, before, openDescriptors(t))
 			assert.Equal(t, []uint32{fuseFlush}, fs.requests())
 		})

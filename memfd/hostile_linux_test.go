@@ -54,7 +54,7 @@ func TestHostileWaiters(t *testing.T) {
 			eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
 				before := openDescriptors(t)
 				send(t, a, "m", unix.UnixRights(number))
-				refusedAs(t, b, unix.EINVAL, "no memfd")
+				refusedAs(t, b, unix.EINVAL, "not a memfd")
 				assert.Equal(t, before, openDescriptors(t))
 			})
 			require.NoError(t, unix.Close(number))
@@ -67,7 +67,7 @@ func TestHostileWaiters(t *testing.T) {
 				require.NoError(t, err)
 				before := openDescriptors(t)
 				send(t, a, "m", unix.UnixRights(int(file.Fd())))
-				refusedAs(t, b, unix.EINVAL, "no memfd")
+				refusedAs(t, b, unix.EINVAL, "not a memfd")
 				assert.Equal(t, before, openDescriptors(t))
 				require.NoError(t, file.Close())
 			}
@@ -90,7 +90,7 @@ func TestHostileNames(t *testing.T) {
 			require.Equal(t, "/memfd:x (deleted)", link)
 			before := openDescriptors(t)
 			send(t, a, "m", unix.UnixRights(number))
-			refusedAs(t, b, unix.EINVAL, "no memfd")
+			refusedAs(t, b, unix.EINVAL, "not a memfd")
 			assert.Equal(t, before, openDescriptors(t))
 		})
 	}

@@ -1,12 +1,10 @@
 package memfd
 
 import (
-	"errors"
-	"fmt"
-
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // ReopenReadOnly opens the file again, read-only, see open(2): a descriptor that
@@ -18,18 +16,12 @@ import (
 // write permission for a memfd, so to open /proc/self/fd/N of the read-only
 // descriptor for writing succeeds, under whatever user. What protects is a seal.
 //
-// The path goes through /proc: where that is not mounted, it fails with ENOENT.
+// The path goes through /proc. If that is not mounted or not procfs, the error
+// matches errors.ErrUnsupported.
 // Secret memory cannot be opened again: ENXIO.
 func (m *MemFD) ReopenReadOnly() (f *fd.FD, err error) {
 	err = m.use(func(number int) error {
-		var reader int
-		err := retry("open", func() (err error) {
-			reader, err = unix.Open(fmt.Sprintf("/proc/self/fd/%d", number), unix.O_RDONLY|unix.O_CLOEXEC, 0)
-			return err
-		})
-		if errors.Is(err, unix.ENOENT) {
-			return fmt.Errorf("iofd: memfd: ReopenReadOnly: /proc is not mounted: %w", err)
-		}
+		reader, err := sys.Reopen(number, unix.O_RDONLY)
 		if err != nil {
 			return m.explain(number, "ReopenReadOnly", 0, err)
 		}

@@ -135,7 +135,7 @@ func TestSecretRefuses(t *testing.T) {
 	defer f.Close()
 	_, err = memfd.FromFD(f)
 	require.ErrorIs(t, err, unix.EINVAL)
-	require.ErrorContains(t, err, "/secretmem (deleted), no memfd")
+	require.ErrorContains(t, err, "is not a memfd (/secretmem (deleted))")
 }
 
 // What is not sized has nothing to map, and can be sized as zero often.

@@ -273,13 +273,13 @@ func TestHostileDescriptors(t *testing.T) {
 		text   string
 	}
 	descriptors := map[string]descriptor{
-		"pipe":              {int(r.Fd()), unix.EINVAL, "no memfd"},
-		"socket":            {sockets[0], unix.EINVAL, "no memfd"},
-		"eventfd":           {event, unix.EINVAL, "no memfd"},
-		"directory":         {opened("/", unix.O_DIRECTORY), unix.EINVAL, "no memfd"},
-		"device":            {opened("/dev/null", unix.O_RDWR), unix.EINVAL, "no memfd"},
-		"file":              {opened(filepath.Join(t.TempDir(), "memfd:x (deleted)"), unix.O_RDWR|unix.O_CREAT), unix.EINVAL, "no memfd"},
-		"memfd as path":     {opened(m.Path(), unix.O_PATH), unix.EINVAL, "no memfd"},
+		"pipe":              {int(r.Fd()), unix.EINVAL, "not a memfd"},
+		"socket":            {sockets[0], unix.EINVAL, "not a memfd"},
+		"eventfd":           {event, unix.EINVAL, "not a memfd"},
+		"directory":         {opened("/", unix.O_DIRECTORY), unix.EINVAL, "not a memfd"},
+		"device":            {opened("/dev/null", unix.O_RDWR), unix.EINVAL, "not a memfd"},
+		"file":              {opened(filepath.Join(t.TempDir(), "memfd:x (deleted)"), unix.O_RDWR|unix.O_CREAT), unix.EINVAL, "not a memfd"},
+		"memfd as path":     {opened(m.Path(), unix.O_PATH), unix.EINVAL, "not a memfd"},
 		"no seals":          {sealed(0), unix.EPERM, "not shrink|grow|write"},
 		"some seals":        {sealed(memfd.SealShrink | memfd.SealGrow), unix.EPERM, "not write"},
 		"future write":      {sealed(memfd.SealShrink | memfd.SealGrow | memfd.SealFutureWrite), unix.EPERM, "not write"},
@@ -293,7 +293,7 @@ func TestHostileDescriptors(t *testing.T) {
 	}
 	if m, err := memfd.NewSecret(); err == nil {
 		defer m.Close()
-		descriptors["secret memory"] = descriptor{m.Fd(), unix.EINVAL, "no memfd"}
+		descriptors["secret memory"] = descriptor{m.Fd(), unix.EINVAL, "not a memfd"}
 	}
 	if m, err := memfd.New("huge", memfd.AllowSealing, memfd.HugeTLB(hugePage)); err == nil {
 		defer m.Close()

@@ -111,18 +111,19 @@ func newPidFD(number, pid int, r reaping) *PidFD {
 // closed. It requires a mounted /proc.
 func FromFD(f *fd.FD) (*PidFD, error) {
 	p := &PidFD{end: new(end)}
-	if err := p.fd.Adopt(f, "pidfd", isPidFD); err != nil {
-		return nil, err
-	}
-	pids, err := p.nsPIDs()
+	err := p.fd.Adopt(f, func(number int) error {
+		is, err := sys.IsPidfd(number)
+		switch {
+		case err != nil:
+			return err
+		case !is:
+			return sys.NotKind("pidfd", number, "a pidfd")
+		}
+		p.pid, err = pidOf(number)
+		return err
+	})
 	if err != nil {
-		_ = f.Take(&p.fd)
 		return nil, err
 	}
-	p.pid = pids[0]
 	return p, nil
 }
-
-// isPidFD reports whether object is the name of a pidfd. The name did not change
-// in Linux 6.9, when pidfds got a file system of their own.
-func isPidFD(object string) bool { return object == "anon_inode:[pidfd]" }

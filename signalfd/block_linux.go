@@ -10,6 +10,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // Block has the signals of set blocked in every thread of the process, the
@@ -103,6 +105,9 @@ func execSelf(mask, tried Set) error {
 // by it.
 func executable() (string, error) {
 	const self = "/proc/self/exe"
+	if err := sys.CheckProc("self/exe"); err != nil {
+		return "", err
+	}
 	running, err := os.Stat(self)
 	if err != nil {
 		return "", err

@@ -3,12 +3,12 @@ package signalfd
 import (
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // blockedEverywhere returns the signals that every thread of the process has
@@ -18,14 +18,14 @@ import (
 // A thread that the runtime makes later has the mask that the first one had when
 // the program began, so it is no exception to what all the others have.
 func blockedEverywhere() Set {
-	const tasks = "/proc/self/task"
-	threads, err := os.ReadDir(tasks)
+	const tasks = "self/task"
+	threads, err := sys.ListProc(tasks)
 	if err != nil || len(threads) == 0 {
 		return 0
 	}
 	all := ^Set(0)
 	for _, thread := range threads {
-		status, err := os.ReadFile(filepath.Join(tasks, thread.Name(), "status"))
+		status, err := sys.ReadProc(tasks + "/" + thread + "/status")
 		switch {
 		case errors.Is(err, fs.ErrNotExist), errors.Is(err, unix.ESRCH):
 			continue // the thread has ended since

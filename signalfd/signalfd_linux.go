@@ -120,20 +120,23 @@ func newSignalFD(number int, src source) *SignalFD {
 func FromFD(f *fd.FD) (*SignalFD, error) {
 	k := &kernelSource{refuse: refuseImpossible}
 	s := &SignalFD{source: k}
-	if err := s.fd.Adopt(f, "signalfd", isSignalfd); err != nil {
-		return nil, err
-	}
-	err := s.fd.SetNonblock(true)
-	if err == nil {
-		var mask string
-		mask, err = s.fd.Fdinfo("sigmask")
+	err := s.fd.Adopt(f, func(number int) error {
+		is, err := sys.IsAnonymous(number, "signalfd")
+		switch {
+		case err != nil:
+			return err
+		case !is:
+			return sys.NotKind("signalfd", number, "a signalfd")
+		}
+		mask, err := sys.Fdinfo(number, "sigmask")
+		if err != nil {
+			return err
+		}
 		k.set.Store(uint64(parseMask(mask)))
-	}
+		return sys.SetNonblock(number)
+	})
 	if err != nil {
-		_ = f.Take(&s.fd)
 		return nil, err
 	}
 	return s, nil
 }
-
-func isSignalfd(object string) bool { return object == "anon_inode:[signalfd]" }

@@ -5,7 +5,6 @@ package timerfd_test
 import (
 	"context"
 	"math"
-	"os"
 	"testing"
 	"time"
 
@@ -147,7 +146,7 @@ func TestFromFDWithoutDescriptor(t *testing.T) {
 	}
 	stale := fd.New(1 << 20) // not open
 	_, err = timerfd.FromFD(stale)
-	assert.ErrorIs(t, err, os.ErrNotExist)
+	assert.ErrorIs(t, err, unix.EBADF)
 	assert.True(t, stale.Valid())
 	_, err = stale.Release()
 	require.NoError(t, err)

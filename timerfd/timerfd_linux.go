@@ -52,21 +52,25 @@ func New(clock Clock) (*TimerFD, error) {
 // clock, see clockid in proc_pid_fdinfo(5). Requires Linux 3.17.
 func FromFD(f *fd.FD) (*TimerFD, error) {
 	t := new(TimerFD)
-	if err := t.fd.Adopt(f, "timerfd", isTimerFD); err != nil {
-		return nil, err
-	}
-	text, err := t.fd.Fdinfo("clockid")
-	if err == nil {
-		_, err = fmt.Sscan(text, &t.clock)
-	}
-	if err == nil {
-		err = t.fd.SetNonblock(true)
-	}
+	err := t.fd.Adopt(f, func(number int) error {
+		is, err := sys.IsTimerfd(number)
+		switch {
+		case err != nil:
+			return err
+		case !is:
+			return sys.NotKind("timerfd", number, "a timerfd")
+		}
+		clock, err := sys.Fdinfo(number, "clockid")
+		if err != nil {
+			return err
+		}
+		if _, err := fmt.Sscan(clock, &t.clock); err != nil {
+			return err
+		}
+		return sys.SetNonblock(number)
+	})
 	if err != nil {
-		_ = f.Take(&t.fd)
 		return nil, err
 	}
 	return t, nil
 }
-
-func isTimerFD(object string) bool { return object == "anon_inode:[timerfd]" }
