@@ -40,14 +40,14 @@ func (f *FD) ReadUint64Context(ctx context.Context) (uint64, error) {
 	return s.word, s.wordErr
 }
 
-// readUint64 reads in the poller's callback, where no call may block.
+// readUint64 reads in the poller's callback, where nothing may block.
 func (s *side) readUint64(number uintptr) bool {
-	if !s.p.f.d.Fast() {
+	v, err, made := s.p.f.d.FastReadUint64()
+	if !made {
 		return s.poll(number)
 	}
 	s.idle = 0
-	s.word, s.wordErr = s.p.f.d.ReadUint64()
-	if s.wordErr == ErrWouldBlock {
+	if s.word, s.wordErr = v, err; err == ErrWouldBlock {
 		s.parked.Store(true)
 		return false
 	}

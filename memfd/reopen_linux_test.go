@@ -90,12 +90,11 @@ func TestReopenForWriting(t *testing.T) {
 // Without /proc, what goes through it says so.
 func TestWithoutProc(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
-		runChild(t, unix.CLONE_NEWNS)
+		systest.InMountNamespace(t, t.Name(), 0)
 		return
 	}
 	m := createWith(t, "0123456789", memfd.AllowSealing)
-	require.NoError(t, unix.Mount("none", "/proc", "tmpfs", 0, ""))
-	defer func() { require.NoError(t, unix.Unmount("/proc", 0)) }()
+	systest.Mount(t, "none", "/proc", "tmpfs", 0)
 
 	_, err := m.ReopenReadOnly()
 	require.ErrorIs(t, err, errors.ErrUnsupported)

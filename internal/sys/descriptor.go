@@ -370,11 +370,16 @@ func (d *Descriptor) resume() {
 	d.decref()
 }
 
-// drain waits until no more than n references are left. It returns false if
-// that takes longer than limit; a limit of 0 is none.
+// drain waits until no more than n references of calls are left. It returns false
+// if that takes longer than limit; a limit of 0 is none. It does not wait for the
+// reference of Close, which may wait for a call that waits for mu.
 func (d *Descriptor) drain(n int64, limit time.Duration) bool {
 	var end time.Time
-	for try := 0; references(d.state.Load()) > n; try++ {
+	for try := 0; ; try++ {
+		w := d.state.Load()
+		if references(w) <= n || w&closing != 0 && references(w) == n+1 {
+			return true
+		}
 		if limit > 0 {
 			switch now := time.Now(); {
 			case try == 0:
@@ -385,7 +390,6 @@ func (d *Descriptor) drain(n int64, limit time.Duration) bool {
 		}
 		backoff(try)
 	}
-	return true
 }
 
 // backoff waits for a system call that does not block, or for a goroutine that

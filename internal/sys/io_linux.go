@@ -82,6 +82,23 @@ func (d *Descriptor) WriteUint64(v uint64) error {
 	return d.settleUint64(r, writing, (*[8]byte)(p))
 }
 
+// FastReadUint64 is ReadUint64 on the fast path. It waits for nothing, not even for
+// Share, and returns false if it made no call.
+func (d *Descriptor) FastReadUint64() (v uint64, err error, made bool) {
+	p := unsafe.Pointer(&v)
+	r := biasedCall3(d, unix.SYS_READ, p, 8)
+	if r == notOwner {
+		r = d.fastCall3(unix.SYS_READ, p, 8)
+	}
+	switch {
+	case r == notOwner || r == -int(unix.EINTR):
+		return 0, nil, false
+	case r < 0:
+		return 0, Error("read", unix.Errno(-r)), true
+	}
+	return v, eightBytes(reading, r), true
+}
+
 // TryReadUint64 is ReadUint64 in a form that does not block: see TryRead.
 func (d *Descriptor) TryReadUint64() (v uint64, err error) {
 	if d.Fast() {

@@ -1,0 +1,107 @@
+package pidfd_test
+
+import (
+	"errors"
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/pidfd"
+)
+
+// adoptedPID returns the PID that FromFD finds for a duplicate of p.
+func adoptedPID(t *testing.T, p *pidfd.PidFD) (int, error) {
+	t.Helper()
+	f, err := p.FD().Dup()
+	require.NoError(t, err)
+	defer f.Close()
+	got, err := pidfd.FromFD(f)
+	if err != nil {
+		return 0, err
+	}
+	defer got.Close()
+	return got.PID(), nil
+}
+
+func ioctlFails(errno unix.Errno) systest.Refusal {
+	return systest.Refusal{Call: unix.SYS_IOCTL, Errno: errno, Arg: 2, Value: unix.PIDFD_GET_INFO}
+}
+
+// Kernels answer PIDFD_GET_INFO in different ways.
+func TestFromFDPIDByKernel(t *testing.T) {
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	reaped := open(t, "exit 0")
+	wait(t, reaped)
+	for _, c := range []struct {
+		kernel string
+		errno  unix.Errno
+		p      *pidfd.PidFD
+		want   int
+	}{
+		{"before 6.11", unix.ENOTTY, self, os.Getpid()},
+		{"before 6.13", unix.EINVAL, self, os.Getpid()},
+		{"out of sight", unix.ESRCH, self, 0},
+		{"out of sight, newer", unix.EREMOTE, self, 0},
+		{"before 6.11, reaped", unix.ENOTTY, reaped, -1},
+	} {
+		systest.Refuse(t, func() {
+			pid, err := adoptedPID(t, c.p)
+			assert.NoError(t, err, c.kernel)
+			assert.Equal(t, c.want, pid, c.kernel)
+		}, ioctlFails(c.errno))
+	}
+	pid, err := adoptedPID(t, reaped)
+	assert.NoError(t, err)
+	assert.Equal(t, -1, pid)
+}
+
+// Before Linux 6.13, the /proc of another PID namespace does not tell the PID.
+func TestFromFDPIDUnknown(t *testing.T) {
+	systest.InMountNamespace(t, "TestChildFromFDPIDUnknown", unix.CLONE_NEWPID)
+}
+
+func TestChildFromFDPIDUnknown(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	systest.Refuse(t, func() {
+		pid, err := adoptedPID(t, self)
+		assert.NoError(t, err)
+		assert.Equal(t, -1, pid)
+	}, ioctlFails(unix.ENOTTY))
+}
+
+// Before Linux 6.13, a forged fdinfo does not make a process that of PID 1.
+func TestFromFDPIDForged(t *testing.T) {
+	systest.InMountNamespace(t, "TestChildFromFDPIDForged", 0)
+}
+
+func TestChildFromFDPIDForged(t *testing.T) {
+	if !systest.IsChild(t.Name()) {
+		return
+	}
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	f, err := self.FD().Dup()
+	require.NoError(t, err)
+	defer f.Close()
+	require.NoError(t, self.Close())
+	forged := systest.ForgeProc(t)
+	forged.Descriptor(t, f.Fd(), "anon_inode:[pidfd]", "Pid:\t1\nNSpid:\t1\n")
+	systest.Mount(t, string(forged), "/proc", "", unix.MS_BIND)
+	systest.Refuse(t, func() {
+		_, err := pidfd.FromFD(f)
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+		assert.ErrorContains(t, err, "/proc is not mounted")
+	}, ioctlFails(unix.ENOTTY))
+	assert.True(t, f.Valid())
+}
