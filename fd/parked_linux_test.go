@@ -67,3 +67,17 @@ func parked(t testing.TB, waiters, inPoller int) {
 	}
 	require.FailNow(t, "waiters do not park", "%d of %d are parked, %d of %d in the poller", asleep, waiters, polling, inPoller)
 }
+
+// inSyscall returns when a goroutine of waiter is in a system call that blocks.
+func inSyscall(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(tick) {
+		for _, stack := range bytes.Split(stacks[:runtime.Stack(stacks, true)], []byte("\n\n")) {
+			header, _, _ := bytes.Cut(stack, []byte("\n"))
+			if bytes.Contains(header, []byte("[syscall")) && bytes.Contains(stack, []byte("fd_test.waiter(")) {
+				return
+			}
+		}
+	}
+	require.FailNow(t, "no goroutine is in a system call")
+}
