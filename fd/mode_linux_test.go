@@ -199,7 +199,7 @@ func holdLock(t *testing.T, holder string, numbers ...int) heldLock {
 	ended := make(chan heldEnd, 1)
 	go func() {
 		_ = cmd.Wait()
-		ended <- heldEnd{systest.ExitStatus(cmd), text.String()}
+		ended <- heldEnd{systest.ExitStatus(cmd), strings.TrimSpace(text.String())}
 	}()
 	return heldLock{let, ended}
 }

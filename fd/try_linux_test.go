@@ -266,7 +266,7 @@ func TestContextCallEndsThoughAnotherWasFaster(t *testing.T) {
 // situations are made of kinds of descriptors, each with the states that it has.
 var situations = slices.Concat(pipeSituations, socketSituations, errorQueueSituations, objectSituations, fileSituations)
 
-// in returns a situation of a call that reads into p.
+// in returns a situation of a call that reads into size bytes.
 func in(name string, size int, make_ func(*testing.T) int) situation {
 	return situation{name: name, make: make_, bytes: make([]byte, size)}
 }
@@ -304,9 +304,10 @@ func say(t *testing.T, number int, text string) {
 	require.NoError(t, err)
 }
 
-// Of a pair of numbers the situation has the one, and the test closes the other, or
-// does so at once.
+// keep returns one number of a pair, and closes the other when the test ends.
 func keep(t *testing.T, number, other int) int { closeAtEnd(t, other); return number }
+
+// drop returns one number of a pair, and closes the other at once.
 func drop(t *testing.T, number, other int) int {
 	require.NoError(t, unix.Close(other))
 	return number
