@@ -4,7 +4,6 @@ package sys
 
 import (
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -393,11 +392,10 @@ func (d *Descriptor) drain(n int64, limit time.Duration) bool {
 }
 
 // backoff waits for a system call that does not block, or for a goroutine that
-// was preempted around one. It waits longer from the 20th try on.
+// was preempted around one. It does not yield, because Gosched returns only after
+// every runnable goroutine has had its turn.
 func backoff(try int) {
-	if try < 20 {
-		runtime.Gosched()
-		return
+	if try >= 20 {
+		time.Sleep(50 * time.Microsecond)
 	}
-	time.Sleep(50 * time.Microsecond)
 }
