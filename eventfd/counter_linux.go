@@ -68,8 +68,7 @@ func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
 		// Signal(0) never waits, even if the counter is full.
 		return e.unwritable("SignalContext", n)
 	}
-	_, err := fd.WaitWrite(ctx, &e.fd, func() (struct{}, error) { return struct{}{}, e.fd.Internal().TryWriteUint64(n) })
-	return err
+	return e.fd.WriteUint64Context(ctx, n)
 }
 
 // WaitContext is like [EventFD.Wait], but parks the goroutine while the value is

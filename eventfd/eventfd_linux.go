@@ -66,9 +66,9 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 	if start > math.MaxUint32 {
 		start = 0
 	}
-	number, err := sys.Eventfd(uint32(start), flags)
+	number, err := unix.Eventfd(uint(start), flags)
 	if err != nil {
-		return nil, err
+		return nil, sys.Error("eventfd2", err)
 	}
 	e := new(EventFD)
 	e.semaphore.Store(mode)

@@ -67,15 +67,15 @@ func NewNonblock(raw int) *FD {
 // it fails, neither f nor src has changed for any observer.
 func (f *FD) Take(src *FD) error {
 	if src == nil {
-		return sys.Invalid("Take: source is nil")
+		return sys.Invalid("fd: Take: source is nil")
 	}
 	return f.take(src, 0)
 }
 
-// take is Take if the caller has own references to src. It drops them on success.
+// take is Take if the caller has own pins of src. It takes them over on success.
 func (f *FD) take(src *FD, own int) error {
 	if !f.d.Reserve() {
-		return sys.Misuse(unix.EBUSY, "Take: the receiver already owns descriptor %d", f.Fd())
+		return sys.Misuse(unix.EBUSY, "fd: Take: the receiver is open, or still in use")
 	}
 	if err := src.d.StartRelease(own); err != nil {
 		f.d.Unreserve()
@@ -150,24 +150,18 @@ func (f *FD) Release() (int, error) {
 //
 // A read of no bytes returns 0, nil without a system call, whatever the kind of
 // the descriptor.
-func (f *FD) Read(p []byte) (int, error) { return f.read(p, false) }
+func (f *FD) Read(p []byte) (int, error) {
+	if len(p) == 0 {
+		return f.readNothing()
+	}
+	return f.d.Read(p)
+}
 
-// read is Read, or a read that does not wait.
-func (f *FD) read(p []byte, try bool) (n int, err error) {
-	switch {
-	case len(p) == 0 && !f.Valid():
+func (f *FD) readNothing() (int, error) {
+	if !f.Valid() {
 		return 0, ErrClosed
-	case len(p) == 0:
-		return 0, nil
-	case try:
-		n, err = f.d.TryRead(p)
-	default:
-		n, err = f.d.Read(p)
 	}
-	if n == 0 && err == nil && f.d.ZeroIsEOF() {
-		err = io.EOF
-	}
-	return n, err
+	return 0, nil
 }
 
 // Write writes p, see write(2). A count below len(p) always comes with an error:
@@ -182,25 +176,24 @@ func (f *FD) read(p []byte, try bool) (n int, err error) {
 // A write to a pipe or a socket whose other end is closed fails with EPIPE. The Go
 // runtime swallows the SIGPIPE that goes with it, also for descriptors 1 and 2,
 // where an os.File would end the program.
-func (f *FD) Write(p []byte) (int, error) { return f.write(p, false) }
-
-// write is Write, or a write that does not wait.
-func (f *FD) write(p []byte, try bool) (written int, err error) {
-	for {
-		var n int
-		if try {
-			n, err = f.d.TryWrite(p[written:])
-		} else {
-			n, err = f.d.Write(p[written:])
-		}
-		written += n
-		if err != nil || written == len(p) {
-			return written, err
-		}
-		if n == 0 {
-			return written, io.ErrShortWrite
-		}
+func (f *FD) Write(p []byte) (int, error) {
+	life := f.d.Life()
+	n, err := f.d.Write(p)
+	if err != nil || n == len(p) {
+		return n, err
 	}
+	return writeRest(p, n, func(rest []byte) (int, error) { return f.d.WriteRest(rest, life) })
+}
+
+// writeRest writes what is left of p after n bytes.
+func writeRest(p []byte, n int, write func([]byte) (int, error)) (written int, err error) {
+	for written = n; n > 0 && written < len(p) && err == nil; written += n {
+		n, err = write(p[written:])
+	}
+	if written < len(p) && err == nil {
+		err = io.ErrShortWrite
+	}
+	return written, err
 }
 
 // ReadContext is [FD.Read], but if that would block it parks the goroutine until
@@ -217,7 +210,11 @@ func (f *FD) write(p []byte, try bool) (written int, err error) {
 // Any number of goroutines may wait, each under its own context. An FD that was
 // waited on holds a second descriptor until it is closed.
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
-	return wait(ctx, f, reading, func() (int, error) { return f.read(p, true) })
+	if len(p) == 0 && ctx != nil {
+		return f.readNothing()
+	}
+	life := f.d.Life()
+	return wait(ctx, f, reading, life, func() (int, error) { return f.d.TryRead(p, life) })
 }
 
 // WriteContext is [FD.Write], but if that would block it parks the goroutine until
@@ -227,14 +224,20 @@ func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
 // has a non-blocking write for sockets and pipes alone.
 //
 // If several goroutines write more than fits at once, their bytes may mix.
-func (f *FD) WriteContext(ctx context.Context, p []byte) (int, error) {
-	var written int
-	_, err := wait(ctx, f, writing, func() (struct{}, error) {
-		n, err := f.write(p[written:], true)
-		written += n
-		return struct{}{}, err
+func (f *FD) WriteContext(ctx context.Context, p []byte) (written int, err error) {
+	life := f.d.Life()
+	return wait(ctx, f, writing, life, func() (int, error) {
+		for {
+			n, err := f.d.TryWrite(p[written:], life)
+			written += n
+			switch {
+			case err != nil || written == len(p):
+				return written, err
+			case n == 0:
+				return written, io.ErrShortWrite
+			}
+		}
 	})
-	return written, err
 }
 
 // SetNonblock sets or clears O_NONBLOCK, see fcntl(2). The flag belongs to the
@@ -253,15 +256,14 @@ func (f *FD) Nonblock() (bool, error) {
 // descriptor under its number. To give it to one program alone, use
 // exec.Cmd.ExtraFiles: see [FD.File].
 func (f *FD) SetCloexec(cloexec bool) error {
-	flags := unix.FD_CLOEXEC
 	if !cloexec {
 		// A child that inherits the descriptor may change its mode.
-		if err := f.d.Share(); err != nil {
+		return f.d.ShareBy(func(number int) error {
+			_, err := fcntl(number, unix.F_SETFD, 0)
 			return err
-		}
-		flags = 0
+		})
 	}
-	_, err := f.fcntl(unix.F_SETFD, flags)
+	_, err := f.fcntl(unix.F_SETFD, unix.FD_CLOEXEC)
 	return err
 }
 
@@ -285,10 +287,16 @@ func (f *FD) Dup() (*FD, error) {
 
 // dup duplicates the number for a use that f cannot see.
 func (f *FD) dup() (int, error) {
-	if err := f.d.Share(); err != nil {
+	number, err := f.fcntl(unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
 		return -1, err
 	}
-	return f.fcntl(unix.F_DUPFD_CLOEXEC, 0)
+	// Before this returns, nothing else has the duplicate.
+	if err := f.d.Share(); err != nil {
+		_ = unix.Close(number)
+		return -1, err
+	}
+	return number, nil
 }
 
 // fcntl makes a fcntl(2) that does not block.
@@ -298,9 +306,10 @@ func (f *FD) fcntl(cmd, arg int) (int, error) {
 		return 0, err
 	}
 	defer f.d.Decref()
+	return fcntl(number, cmd, arg)
+}
+
+func fcntl(number, cmd, arg int) (int, error) {
 	r, err := unix.FcntlInt(uintptr(number), cmd, arg)
-	if err != nil {
-		return 0, os.NewSyscallError("fcntl", err)
-	}
-	return r, nil
+	return r, os.NewSyscallError("fcntl", err)
 }

@@ -22,7 +22,7 @@ func TestWaitForStolenNumber(t *testing.T) {
 	require.NoError(t, err)
 	a := fd.New(number)
 	defer a.Close()
-	_, err = a.Internal().TryReadUint64()
+	_, err = a.Internal().TryReadUint64(0)
 	require.Equal(t, fd.ErrWouldBlock, err)
 	b, err := a.Dup()
 	require.NoError(t, err)

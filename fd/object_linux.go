@@ -1,7 +1,6 @@
 package fd
 
 import (
-	"os"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -33,20 +32,21 @@ func (f *FD) Adopt(src *FD, setup func(number int) error) error {
 	}
 	adopting.Lock()
 	defer adopting.Unlock()
-	number, err := src.d.Incref()
+	// A pin, because Share does not wait for it: setup may call Dup.
+	number, err := src.d.Pin()
 	if err != nil {
 		return err
 	}
 	was, err := flagsOf(number)
 	if err != nil {
-		src.d.Decref()
+		src.d.Unpin()
 		return err
 	}
 	taken := false
 	defer func() {
 		if !taken { // setup may have panicked
 			was.restore(number)
-			src.d.Decref()
+			src.d.Unpin()
 		}
 	}()
 	if err = setup(number); err == nil {
@@ -85,15 +85,6 @@ func (flags descriptorFlags) restore(number int) {
 	}
 	if err != nil || now.status != flags.status {
 		_, _ = fcntl(number, unix.F_SETFL, flags.status)
-	}
-}
-
-func fcntl(number, cmd, arg int) (int, error) {
-	for {
-		r, err := unix.FcntlInt(uintptr(number), cmd, arg)
-		if err != unix.EINTR {
-			return r, os.NewSyscallError("fcntl", err)
-		}
 	}
 }
 

@@ -62,7 +62,7 @@ func (p *Pin) Number() int { return p.number }
 // Unpin ends the pin. If the FD was closed meanwhile, and no other pin or call
 // remains, it closes the number. A second Unpin does nothing.
 func (p *Pin) Unpin() {
-	if p.done.CompareAndSwap(false, true) {
+	if p.d != nil && p.done.CompareAndSwap(false, true) {
 		p.d.Unpin()
 	}
 }

@@ -3,8 +3,10 @@
 package fd
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -23,147 +25,195 @@ import (
 // [ErrClosed]. A nil ctx or try fails with EINVAL. It calls try first, so a try
 // that succeeds at once does so even if ctx has ended.
 //
-// try must not block, and may be called again after ErrWouldBlock. A read(2) on a
-// descriptor in blocking mode is no such call: use [FD.ReadContext]. try may close
-// f, but must not wait for f in the same direction.
+// try must not block. A read(2) on a descriptor in blocking mode may: use
+// [FD.ReadContext]. try may close f, but must not wait for f in the same direction.
 //
 // Any number of goroutines may wait for f, each under its own context. Those that
 // wait for the same direction are served in the order in which they came.
 func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, reading, try)
+	return wait(ctx, f, reading, f.d.Life(), try)
 }
 
 // WaitWrite is [WaitRead] for a call that waits for f to become writable.
 func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, writing, try)
+	return wait(ctx, f, writing, f.d.Life(), try)
 }
 
 // All waiting is in wait. The rules:
 //
 //   - One goroutine at a time waits for each direction of an FD: the holder of
 //     side.lock. It calls try on its own stack, and parks in between.
-//   - park returns when something may have changed since the try before. It may
+//   - park returns if something may have changed since the try before. It may
 //     return for no reason.
-//   - While parked, a goroutine holds poller.inside for reading. Nothing that is
-//     called there blocks, and none of it is the caller's.
+//   - While parked, a goroutine holds poller.inside for reading. Nothing blocks
+//     there, and nothing there is the caller's code.
 //   - A context and Close interrupt a parked goroutine by a deadline in the past.
 //     The goroutine clears the deadline, then checks for both, then parks again. So
 //     a deadline that comes late, for an earlier wait, has no effect.
 //   - Close closes poller.closed, interrupts both directions, waits for inside, and
-//     closes what the poller watched. Then package sys closes the number.
-func wait[T any](ctx context.Context, f *FD, dir direction, try func() (T, error)) (T, error) {
-	var zero T
-	if try == nil {
-		return zero, noFunction(f)
-	}
-	if err := f.checkWait(ctx); err != nil {
-		return zero, err
-	}
-	v, err := try()
-	if !wouldBlock(err) {
+//     closes the poller's file. Then package sys closes the number.
+//   - A wait belongs to the life of f in which it began, and so does a poller.
+func wait[T any](ctx context.Context, f *FD, dir int, life uint64, try func() (T, error)) (v T, err error) {
+	if err = f.checkWait(ctx, try == nil); err != nil {
 		return v, err
 	}
-	s, err := f.acquire(ctx, dir)
-	if err != nil {
+	if v, err = try(); !wouldBlock(err) {
 		return v, err
 	}
-	defer s.release()
-	for {
-		if err := s.park(ctx, s.ready); err != nil {
-			return v, err
+	s, err := f.acquire(ctx, dir, life)
+	defer func() { s.release() }()
+	for err == nil {
+		if s, err = f.park(ctx, s); err != nil {
+			break
 		}
 		if v, err = try(); !wouldBlock(err) {
-			return v, err
+			break
 		}
+		err = nil
 	}
+	return v, err
 }
 
 func wouldBlock(err error) bool { return err == ErrWouldBlock || errors.Is(err, ErrWouldBlock) }
 
-func (f *FD) checkWait(ctx context.Context) error {
+func (f *FD) checkWait(ctx context.Context, noTry bool) error {
 	switch {
 	case !f.Valid():
 		return ErrClosed
+	case noTry:
+		return sys.Invalid("function is nil")
 	case ctx == nil:
 		return sys.Invalid("context is nil")
 	}
 	return nil
 }
 
-// A direction is an index of poller.sides.
-type direction int
-
+// The directions are indices of poller.sides.
 const (
-	reading direction = iota
+	reading = iota
 	writing
 )
 
-// A poller is what an FD needs to wait. The first wait makes it. It holds one
-// descriptor for both directions.
+var (
+	past     = time.Unix(1, 0)
+	errMoved = errors.New("the FD has another poller")
+)
+
+// A poller is what the runtime watches for an FD, in one descriptor for both
+// directions: a duplicate, which is ready if the FD is, or an epoll instance with
+// the FD in it, which is ready if the FD has changed (edges).
 type poller struct {
-	f      *FD
-	mu     sync.Mutex              // held while watch changes
-	watch  atomic.Pointer[watched] // nil until the first goroutine parks
-	inside sync.RWMutex
+	d      *sys.Descriptor
+	life   uint64 // of d
+	file   *os.File
+	edges  bool
+	end    error // set before closed is closed: ErrClosed or errMoved
 	closed chan struct{}
-	turn   chan struct{} // lock to be parked on an epoll instance, by one direction for both
+	inside sync.RWMutex
+	turn   chan struct{} // with edges: the lock to be parked, for both directions
 	sides  [2]side
 }
 
-// A side is one direction of a poller. Apart from lock, stop and event, its fields
-// belong to the holder of lock.
+// A side is one direction of a poller. The fields below parked belong to the holder
+// of lock.
 type side struct {
-	p     *poller
-	dir   direction
-	lock  chan struct{}               // one slot: a fair lock that a context can interrupt
-	stop  atomic.Pointer[func() bool] // of the AfterFunc for done
-	event chan struct{}               // the epoll instance has reported an edge
-
-	done                   <-chan struct{} // of the last context
-	again                  bool            // the context before had the same
-	asked                  bool            // poll(2) was asked since park
-	idle                   int             // parks in a row that did not wait
-	interrupt              func()
-	ready, collect, number func(uintptr) bool // methods for the poller to call back
-
-	// For ReadUint64Context. parked is atomic because it is read without lock.
-	parked  atomic.Bool
-	word    uint64
-	wordErr error
+	*poller
+	dir      int
+	lock     chan struct{}                  // one slot: a fair lock that a context can interrupt
+	event    chan struct{}                  // with edges: one was reported
+	wait     func(func(uintptr) bool) error // calls back when it looks for changes, and after each
+	deadline func(time.Time) error          // of wait
+	callback func(uintptr) bool             // s.changed
+	expire   func()                         // sets a deadline in the past
+	stop     atomic.Pointer[func() bool]    // of the AfterFunc for done
+	parked   atomic.Bool                    // the last ReadUint64Context had to park
+	done     <-chan struct{}                // of the last context
+	again    bool                           // the context before had the same
+	asked    bool                           // poll(2) was asked since park
+	idle     int                            // parks in a row that did not wait
+	reads    bool                           // for ReadUint64Context, which reads in the callback
+	word     uint64
+	wordErr  error
 }
 
-// waiters returns f's poller.
-func (f *FD) waiters() *poller {
-	if p := f.poller.Load(); p != nil {
-		return p
+// watch gives f a poller in place of old, which may be nil.
+func (f *FD) watch(old *poller, life uint64, edges bool) error {
+	number, err := f.d.Incref()
+	if err != nil {
+		return err
 	}
-	p := &poller{f: f, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	defer f.d.Decref()
+	p, err := newPoller(number, edges)
+	if err != nil {
+		return err
+	}
+	p.d, p.life = &f.d, life
+	if f.d.Life() != life || !f.poller.CompareAndSwap(old, p) {
+		p.close(errMoved) // of no use
+		return nil
+	}
+	if !f.Valid() { // Close may have looked for a poller before
+		f.wake()
+	}
+	if old != nil {
+		old.close(errMoved)
+	}
+	return nil
+}
+
+func newPoller(number int, edges bool) (*poller, error) {
+	flags, err := fcntl(number, unix.F_GETFL, 0)
+	if err != nil {
+		return nil, err
+	}
+	watched, edges := -1, edges || flags&unix.O_NONBLOCK == 0
+	if edges {
+		watched, err = epollInstance(number)
+	} else {
+		watched, err = fcntl(number, unix.F_DUPFD_CLOEXEC, 0)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p := &poller{file: os.NewFile(uintptr(watched), "iofd wait"), edges: edges, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	conn, _ := p.file.SyscallConn()
+	if err := p.file.SetDeadline(time.Time{}); err != nil { // only what the runtime watches has one
+		_ = p.file.Close()
+		if !edges { // a peer has made it blocking
+			return newPoller(number, true)
+		}
+		// Package os does not say why: ENOMEM, or ENOSPC if the user's watches are used
+		// up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
+		return nil, fmt.Errorf("iofd: cannot register descriptor %d with the runtime's poller: %w", number, err)
+	}
 	for dir := range p.sides {
 		s := &p.sides[dir]
-		s.p, s.dir, s.lock, s.event = p, direction(dir), make(chan struct{}, 1), make(chan struct{}, 1)
-		s.interrupt = func() { p.watch.Load().setDeadline(s.dir, past) }
-		s.ready, s.collect = s.poll, s.collectEvents
+		s.poller, s.dir, s.lock, s.event = p, dir, make(chan struct{}, 1), make(chan struct{}, 1)
+		s.wait, s.deadline, s.callback = conn.Read, p.file.SetReadDeadline, s.changed
+		if dir == writing && !edges {
+			s.wait, s.deadline = conn.Write, p.file.SetWriteDeadline
+		}
+		s.expire = func() { _ = s.deadline(past) }
 	}
-	if f.poller.CompareAndSwap(nil, p) {
-		return p
-	}
-	return f.waiters()
+	return p, nil
 }
 
-// wake ends every wait for f, which is closing, and closes what the poller watched.
-// A wait that begins later finds f closed.
+// wake ends every wait for f, which is closing.
 func (f *FD) wake() {
-	p := f.poller.Swap(nil)
-	if p == nil {
-		return
+	if f.poller.Load() != nil {
+		if p := f.poller.Swap(nil); p != nil {
+			p.close(ErrClosed)
+		}
 	}
-	p.mu.Lock()
+}
+
+func (p *poller) close(end error) {
+	p.end = end
 	close(p.closed)
-	w := p.watch.Load()
-	p.mu.Unlock()
-	if w != nil {
-		p.unwatch(w)
-	}
+	_ = p.file.SetDeadline(past)
+	p.inside.Lock()
+	_ = p.file.Close()
+	p.inside.Unlock()
 	for dir := range p.sides {
 		// A context may be the caller's own code, and Close be called under its locks.
 		if stop := p.sides[dir].stop.Swap(nil); stop != nil {
@@ -172,51 +222,52 @@ func (f *FD) wake() {
 	}
 }
 
-// unwatch closes w when no goroutine is parked on it any more.
-func (p *poller) unwatch(w *watched) {
-	w.setDeadline(reading, past)
-	w.setDeadline(writing, past)
-	p.inside.Lock()
-	_ = w.file.Close()
-	p.inside.Unlock()
-}
-
-// ended returns the reason to end a wait: ErrClosed, or else the error of ctx.
+// ended returns the reason to end a wait, or nil. ErrClosed wins.
 func (p *poller) ended(ctx context.Context) error {
 	select {
 	case <-p.closed:
-		return ErrClosed
+		return p.end
 	default:
 		return ctx.Err()
 	}
 }
 
-// acquire returns the side of f for dir with its lock held, and has the end of ctx
-// interrupt the caller.
-func (f *FD) acquire(ctx context.Context, dir direction) (*side, error) {
-	p := f.waiters()
-	s := &p.sides[dir]
-	done := ctx.Done()
-	select {
-	case s.lock <- struct{}{}:
-	case <-done:
-		return nil, p.ended(ctx)
-	case <-p.closed:
+// acquire returns the side of f's poller with its lock held.
+func (f *FD) acquire(ctx context.Context, dir int, life uint64) (*side, error) {
+	p := f.poller.Load()
+	for p == nil {
+		if err := f.watch(nil, life, false); err != nil {
+			return nil, err
+		}
+		if p = f.poller.Load(); p == nil && f.d.Life() != life {
+			return nil, ErrClosed
+		}
+	}
+	if p.life != life {
 		return nil, ErrClosed
 	}
-	if err := p.open(); err != nil {
-		<-s.lock
-		return nil, err
+	s, done := &p.sides[dir], ctx.Done()
+	select {
+	case s.lock <- struct{}{}:
+	default:
+		select {
+		case s.lock <- struct{}{}:
+		case <-p.closed:
+			if p.end == errMoved {
+				return f.acquire(ctx, dir, life)
+			}
+			return nil, ErrClosed
+		case <-done:
+			return nil, cmp.Or(p.ended(ctx), context.Canceled)
+		}
 	}
-	s.idle = 0
-	s.signal() // the holder before may have left something
+	s.idle, s.reads = 0, false
+	if s.edges {
+		s.signal() // the holder before may have left something
+	}
 	if s.again = done == s.done; !s.again {
 		s.forget()
 		s.done = done
-	}
-	if done != nil && s.stop.Load() == nil {
-		stop := context.AfterFunc(ctx, s.interrupt)
-		s.stop.Store(&stop)
 	}
 	return s, nil
 }
@@ -224,73 +275,90 @@ func (f *FD) acquire(ctx context.Context, dir direction) (*side, error) {
 // release passes the lock on. If the context is the same as in the wait before, the
 // AfterFunc stays registered, so a loop registers it once.
 func (s *side) release() {
-	if !s.again || s.p.ended(context.Background()) != nil {
+	if s == nil {
+		return
+	}
+	if !s.again || s.ended(context.Background()) != nil {
 		s.forget()
 	}
 	<-s.lock
 }
 
 func (s *side) forget() {
-	if stop := s.stop.Swap(nil); stop != nil {
-		(*stop)()
+	if s.stop.Load() != nil {
+		if stop := s.stop.Swap(nil); stop != nil {
+			(*stop)()
+		}
 	}
 }
 
-// park waits on the runtime's poller until enough returns true, or for an edge of
-// the epoll instance. The poller calls enough when it has begun to look for
-// changes, and after each change.
-func (s *side) park(ctx context.Context, enough func(uintptr) bool) error {
-	w := s.p.watch.Load()
-	if s.idle++; s.idle > 3 && !w.edges {
+// park parks the caller, which holds the lock of s. If f gets another poller, park
+// returns its side.
+func (f *FD) park(ctx context.Context, s *side) (*side, error) {
+	if s.done != nil && s.stop.Load() == nil {
+		stop := context.AfterFunc(ctx, s.expire)
+		s.stop.Store(&stop)
+	}
+	if s.idle++; s.idle > 3 && !s.edges {
 		// poll(2) says ready, but the call would block: only a change tells more.
-		if err := s.p.useEdges(ctx); err != nil {
-			return err
+		if f.watch(s.poller, s.life, true) != nil {
+			time.Sleep(time.Millisecond) // or else the next try
 		}
-		w = s.p.watch.Load()
 	}
-	if !w.edges {
-		s.asked = false
-		return s.parkOn(ctx, w, enough)
+	err := s.park(ctx)
+	if err != errMoved {
+		return s, err
 	}
-	select {
-	case <-s.event:
-		return nil
-	case <-ctx.Done():
-		return s.p.ended(ctx)
-	case <-s.p.closed:
-		return ErrClosed
-	case s.p.turn <- struct{}{}:
-		defer func() { <-s.p.turn }()
-		return s.parkOn(ctx, w, s.collect)
-	}
+	dir, life := s.dir, s.life
+	s.release()
+	return f.acquire(ctx, dir, life)
 }
 
-// parkOn parks on w. It returns nil if w was replaced.
-func (s *side) parkOn(ctx context.Context, w *watched, enough func(uintptr) bool) error {
+func (s *side) park(ctx context.Context) error {
+	if s.edges {
+		select {
+		case <-s.event:
+			return nil
+		case s.turn <- struct{}{}:
+			defer func() { <-s.turn }()
+		case <-s.closed:
+			return s.end
+		case <-s.done:
+			return cmp.Or(s.ended(ctx), context.Canceled)
+		}
+	}
+	s.asked = false
 	for {
-		if err := s.p.ended(ctx); err != nil {
+		if err := s.ended(ctx); err != nil {
 			return err
 		}
-		s.p.inside.RLock()
-		err := s.p.ended(context.Background())
-		if err == nil && s.p.watch.Load() == w {
-			err = w.wait[s.dir](enough)
+		s.inside.RLock()
+		err := s.ended(context.Background())
+		if err == nil {
+			err = s.wait(s.callback)
 		}
-		s.p.inside.RUnlock()
+		s.inside.RUnlock()
 		if !errors.Is(err, os.ErrDeadlineExceeded) {
 			return err
 		}
-		w.setDeadline(s.dir, time.Time{})
+		_ = s.deadline(time.Time{})
 	}
 }
 
-// poll asks poll(2) once in each park, because the runtime's poller reports only
-// changes that come after it has begun to look.
-func (s *side) poll(number uintptr) bool {
+// changed is called by the runtime's poller when it has begun to look for changes,
+// and after each. It returns true to end the park.
+func (s *side) changed(number uintptr) bool {
+	if s.edges {
+		return s.collectEdge(int(number))
+	}
+	if s.reads && s.readUint64() {
+		return s.wordErr != ErrWouldBlock
+	}
 	if s.asked {
 		s.idle = 0
 		return true
 	}
+	// What changed before the poller began to look, poll(2) tells.
 	s.asked = true
 	events := int16(unix.POLLIN)
 	if s.dir == writing {
@@ -305,69 +373,4 @@ func (s *side) signal() {
 	case s.event <- struct{}{}:
 	default:
 	}
-}
-
-// watched is what the runtime's poller watches: a duplicate of the descriptor, which
-// is ready if the descriptor is, or an epoll instance with the descriptor in it,
-// which is ready if the descriptor has changed in either direction (edges).
-type watched struct {
-	file  *os.File
-	wait  [2]func(func(uintptr) bool) error
-	edges bool
-}
-
-var past = time.Unix(1, 0)
-
-func (w *watched) setDeadline(dir direction, t time.Time) {
-	if dir == reading || w.edges {
-		_ = w.file.SetReadDeadline(t)
-	} else {
-		_ = w.file.SetWriteDeadline(t)
-	}
-}
-
-// watch has the runtime's poller watch number, which it closes if that fails. It
-// returns nil if the poller does not take number, above all in blocking mode.
-func watch(number int, edges bool) *watched {
-	file := os.NewFile(uintptr(number), "iofd wait")
-	conn, err := file.SyscallConn()
-	if err != nil || file.SetDeadline(time.Time{}) != nil { // only what the poller watches has one
-		_ = file.Close()
-		return nil
-	}
-	w := &watched{file, [2]func(func(uintptr) bool) error{conn.Read, conn.Write}, edges}
-	if edges {
-		w.wait[writing] = conn.Read
-	}
-	return w
-}
-
-// open begins to watch f. If the runtime's poller does not take a duplicate, it
-// takes an epoll instance.
-func (p *poller) open() error {
-	if p.watch.Load() != nil {
-		return nil
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.watch.Load() != nil {
-		return nil
-	}
-	number, err := p.f.d.Incref()
-	if err != nil {
-		return err
-	}
-	defer p.f.d.Decref()
-	dup, err := unix.FcntlInt(uintptr(number), unix.F_DUPFD_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("fcntl", err)
-	}
-	w := watch(dup, false)
-	if w == nil {
-		if w, err = watchEdges(number); err != nil {
-			return err
-		}
-	}
-	p.watch.Store(w)
-	return nil
 }

@@ -1,22 +1,20 @@
 package fd
 
 import (
-	"context"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// watchEdges watches an epoll(7) instance with number in it. The mode of a
+// epollInstance returns an epoll(7) instance with number in it. The mode of a
 // descriptor that blocks is not ours to change, because other processes may share
-// it; and an edge tells of a change even if poll(2) says ready all the time.
-func watchEdges(number int) (*watched, error) {
+// it. An edge tells of a change even if poll(2) says ready all the time.
+func epollInstance(number int) (int, error) {
 	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
-		return nil, os.NewSyscallError("epoll_create1", err)
+		return -1, os.NewSyscallError("epoll_create1", err)
 	}
-	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET&(1<<32-1), Fd: int32(number)}
+	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET, Fd: int32(number)}
 	if err = unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, number, &event); err != nil {
 		err = os.NewSyscallError("epoll_ctl", err)
 	} else if err = unix.SetNonblock(instance, true); err != nil {
@@ -24,45 +22,21 @@ func watchEdges(number int) (*watched, error) {
 	}
 	if err != nil {
 		_ = unix.Close(instance)
-		return nil, err
+		return -1, err
 	}
-	if w := watch(instance, true); w != nil {
-		return w, nil
-	}
-	// Package os does not say why: ENOMEM, or ENOSPC if the user's watches are used
-	// up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
-	return nil, fmt.Errorf("iofd: cannot register descriptor %d with the runtime's poller: %w", number, os.ErrNoDeadline)
+	return instance, nil
 }
 
-// useEdges replaces the duplicate by an epoll instance.
-func (p *poller) useEdges(context.Context) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	old := p.watch.Load()
-	number, err := p.f.d.Incref()
-	if err != nil || old.edges {
-		return err
-	}
-	defer p.f.d.Decref()
-	w, err := watchEdges(number)
-	if err != nil {
-		return err
-	}
-	p.watch.Store(w)
-	p.unwatch(old)
-	return nil
-}
-
-// collectEvents takes the edge that the epoll instance has, and reports whether
-// there is one for s.
-func (s *side) collectEvents(instance uintptr) bool {
+// collectEdge takes the edge that the epoll instance has, and reports whether there
+// is one for s.
+func (s *side) collectEdge(instance int) bool {
 	var events [1]unix.EpollEvent
-	if n, _ := unix.EpollWait(int(instance), events[:], 0); n > 0 {
+	if n, _ := unix.EpollWait(instance, events[:], 0); n > 0 {
 		if events[0].Events&^unix.EPOLLOUT != 0 {
-			s.p.sides[reading].signal()
+			s.sides[reading].signal()
 		}
 		if events[0].Events&^unix.EPOLLIN != 0 {
-			s.p.sides[writing].signal()
+			s.sides[writing].signal()
 		}
 	}
 	select {

@@ -29,9 +29,9 @@ func New(clock Clock) (*TimerFD, error) {
 	if !clock.valid() {
 		return nil, sys.Invalid("timerfd: New: invalid clock %v", clock)
 	}
-	number, err := sys.TimerfdCreate(int(clock), unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
+	number, err := unix.TimerfdCreate(int(clock), unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	if err != nil {
-		return nil, err
+		return nil, sys.Error("timerfd_create", err)
 	}
 	t := &TimerFD{clock: clock}
 	t.fd.Internal().Init(number, sys.FastClose)

@@ -52,9 +52,10 @@ type Descriptor struct {
 	state     atomic.Uint64
 	bias      atomic.Pointer[bias] // the goroutine that does not count its references, nil if none
 	promotion promotion
-	kind      atomic.Uint32 // learned by the first try: see try_linux.go
-	pins      int64         // references that may last, so that Share does not wait for them
-	mu        sync.Mutex    // held while stopped is set and while pins changes
+	life      atomic.Uint64 // how many numbers d has owned
+	kind      atomic.Uint32 // learned by the first try: see try.go
+	pins      atomic.Int64  // references that may last, so that Share does not wait for them
+	mu        sync.Mutex    // held while stopped is set
 }
 
 const (
@@ -122,9 +123,16 @@ func (d *Descriptor) Unreserve() { d.state.And(^uint64(reserved)) }
 
 // fill makes w the state of a reserved Descriptor.
 func (d *Descriptor) fill(w uint64) {
-	d.kind.Store(0)
+	d.life.Add(1)
+	if d.kind.Load() != 0 {
+		d.kind.Store(0)
+	}
 	d.state.Add(w - reserved)
 }
+
+// Life returns a number that is another one for each number that d owns. A call of
+// several steps belongs to one life.
+func (d *Descriptor) Life() uint64 { return d.life.Load() }
 
 // Number returns the number, or -1 once closed, even if references still keep it
 // open. The number is not protected: Incref and Pin return one that is.
@@ -223,17 +231,17 @@ func (d *Descriptor) closeLast(w uint64) error {
 	return os.NewSyscallError("close", err)
 }
 
-// StartRelease stops new calls and waits for those in flight, except for the
-// caller's own references. If they last longer than releaseWait, or a pin is
-// held, it fails with EBUSY and the waiting calls go on. After success d is closed
-// for all callers, and FinishRelease or MoveTo must follow.
+// StartRelease stops new calls and waits for those in flight and for pins, except
+// for the caller's own pins, which it takes over. If they last longer than releaseWait, it fails
+// with EBUSY and the waiting calls go on. After success d is closed for all
+// callers, and FinishRelease or MoveTo must follow.
 func (d *Descriptor) StartRelease(own int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if err := d.stop(); err != nil {
 		return err
 	}
-	if d.pins > 0 || !d.drain(1+int64(own), releaseWait) {
+	if !d.drain(false, 1+int64(own), releaseWait) {
 		w := d.state.Load()
 		d.resume()
 		if w&closing != 0 {
@@ -249,6 +257,7 @@ func (d *Descriptor) StartRelease(own int) error {
 			return ErrClosed
 		}
 		if d.state.CompareAndSwap(w, w&^stopped|closing) {
+			d.pins.Add(-int64(own))
 			return nil
 		}
 	}
@@ -269,34 +278,30 @@ func (d *Descriptor) MoveTo(to *Descriptor, own int) {
 }
 
 // clear closes d without closing its number, and drops the references of
-// StartRelease and of its caller. Others belong to calls that find d closed.
+// StartRelease and of its caller's pins. Others belong to calls that find d closed.
 func (d *Descriptor) clear(own int) {
 	w := d.state.Load() & (reference - 1) // constant while closing is set
 	d.state.Add(-(w + reference*uint64(1+own)))
 }
 
 // Pin takes a reference that may last: until Unpin the number is neither closed
-// nor reused.
+// nor reused. pins is never above the number of pins that references counts, so
+// Share cannot take a call for a pin.
 func (d *Descriptor) Pin() (int, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	w, ok := d.incref() // not stopped: mu is held
-	if !ok {
-		return -1, ErrClosed
+	number, err := d.Incref()
+	if err != nil {
+		return -1, err
 	}
-	if d.pins == maxPins {
-		d.decref()
-		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number(w), maxPins)
+	if d.pins.Add(1) > maxPins {
+		d.Unpin()
+		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number, maxPins)
 	}
-	d.pins++
-	return number(w), nil
+	return number, nil
 }
 
 // Unpin drops the reference of one Pin.
 func (d *Descriptor) Unpin() {
-	d.mu.Lock()
-	d.pins--
-	d.mu.Unlock()
+	d.pins.Add(-1)
 	d.decref()
 }
 
@@ -304,7 +309,7 @@ func (d *Descriptor) Unpin() {
 // process may change the mode of the open file description from now on. No fast
 // call is in flight when it returns.
 func (d *Descriptor) Share() error {
-	return d.share(func(int) error { return nil })
+	return d.ShareBy(func(int) error { return nil })
 }
 
 // SetNonblock sets or clears O_NONBLOCK. Clearing it is a Share.
@@ -313,7 +318,7 @@ func (d *Descriptor) SetNonblock(nonblock bool) error {
 		return os.NewSyscallError("fcntl", unix.SetNonblock(number, nonblock))
 	}
 	if !nonblock {
-		return d.share(set)
+		return d.ShareBy(set)
 	}
 	number, err := d.Incref()
 	if err != nil {
@@ -323,9 +328,9 @@ func (d *Descriptor) SetNonblock(nonblock bool) error {
 	return set(number)
 }
 
-// share applies change while no fast call is in flight, and then clears fast. If
-// change fails, fast stays.
-func (d *Descriptor) share(change func(number int) error) error {
+// ShareBy is Share by a change of the descriptor, which is made while no fast call
+// is in flight. If the change fails, calls stay fast.
+func (d *Descriptor) ShareBy(change func(number int) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if !d.Fast() {
@@ -340,11 +345,13 @@ func (d *Descriptor) share(change func(number int) error) error {
 		return err
 	}
 	defer d.resume()
-	d.drain(1+d.pins, 0)
+	if d.drain(true, 1, 0); d.state.Load()&closing != 0 {
+		return ErrClosed // a call may be in flight
+	}
 	if err := change(number(d.state.Load())); err != nil {
 		return err
 	}
-	d.state.And(^uint64(fast))
+	d.state.And(^uint64(fast | short)) // a peer can hold up close(2), too
 	return nil
 }
 
@@ -369,23 +376,23 @@ func (d *Descriptor) resume() {
 	d.decref()
 }
 
-// drain waits until no more than n references of calls are left. It returns false
-// if that takes longer than limit; a limit of 0 is none. It does not wait for the
-// reference of Close, which may wait for a call that waits for mu.
-func (d *Descriptor) drain(n int64, limit time.Duration) bool {
-	var end time.Time
+// drain waits until no more than n references are left, beside pins if they do not
+// count. It returns false if that takes longer than limit; a limit of 0 is none. It
+// does not wait for the reference of Close, which may wait for a call that waits
+// for mu.
+func (d *Descriptor) drain(pins bool, n int64, limit time.Duration) bool {
+	start := time.Now()
 	for try := 0; ; try++ {
 		w := d.state.Load()
-		if references(w) <= n || w&closing != 0 && references(w) == n+1 {
+		left := references(w) - n
+		if w&closing != 0 {
+			left--
+		}
+		if left <= 0 || pins && left <= d.pins.Load() {
 			return true
 		}
-		if limit > 0 {
-			switch now := time.Now(); {
-			case try == 0:
-				end = now.Add(limit)
-			case now.After(end):
-				return false
-			}
+		if limit > 0 && time.Since(start) > limit {
+			return false
 		}
 		backoff(try)
 	}

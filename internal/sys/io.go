@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -34,9 +35,19 @@ func (dir direction) String() string {
 	return "read"
 }
 
-// transfer is one read(2) or write(2) of at most 1 GiB on the entersyscall path.
-func (d *Descriptor) transfer(dir direction, p []byte) (int, error) {
+// increfLife is Incref that fails with ErrClosed in another life; 0 is any.
+func (d *Descriptor) increfLife(life uint64) (int, error) {
 	number, err := d.Incref()
+	if err == nil && life != 0 && d.Life() != life {
+		d.decref()
+		return -1, ErrClosed
+	}
+	return number, err
+}
+
+// transfer is one read(2) or write(2) of at most 1 GiB on the entersyscall path.
+func (d *Descriptor) transfer(dir direction, p []byte, life uint64) (int, error) {
+	number, err := d.increfLife(life)
 	if err != nil {
 		return 0, err
 	}
@@ -48,7 +59,7 @@ func (d *Descriptor) transfer(dir direction, p []byte) (int, error) {
 // transfer is Descriptor.transfer for a number that the caller has a reference to.
 func transfer(number int, dir direction, p []byte) (n int, err error) {
 	p = p[:min(len(p), maxIO)]
-	for {
+	for err = unix.EINTR; err == unix.EINTR; {
 		switch {
 		case instrumented:
 			n, err = instrumentedIO(number, dir, p)
@@ -57,14 +68,28 @@ func transfer(number int, dir direction, p []byte) (n int, err error) {
 		default:
 			n, err = unix.Read(number, p)
 		}
-		switch err {
-		case nil:
-			return n, nil
-		case unix.EINTR:
-		default:
-			return 0, Error(dir.String(), err)
-		}
 	}
+	if err != nil {
+		return 0, Error(dir.String(), err)
+	}
+	return n, endOfFile(number, dir, n, len(p))
+}
+
+// endOfFile returns io.EOF for a read of no bytes, unless it was an empty datagram.
+func endOfFile(number int, dir direction, n, size int) error {
+	if n > 0 || size == 0 || dir == writing {
+		return nil
+	}
+	socket, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_TYPE)
+	if err == nil && (socket == unix.SOCK_DGRAM || socket == unix.SOCK_RAW) {
+		return nil
+	}
+	return io.EOF
+}
+
+// WriteRest is Write of what is left of p, in the life in which the call began.
+func (d *Descriptor) WriteRest(p []byte, life uint64) (int, error) {
+	return d.transfer(writing, p, life)
 }
 
 // Poll returns those of events that poll(2) sees on the descriptor now, and the

@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/bare"
 )
 
 // pollName is the call that unix.Poll makes.
@@ -19,22 +21,41 @@ const fastCalls = true
 // A fast call tries the bias first, then the reference count. The functions are
 // flat because the processor mispredicts every return after a system call.
 
-// Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN,
-// and 0 at end of file.
+// Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN, and
+// io.EOF at end of file.
 func (d *Descriptor) Read(p []byte) (int, error) {
 	if d.Fast() && len(p) <= SmallIO {
+		life := d.life.Load()
 		r := biasedCall3(d, unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
 		if r == notOwner {
-			r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
+			r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
 		}
-		switch {
-		case r >= 0:
+		if r > 0 {
 			return r, nil
-		case r != notOwner && r != -int(unix.EINTR):
-			return 0, Error("read", unix.Errno(-r))
+		}
+		if n, err, made := d.settle(r, reading, len(p), life); made {
+			return n, err
+		}
+	} else if !instrumented {
+		w, ok := d.incref()
+		if !ok {
+			return 0, ErrClosed
+		}
+		n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+		if errno == 0 && n > 0 {
+			d.decref()
+			return int(n), nil
+		}
+		err := endOfFile(number(w), reading, 0, len(p))
+		d.decref()
+		if errno != unix.EINTR {
+			if errno != 0 {
+				err = Error("read", errno)
+			}
+			return 0, err
 		}
 	}
-	return d.transfer(reading, p)
+	return d.transfer(reading, p, 0)
 }
 
 // Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
@@ -43,30 +64,46 @@ func (d *Descriptor) Write(p []byte) (int, error) {
 	if d.Fast() && len(p) <= SmallIO {
 		r := biasedCall3(d, unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
 		if r == notOwner {
-			r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
+			r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
 		}
-		switch {
-		case r >= 0:
+		if r >= 0 {
 			return r, nil
-		case r != notOwner && r != -int(unix.EINTR):
-			return 0, Error("write", unix.Errno(-r))
+		}
+		if n, err, made := d.settle(r, writing, len(p), 0); made {
+			return n, err
+		}
+	} else if !instrumented {
+		w, ok := d.incref()
+		if !ok {
+			return 0, ErrClosed
+		}
+		n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+		d.decref()
+		if errno == 0 {
+			return int(n), nil
+		}
+		if errno != unix.EINTR {
+			return 0, Error("write", errno)
 		}
 	}
-	return d.transfer(writing, p)
+	return d.transfer(writing, p, 0)
 }
 
 // ReadUint64 reads a number of 8 bytes, in the machine's byte order.
-func (d *Descriptor) ReadUint64() (uint64, error) {
-	var v uint64
+func (d *Descriptor) ReadUint64() (v uint64, err error) {
 	p := unsafe.Pointer(&v)
 	r := biasedCall3(d, unix.SYS_READ, p, 8)
 	if r == notOwner {
-		r = d.fastCall3(unix.SYS_READ, p, 8)
+		r = d.fastCall3(unix.SYS_READ, p, 8, 0)
 	}
 	if r == 8 {
 		return v, nil
 	}
-	return v, d.settleUint64(r, reading, (*[8]byte)(p))
+	n, err, made := d.settle(r, reading, 8, 0)
+	if !made {
+		n, err = d.transfer(reading, (*[8]byte)(p)[:], 0)
+	}
+	return v, d.eightBytes(reading, n, err)
 }
 
 // WriteUint64 writes a number of 8 bytes, in the machine's byte order.
@@ -74,64 +111,80 @@ func (d *Descriptor) WriteUint64(v uint64) error {
 	p := unsafe.Pointer(&v)
 	r := biasedCall3(d, unix.SYS_WRITE, p, 8)
 	if r == notOwner {
-		r = d.fastCall3(unix.SYS_WRITE, p, 8)
+		r = d.fastCall3(unix.SYS_WRITE, p, 8, 0)
 	}
 	if r == 8 {
 		return nil
 	}
-	return d.settleUint64(r, writing, (*[8]byte)(p))
+	n, err, made := d.settle(r, writing, 8, 0)
+	if !made {
+		n, err = d.transfer(writing, (*[8]byte)(p)[:], 0)
+	}
+	return d.eightBytes(writing, n, err)
+}
+
+// TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode. It belongs to a life.
+func (d *Descriptor) TryRead(p []byte, life uint64) (int, error) {
+	if n, err, made := d.fastIO(unix.SYS_READ, reading, p, life); made {
+		return n, err
+	}
+	return d.try(reading, p, life)
+}
+
+// TryWrite is Write that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode. It belongs to a life.
+func (d *Descriptor) TryWrite(p []byte, life uint64) (int, error) {
+	if n, err, made := d.fastIO(unix.SYS_WRITE, writing, p, life); made {
+		return n, err
+	}
+	return d.try(writing, p, life)
+}
+
+// TryReadUint64 is ReadUint64 in the form of TryRead.
+func (d *Descriptor) TryReadUint64(life uint64) (v uint64, err error) {
+	n, err := d.TryRead((*[8]byte)(unsafe.Pointer(&v))[:], life)
+	return v, d.eightBytes(reading, n, err)
+}
+
+// TryWriteUint64 is WriteUint64 in the form of TryWrite.
+func (d *Descriptor) TryWriteUint64(v uint64, life uint64) error {
+	n, err := d.TryWrite((*[8]byte)(unsafe.Pointer(&v))[:], life)
+	return d.eightBytes(writing, n, err)
 }
 
 // FastReadUint64 is ReadUint64 on the fast path. It waits for nothing, not even for
 // Share, and returns false if it made no call.
-func (d *Descriptor) FastReadUint64() (v uint64, err error, made bool) {
-	p := unsafe.Pointer(&v)
-	r := biasedCall3(d, unix.SYS_READ, p, 8)
-	if r == notOwner {
-		r = d.fastCall3(unix.SYS_READ, p, 8)
+func (d *Descriptor) FastReadUint64(life uint64) (v uint64, err error, made bool) {
+	n, err, made := d.fastIO(unix.SYS_READ, reading, (*[8]byte)(unsafe.Pointer(&v))[:], life)
+	if made {
+		err = d.eightBytes(reading, n, err)
 	}
-	switch {
-	case r == notOwner || r == -int(unix.EINTR):
+	return v, err, made
+}
+
+// fastIO makes a call on the fast path, or returns false.
+func (d *Descriptor) fastIO(trap uintptr, dir direction, p []byte, life uint64) (n int, err error, made bool) {
+	if !d.Fast() || len(p) > SmallIO {
 		return 0, nil, false
-	case r < 0:
-		return 0, Error("read", unix.Errno(-r)), true
 	}
-	return v, eightBytes(reading, r), true
-}
-
-// TryReadUint64 is ReadUint64 in a form that does not block: see TryRead.
-func (d *Descriptor) TryReadUint64() (v uint64, err error) {
-	if d.Fast() {
-		return d.ReadUint64()
+	r := biasedCall3(d, trap, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
+	if r == notOwner {
+		r = d.fastCall3(trap, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), life)
 	}
-	n, err := d.try(reading, (*[8]byte)(unsafe.Pointer(&v))[:])
-	if err == nil {
-		err = eightBytes(reading, n)
-	}
-	return v, err
-}
-
-// TryWriteUint64 is WriteUint64 in a form that does not block: see TryRead.
-func (d *Descriptor) TryWriteUint64(v uint64) error {
-	if d.Fast() {
-		return d.WriteUint64(v)
-	}
-	n, err := d.try(writing, (*[8]byte)(unsafe.Pointer(&v))[:])
-	if err == nil {
-		err = eightBytes(writing, n)
-	}
-	return err
+	return d.settle(r, dir, len(p), life)
 }
 
 // fastCall3 is biasedCall3 with the reference count, for a goroutine that is not
-// the owner. It returns notOwner, and makes no call, if d is not fast or is being
-// closed, and in instrumented builds.
-func (d *Descriptor) fastCall3(trap uintptr, p unsafe.Pointer, n uintptr) int {
+// the owner. It returns notOwner, and makes no call, if d is not fast, is being
+// closed or is in another life (0 is any), and in instrumented builds.
+func (d *Descriptor) fastCall3(trap uintptr, p unsafe.Pointer, n uintptr, life uint64) int {
 	r := notOwner
 	if instrumented || !d.Fast() {
 		return r
 	}
-	if w := d.state.Add(reference); w&(open|closing|stopped|fast) == open|fast {
+	w := d.state.Add(reference)
+	if w&(open|closing|stopped|fast) == open|fast && (life == 0 || d.life.Load() == life) {
 		r = countedCall3(d, trap, p, n)
 		d.promote()
 	}
@@ -139,30 +192,40 @@ func (d *Descriptor) fastCall3(trap uintptr, p unsafe.Pointer, n uintptr) int {
 	return r
 }
 
-// settleUint64 converts the result of a fast call to an error. If there was no
-// fast call, it makes the call on the entersyscall path.
-func (d *Descriptor) settleUint64(r int, dir direction, p *[8]byte) error {
+// settle converts the result of a fast call of size bytes. It returns false if
+// there was none, or if it was interrupted.
+func (d *Descriptor) settle(r int, dir direction, size int, life uint64) (n int, err error, made bool) {
 	switch {
 	case r == notOwner || r == -int(unix.EINTR):
-		n, err := d.transfer(dir, p[:])
-		if err != nil {
-			return err
-		}
-		return eightBytes(dir, n)
+		return 0, nil, false
 	case r < 0:
-		return Error(dir.String(), unix.Errno(-r))
+		return 0, Error(dir.String(), unix.Errno(-r)), true
+	case r > 0 || size == 0 || dir == writing:
+		return r, nil, true
 	}
-	return eightBytes(dir, r)
+	number, err := d.increfLife(life)
+	if err != nil {
+		return 0, err, true // closed in between
+	}
+	defer d.decref()
+	return 0, endOfFile(number, dir, 0, size), true
 }
 
 // eightBytes returns the error for a transfer of n bytes instead of 8. A timerfd
 // returns 0 if its clock was set back before the expiration was read.
-func eightBytes(dir direction, n int) error {
+func (d *Descriptor) eightBytes(dir direction, n int, err error) error {
 	switch {
+	case err != nil && err != io.EOF:
+		return err
 	case n == 8:
 		return nil
 	case n == 0 && dir == reading:
-		return ErrWouldBlock
+		if number, err := d.Incref(); err == nil {
+			defer d.decref()
+			if is, _ := IsTimerfd(number); is {
+				return ErrWouldBlock
+			}
+		}
 	}
 	return fmt.Errorf("iofd: %v(2) returned %d bytes, not 8: %w", dir, n, io.ErrUnexpectedEOF)
 }
@@ -172,27 +235,8 @@ func closeNumber(number int, short bool) error {
 	if !short {
 		return unix.Close(number)
 	}
-	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(number), 0, 0); errno != 0 {
-		return errno
+	if r := bare.Call3(unix.SYS_CLOSE, uintptr(number), nil, 0); r < 0 {
+		return unix.Errno(-r)
 	}
 	return nil
-}
-
-// Eventfd is eventfd2(2), which does not block and bypasses the scheduler.
-func Eventfd(initval uint32, flags int) (int, error) {
-	return create("eventfd2", unix.SYS_EVENTFD2, uintptr(initval), uintptr(flags))
-}
-
-// TimerfdCreate is timerfd_create(2), which does not block and bypasses the
-// scheduler.
-func TimerfdCreate(clock, flags int) (int, error) {
-	return create("timerfd_create", unix.SYS_TIMERFD_CREATE, uintptr(clock), uintptr(flags))
-}
-
-func create(name string, trap, a, b uintptr) (int, error) {
-	number, _, errno := syscall.RawSyscall(trap, a, b, 0)
-	if errno != 0 {
-		return -1, Error(name, errno)
-	}
-	return int(number), nil
 }

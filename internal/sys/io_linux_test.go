@@ -15,17 +15,17 @@ func TestTryReadUint64(t *testing.T) {
 	require.NoError(t, err)
 	var g Descriptor
 	require.True(t, g.Init(number, Entersyscall))
-	_, err = g.TryReadUint64()
+	_, err = g.TryReadUint64(0)
 	assert.Equal(t, ErrWouldBlock, err)
-	require.NoError(t, g.TryWriteUint64(7))
-	v, err := g.TryReadUint64()
+	require.NoError(t, g.TryWriteUint64(7, 0))
+	v, err := g.TryReadUint64(0)
 	assert.NoError(t, err)
 	assert.EqualValues(t, 7, v)
 	_, err = closeNow(&g)
 	require.NoError(t, err)
-	_, err = g.TryReadUint64()
+	_, err = g.TryReadUint64(0)
 	assert.Equal(t, ErrClosed, err)
-	assert.Equal(t, ErrClosed, g.TryWriteUint64(7))
+	assert.Equal(t, ErrClosed, g.TryWriteUint64(7, 0))
 }
 
 // A read of fewer than 8 bytes is an error.
@@ -44,6 +44,6 @@ func TestReadUint64Short(t *testing.T) {
 	}
 	_, err := unix.Write(pair[1], []byte("abc"))
 	require.NoError(t, err)
-	_, err = g.TryReadUint64()
+	_, err = g.TryReadUint64(0)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
 }

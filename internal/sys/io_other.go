@@ -12,13 +12,21 @@ const fastCalls = false
 // pollName is the call that unix.Poll makes.
 const pollName = "poll"
 
-// Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN,
-// and 0 at end of file.
-func (d *Descriptor) Read(p []byte) (int, error) { return d.transfer(reading, p) }
+// Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN, and
+// io.EOF at end of file.
+func (d *Descriptor) Read(p []byte) (int, error) { return d.transfer(reading, p, 0) }
 
 // Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
 // ErrWouldBlock for EAGAIN.
-func (d *Descriptor) Write(p []byte) (int, error) { return d.transfer(writing, p) }
+func (d *Descriptor) Write(p []byte) (int, error) { return d.transfer(writing, p, 0) }
+
+// TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode. It belongs to a life.
+func (d *Descriptor) TryRead(p []byte, life uint64) (int, error) { return d.try(reading, p, life) }
+
+// TryWrite is Write that returns ErrWouldBlock instead of waiting, also if the
+// descriptor is in blocking mode. It belongs to a life.
+func (d *Descriptor) TryWrite(p []byte, life uint64) (int, error) { return d.try(writing, p, life) }
 
 func closeNumber(number int, _ bool) error { return unix.Close(number) }
 

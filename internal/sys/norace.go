@@ -1,4 +1,4 @@
-//go:build !(race || msan || asan) || freebsd
+//go:build (!(race || msan || asan) && (linux || darwin)) || freebsd
 
 package sys
 

@@ -34,6 +34,9 @@ const (
 	// No RWF_NOWAIT, by direction.
 	plainRead  kind = 8
 	plainWrite kind = 16
+
+	// A socket whose write(2) ends a record, as send(2) with MSG_EOR does.
+	seqpacket kind = 32
 )
 
 func kindOfMode(mode uint32) kind {
@@ -48,26 +51,8 @@ func kindOfMode(mode uint32) kind {
 	return kindOther
 }
 
-// TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
-// descriptor is in blocking mode.
-func (d *Descriptor) TryRead(p []byte) (int, error) {
-	if d.Fast() {
-		return d.Read(p)
-	}
-	return d.try(reading, p)
-}
-
-// TryWrite is Write that returns ErrWouldBlock instead of waiting, also if the
-// descriptor is in blocking mode.
-func (d *Descriptor) TryWrite(p []byte) (int, error) {
-	if d.Fast() {
-		return d.Write(p)
-	}
-	return d.try(writing, p)
-}
-
-func (d *Descriptor) try(dir direction, p []byte) (int, error) {
-	number, err := d.Incref()
+func (d *Descriptor) try(dir direction, p []byte, life uint64) (int, error) {
+	number, err := d.increfLife(life)
 	if err != nil {
 		return 0, err
 	}
@@ -82,47 +67,49 @@ func (d *Descriptor) try(dir direction, p []byte) (int, error) {
 		return transfer(number, dir, p)
 	}
 	if n, err, ok := d.unwaiting(number, k, dir, p); ok {
+		if err == nil {
+			err = endOfFile(number, dir, n, len(p))
+		}
 		return n, err
 	}
-	if ready, err := mayCall(number, k, dir); err != nil {
+	nonblock, ready, err := mayCall(number, k, dir)
+	switch {
+	case err != nil:
 		return 0, err
-	} else if !ready {
+	case nonblock:
+	case !ready:
 		return 0, ErrWouldBlock
+	case k&kindMask == kindFIFO && dir == writing:
+		p = p[:min(len(p), pipeBuf)] // fits if poll(2) says ready
 	}
 	return transfer(number, dir, p)
 }
 
-// mayCall reports whether the plain call does not block now: the descriptor is in
-// non-blocking mode, or poll(2) says ready. POLLERR alone is not readiness, except
-// for writing to a FIFO without a reader. POLLNVAL lets the call return EBADF.
-func mayCall(number int, k kind, dir direction) (bool, error) {
+// pipeBuf is PIPE_BUF, see pipe(7).
+const pipeBuf = 4096
+
+// mayCall reports whether the descriptor is in non-blocking mode, or else whether
+// poll(2) says ready. POLLERR alone is not readiness, except for writing to a FIFO
+// without a reader. POLLNVAL lets the call return EBADF.
+func mayCall(number int, k kind, dir direction) (nonblock, ready bool, err error) {
 	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
 	if err == nil && flags&unix.O_NONBLOCK != 0 {
-		return true, nil
+		return true, true, nil
 	}
-	events := int16(unix.POLLIN)
+	events, other := int16(unix.POLLIN), unix.O_WRONLY
 	if dir == writing {
-		events = unix.POLLOUT
+		events, other = unix.POLLOUT, unix.O_RDONLY
+	}
+	if err == nil && flags&unix.O_ACCMODE == other {
+		return false, true, nil // EBADF
 	}
 	revents, err := Poll(number, events)
 	if err != nil {
-		return false, err // the call might block
+		return false, false, err // the call might block
 	}
-	ready := events | unix.POLLHUP | unix.POLLNVAL
+	is := events | unix.POLLHUP | unix.POLLNVAL
 	if k&kindMask == kindFIFO && dir == writing {
-		ready |= unix.POLLERR
+		is |= unix.POLLERR
 	}
-	return revents&ready != 0, nil
-}
-
-// ZeroIsEOF reports whether a read of no bytes from the descriptor means the end
-// of the file. On a datagram socket it means an empty datagram.
-func (d *Descriptor) ZeroIsEOF() bool {
-	number, err := d.Incref()
-	if err != nil {
-		return true
-	}
-	defer d.decref()
-	socket, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_TYPE)
-	return err != nil || socket != unix.SOCK_DGRAM && socket != unix.SOCK_RAW
+	return false, revents&is != 0, nil
 }

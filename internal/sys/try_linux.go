@@ -32,8 +32,12 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 		switch {
 		case socket && dir == writing:
 			name = "sendto"
+			flags := uintptr(unix.MSG_DONTWAIT | unix.MSG_NOSIGNAL)
+			if k&seqpacket != 0 {
+				flags |= unix.MSG_EOR
+			}
 			r, _, errno = unix.Syscall6(unix.SYS_SENDTO, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),
-				uintptr(len(buf)), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+				uintptr(len(buf)), flags, 0, 0)
 		case socket:
 			name = "recvfrom"
 			r, _, errno = unix.Syscall6(unix.SYS_RECVFROM, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(buf))),
@@ -62,6 +66,9 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 			}
 		}
 		return n, nil, true
+	case socket && errno == unix.ENOTSOCK: // another object has the number, by dup3(2)
+		d.kind.Store(uint32(kindUnknown))
+		return 0, nil, false
 	case errno == unix.EOPNOTSUPP || errno == unix.ENOSYS || errno == unix.EPERM && !socket: // seccomp(2) refuses with either
 		d.kind.Or(uint32(plain))
 		return 0, nil, false
@@ -69,9 +76,20 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 	return 0, Error(name, errno), true
 }
 
-// kindOf asks statx(2) for the type alone. AT_STATX_DONT_SYNC keeps a network file
-// system from asking its server.
+// kindOf learns the kind of a number.
 func kindOf(number int) kind {
+	k := typeOf(number)
+	if k == kindSocket {
+		if socket, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_TYPE); err == nil && socket == unix.SOCK_SEQPACKET {
+			k |= seqpacket
+		}
+	}
+	return k
+}
+
+// typeOf asks statx(2) for the type alone. AT_STATX_DONT_SYNC keeps a network file
+// system from asking its server.
+func typeOf(number int) kind {
 	var st unix.Statx_t
 	if unix.Statx(number, "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_TYPE, &st) == nil {
 		return kindOfMode(uint32(st.Mode))
