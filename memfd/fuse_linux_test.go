@@ -12,6 +12,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // What FUSE asks of a file system, see fuse(4) and the kernel's linux/fuse.h.
@@ -79,14 +81,12 @@ func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 		t.Skip("the emulator leaves what /dev/fuse says in the kernel's byte order")
 	}
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Skip("no FUSE to be had: ", err)
-	}
+	systest.Need(t, "FUSE", err)
 	fs = &fileSystem{device: device}
 	system, err := unix.Fsopen("fuse", unix.FSOPEN_CLOEXEC)
 	if err != nil {
 		require.NoError(t, device.Close())
-		t.Skip("no FUSE to be had: ", err)
+		systest.Need(t, "FUSE", os.NewSyscallError("fsopen", err))
 	}
 	for key, value := range map[string]string{
 		"fd": fmt.Sprint(device.Fd()), "rootmode": "40000", "user_id": "0", "group_id": "0",

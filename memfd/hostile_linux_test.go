@@ -82,9 +82,6 @@ func TestHostileNames(t *testing.T) {
 	for kind, mode := range map[string]uint32{"directory": unix.S_IFDIR, "fifo": unix.S_IFIFO, "device": unix.S_IFCHR} {
 		t.Run(kind, func(t *testing.T) {
 			number := lookalike(t, mode)
-			if number < 0 {
-				return
-			}
 			link, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
 			require.NoError(t, err)
 			require.Equal(t, "/memfd:x (deleted)", link)
@@ -96,9 +93,6 @@ func TestHostileNames(t *testing.T) {
 	}
 	t.Run("file", func(t *testing.T) {
 		number := lookalike(t, unix.S_IFREG)
-		if number < 0 {
-			return
-		}
 		for seal := memfd.SealSeal; seal <= memfd.SealExec; seal <<= 1 {
 			send(t, a, "m", unix.UnixRights(number))
 			r, err := memfd.ReceiveFrom(b, seal)

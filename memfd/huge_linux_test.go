@@ -42,20 +42,18 @@ func reserve(t *testing.T, n int) {
 	const pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 	size := func() int {
 		text, err := os.ReadFile(pool)
-		if err != nil {
-			t.Skip("no huge pages: ", err)
-		}
+		systest.Need(t, "huge pages", err)
 		have, err := strconv.Atoi(strings.TrimSpace(string(text)))
 		require.NoError(t, err)
 		return have
 	}
 	before := size()
 	if err := os.WriteFile(pool, []byte(strconv.Itoa(before+n)), 0); err != nil {
-		t.Skip("no huge pages to be had: ", err)
+		systest.Need(t, "huge pages", err)
 	}
 	t.Cleanup(func() { require.NoError(t, os.WriteFile(pool, []byte(strconv.Itoa(before)), 0)) })
 	if size() < before+n || os.Getenv("MATRIX_EMU") != "" { // which maps small pages
-		t.Skip("no huge pages to be had")
+		systest.Need(t, "huge pages", unix.ENOSPC)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,6 +44,9 @@ func startChild(t *testing.T, files ...*os.File) string {
 	return string(out)
 }
 
+// skipped finds the reason in the output of a test.
+var skipped = regexp.MustCompile(`_test\.go:\d+: (.*)\n--- SKIP: `)
+
 // becomeNobody takes every privilege from this process, which must be a child made
 // for it.
 func becomeNobody(t *testing.T) {
@@ -53,21 +57,25 @@ func becomeNobody(t *testing.T) {
 	require.NoError(t, syscall.Setuid(nobody))
 }
 
-// runChild runs the test again as a child of root, with the given files from
-// descriptor 3 on, in namespaces of its own as unshare says, and fails or
-// is skipped with it.
-func runChild(t *testing.T, unshare uintptr, files ...*os.File) {
+// notEmulated skips the test under an emulator.
+func notEmulated(t *testing.T) {
 	t.Helper()
-	if os.Geteuid() != 0 || os.Getenv("MATRIX_EMU") != "" {
-		t.Skip("takes root, and no emulator")
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("the emulator changes neither users, nor namespaces, nor limits")
 	}
+}
+
+// runChild runs the test again as a child with the given files from descriptor 3 on,
+// and fails or is skipped with it.
+func runChild(t *testing.T, attr *syscall.SysProcAttr, files ...*os.File) {
+	t.Helper()
 	cmd := systest.Child(t, t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Unshareflags: unshare}
+	cmd.SysProcAttr = attr
 	cmd.ExtraFiles = files
 	out, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(out))
-	if strings.Contains(string(out), "--- SKIP: "+t.Name()) {
-		t.Skip(string(out))
+	if why := skipped.FindStringSubmatch(string(out)); why != nil {
+		t.Skip(why[1])
 	}
 	require.Contains(t, string(out), "--- PASS: "+t.Name())
 }

@@ -184,8 +184,9 @@ func TestExecute(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := createWith(t, string(program), tt.opts...)
-			err := exec.Command(m.Path()).Run()
-			require.ErrorIs(t, err, tt.want)
+			cmd := exec.Command(m.Path())
+			cmd.Args[0] = "true" // a program of many names goes by this
+			require.ErrorIs(t, cmd.Run(), tt.want)
 		})
 	}
 }

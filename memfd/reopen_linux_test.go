@@ -68,6 +68,8 @@ func TestReopenForWriting(t *testing.T) {
 		}
 		return
 	}
+	notEmulated(t)
+	systest.NeedUser(t, 65534, 65534)
 	open := createWith(t, "0123456789")
 	sealed, err := memfd.NewSealed("sealed", []byte("0123456789"))
 	require.NoError(t, err)
@@ -82,7 +84,7 @@ func TestReopenForWriting(t *testing.T) {
 		defer file.Close()
 		files = append(files, file)
 	}
-	runChild(t, 0, files...)
+	runChild(t, nil, files...)
 	assert.Equal(t, "nobody6789", content(t, open))
 	assert.Equal(t, "0123456789", content(t, sealed))
 }

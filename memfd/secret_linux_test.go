@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -152,13 +153,20 @@ func TestSecretEmpty(t *testing.T) {
 // Secret memory is locked, which an ordinary user may do with little.
 func TestSecretLimit(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
+		notEmulated(t)
 		secret(t, 0)
-		runChild(t, 0)
+		runChild(t, nil)
 		return
 	}
 	page := os.Getpagesize()
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_MEMLOCK, &unix.Rlimit{Cur: 2 * uint64(page), Max: 2 * uint64(page)}))
-	becomeNobody(t)
+	// An ordinary user has no CAP_IPC_LOCK, which lifts the limit.
+	runtime.LockOSThread()
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var capabilities [2]unix.CapUserData
+	require.NoError(t, unix.Capget(&header, &capabilities[0]))
+	capabilities[0].Effective &^= 1 << unix.CAP_IPC_LOCK
+	require.NoError(t, unix.Capset(&header, &capabilities[0]))
 	m := secret(t, 4*int64(page))
 	if p, err := unix.Mmap(m.Fd(), 0, 3*page, unix.PROT_READ, unix.MAP_SHARED); err == nil {
 		require.NoError(t, unix.Munmap(p))

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -288,9 +289,6 @@ func TestHostileDescriptors(t *testing.T) {
 		"read-only":         {opened(m.Path(), unix.O_RDONLY), nil, ""},
 		"write-only":        {opened(m.Path(), unix.O_WRONLY), nil, ""},
 	}
-	if number := lookalike(t, unix.S_IFREG); number >= 0 {
-		descriptors["look-alike"] = descriptor{number, unix.EPERM, "not shrink|grow|write"}
-	}
 	if m, err := memfd.NewSecret(); err == nil {
 		defer m.Close()
 		descriptors["secret memory"] = descriptor{m.Fd(), unix.EINVAL, "not a memfd"}
@@ -304,33 +302,35 @@ func TestHostileDescriptors(t *testing.T) {
 		require.NoError(t, m.Seal(immutable))
 		descriptors["huge pages, seals"] = descriptor{m.Fd(), nil, ""}
 	}
-	for name, tt := range descriptors {
-		t.Run(name, func(t *testing.T) {
-			eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
-				before := openDescriptors(t)
-				send(t, a, "m", unix.UnixRights(tt.number))
-				r, err := memfd.ReceiveFrom(b, immutable)
-				require.ErrorIs(t, err, tt.want)
-				if tt.want == nil {
-					require.NoError(t, r.Close())
-				} else {
-					require.Nil(t, r)
-					require.ErrorContains(t, err, tt.text)
-				}
-				assert.Equal(t, before, openDescriptors(t))
-			})
+	transfer := func(t *testing.T, d descriptor) {
+		eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
+			before := openDescriptors(t)
+			send(t, a, "m", unix.UnixRights(d.number))
+			r, err := memfd.ReceiveFrom(b, immutable)
+			require.ErrorIs(t, err, d.want)
+			if d.want == nil {
+				require.NoError(t, r.Close())
+			} else {
+				require.Nil(t, r)
+				require.ErrorContains(t, err, d.text)
+			}
+			assert.Equal(t, before, openDescriptors(t))
 		})
 	}
+	for name, d := range descriptors {
+		t.Run(name, func(t *testing.T) { transfer(t, d) })
+	}
+	t.Run("look-alike", func(t *testing.T) {
+		transfer(t, descriptor{lookalike(t, unix.S_IFREG), unix.EPERM, "not shrink|grow|write"})
+	})
 }
 
 // lookalike opens a file of a given type that shows as a memfd, on a tmpfs that
-// nobody else sees. It returns -1 where that takes privileges that we lack.
+// no other process sees.
 func lookalike(t *testing.T, mode uint32) int {
 	t.Helper()
 	system, err := unix.Fsopen("tmpfs", unix.FSOPEN_CLOEXEC)
-	if err != nil {
-		return -1
-	}
+	systest.Need(t, "a tmpfs of its own", os.NewSyscallError("fsopen", err))
 	defer unix.Close(system)
 	require.NoError(t, unix.FsconfigCreate(system))
 	mount, err := unix.Fsmount(system, unix.FSMOUNT_CLOEXEC, 0)
@@ -341,7 +341,8 @@ func lookalike(t *testing.T, mode uint32) int {
 		access, remove = unix.O_RDONLY, unix.AT_REMOVEDIR
 		require.NoError(t, unix.Mkdirat(mount, "memfd:x", 0o700))
 	} else {
-		require.NoError(t, unix.Mknodat(mount, "memfd:x", mode|0o600, int(unix.Mkdev(1, 3)))) // a device is /dev/null
+		err := unix.Mknodat(mount, "memfd:x", mode|0o600, int(unix.Mkdev(1, 3))) // a device is /dev/null
+		systest.Need(t, "a device of its own", os.NewSyscallError("mknodat", err))
 	}
 	number, err := unix.Openat(mount, "memfd:x", access|unix.O_CLOEXEC, 0)
 	require.NoError(t, err)
