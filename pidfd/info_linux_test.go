@@ -29,17 +29,12 @@ func knows(t *testing.T, known bool, major, minor int) {
 
 func TestInfo(t *testing.T) {
 	cmd := exec.Command("sleep", "100")
-	want := pidfd.Credentials{}
-	if os.Getuid() == 0 {
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65533, Gid: 65532}}
-		want = pidfd.Credentials{
-			UID: 65533, EUID: 65533, SUID: 65533, FSUID: 65533,
-			GID: 65532, EGID: 65532, SGID: 65532, FSGID: 65532,
-		}
-	} else {
-		uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
-		want = pidfd.Credentials{UID: uid, EUID: uid, SUID: uid, FSUID: uid, GID: gid, EGID: gid, SGID: gid, FSGID: gid}
+	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+	if systest.TryUser(t, 65533, 65532) == nil {
+		uid, gid = 65533, 65532
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}}
 	}
+	want := pidfd.Credentials{UID: uid, EUID: uid, SUID: uid, FSUID: uid, GID: gid, EGID: gid, SGID: gid, FSGID: gid}
 	p, err := pidfd.Start(cmd)
 	require.NoError(t, err)
 	defer p.Close()
@@ -185,14 +180,16 @@ func TestInfoWithoutIoctl(t *testing.T) {
 	}
 }
 
+// notMounted is what secluded says if it may not mount.
+const notMounted = "not mounted"
+
 // secluded has a PID namespace and a /proc of its own, and the pidfd of a process
-// outside: what is to be had of that it says.
+// outside. It says what it learns of that process.
 func secluded() {
-	err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_PRIVATE, "")
-	if err == nil {
-		err = unix.Mount("proc", "/proc", "proc", 0, "")
-	}
-	if err != nil {
+	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err == unix.EPERM {
+		ready(notMounted)
+		return
+	} else if err != nil {
 		panic(err)
 	}
 	p, err := pidfd.FromFD(fd.New(3))
@@ -206,19 +203,20 @@ func secluded() {
 }
 
 func TestProcessOutOfSight(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root makes PID namespaces")
-	}
 	notEmulated(t, "makes no PID namespaces")
+	attr := systest.InNamespaces(t, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
 	p := open(t, "exec sleep 100")
 	file, err := p.File("outside")
 	require.NoError(t, err)
 	defer file.Close()
 	child := act(t, func(cmd *exec.Cmd) error {
 		cmd.ExtraFiles = []*os.File{file}
-		cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID | unix.CLONE_NEWNS}
+		cmd.SysProcAttr = attr
 		return cmd.Start()
 	}, "secluded")
+	if child.line == notMounted {
+		systest.Need(t, "a /proc of its own", os.NewSyscallError("mount", unix.EPERM))
+	}
 	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), child.line)
 
 	// The other way round it has one PID more.

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -76,9 +77,7 @@ func stranger() {
 }
 
 func TestProcessOfAnotherUser(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("only root has other users")
-	}
+	systest.NeedUser(t, 65534, 65534)
 	cmd := exec.Command("sleep", "100")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p, err := pidfd.Start(cmd)
