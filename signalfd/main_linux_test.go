@@ -76,6 +76,7 @@ func roles() map[string]func() error {
 		"thief":        steal,
 		"noqueue":      readUnqueued,
 		"unprivileged": startPrivileged,
+		"reader":       readSecret,
 
 		"starter":      startMany,
 		"notpermitted": startNotPermitted,

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -277,21 +278,33 @@ func lockAndBlock() {
 // does work.
 func TestStartForbidden(t *testing.T) {
 	needPtrace(t)
-	for _, request := range []int{unix.PTRACE_TRACEME, unix.PTRACE_SETSIGMASK, unix.PTRACE_DETACH} {
-		cmd := self(t, "forbidden")
-		ran := filepath.Join(t.TempDir(), "ran")
-		cmd.Env = append(cmd.Env, fmt.Sprint("REQUEST=", request), "RAN="+ran)
-		said := strings.Split(output(t, cmd), "\n")
-		assert.Contains(t, said[0], "operation not permitted")
-		if request == unix.PTRACE_TRACEME {
-			assert.Contains(t, said[0], "env --default-signal=USR1,TERM,40 instead: fork/exec")
-			assert.Contains(t, said[1], "SigBlk:\t0000000000000000")
-		} else {
-			assert.Contains(t, said[0], "ptrace: ")
-		}
-		assert.NoFileExists(t, ran)
+	for name, request := range map[string]int{
+		"TRACEME": unix.PTRACE_TRACEME, "SETSIGMASK": unix.PTRACE_SETSIGMASK, "DETACH": unix.PTRACE_DETACH,
+	} {
+		t.Run(name, func(t *testing.T) { startForbiddenTo(t, request) })
 	}
 }
+
+func startForbiddenTo(t *testing.T, request int) {
+	cmd := self(t, "forbidden")
+	ran := filepath.Join(t.TempDir(), "ran")
+	cmd.Env = append(cmd.Env, fmt.Sprint("REQUEST=", request), "RAN="+ran)
+	said := strings.Split(output(t, cmd), "\n")
+	assert.Contains(t, said[0], "operation not permitted")
+	if request == unix.PTRACE_TRACEME {
+		assert.Contains(t, said[0], "env --default-signal=USR1,TERM,40 instead: fork/exec")
+		if said[1] == noSuchEnv {
+			systest.Need(t, "env(1) with --default-signal", unix.ENOSYS)
+		}
+		assert.Contains(t, said[1], "SigBlk:\t0000000000000000")
+	} else {
+		assert.Contains(t, said[0], "ptrace: ")
+	}
+	assert.NoFileExists(t, ran)
+}
+
+// noSuchEnv is what a process says if env(1) cannot do what the error advises.
+const noSuchEnv = "no such env"
 
 func startForbidden() error {
 	lockAndBlock()
@@ -313,6 +326,10 @@ func startForbidden() error {
 	}
 	if _, advice, ok := strings.Cut(err.Error(), "start it by "); ok {
 		by := strings.Fields(advice)[:2]
+		if exec.Command(by[0], append(by[1:], "true")...).Run() != nil {
+			fmt.Println(noSuchEnv)
+			return nil
+		}
 		out, err := exec.Command(by[0], append(by[1:], "grep", "SigBlk", "/proc/self/status")...).Output()
 		if err != nil {
 			return err
@@ -326,21 +343,16 @@ func startForbidden() error {
 // one that is traced, unless the tracer might have given them to it himself.
 func TestStartPrivileges(t *testing.T) {
 	needPtrace(t)
-	if os.Getuid() != 0 {
-		t.Skip("only root can make the program")
-	}
+	systest.NeedUser(t, 65534, 65534)
 	dir, err := os.MkdirTemp("", "signalfd")
 	require.NoError(t, err)
 	defer os.RemoveAll(dir)
 	require.NoError(t, os.Chmod(dir, 0o755))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "secret"), nil, 0o600))
-	for name, mode := range map[string]fs.FileMode{"cat": 0o755 | fs.ModeSetuid, "program": 0o755} {
-		from := "/bin/cat"
-		if name == "program" {
-			from, err = os.Executable()
-			require.NoError(t, err)
-		}
-		require.NoError(t, exec.Command("cp", "-L", from, filepath.Join(dir, name)).Run())
+	executable, err := os.Executable()
+	require.NoError(t, err)
+	for name, mode := range map[string]fs.FileMode{"reader": 0o755 | fs.ModeSetuid, "program": 0o755} {
+		require.NoError(t, exec.Command("cp", executable, filepath.Join(dir, name)).Run())
 		require.NoError(t, os.Chmod(filepath.Join(dir, name), mode))
 	}
 	cmd := self(t, "unprivileged")
@@ -353,13 +365,23 @@ func TestStartPrivileges(t *testing.T) {
 	assert.Equal(t, "cmd.Start: root\nStart: denied\n", out)
 }
 
+// readSecret opens a file that only root may open.
+func readSecret() error {
+	secret, err := os.Open("secret")
+	if err != nil {
+		return err
+	}
+	return secret.Close()
+}
+
 func startPrivileged() error {
 	lockAndBlock()
 	for _, way := range []struct {
 		name  string
 		start func(*exec.Cmd) error
 	}{{"cmd.Start", (*exec.Cmd).Start}, {"Start", signalfd.Start}} {
-		cmd := exec.Command("./cat", "secret")
+		cmd := exec.Command("./reader")
+		cmd.Env = append(os.Environ(), roleVar+"=reader")
 		if err := way.start(cmd); err != nil {
 			return err
 		}
