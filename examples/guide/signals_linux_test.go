@@ -162,8 +162,8 @@ func TestRespectful(t *testing.T) {
 		return
 	}
 	cmd := systest.Child(t, "TestRespectful")
-	cmd.Args = append([]string{"nohup", cmd.Path}, cmd.Args[1:]...)
-	path, err := exec.LookPath("nohup")
+	cmd.Args = append([]string{"sh", "-c", `trap "" HUP; exec "$@"`, "sh"}, cmd.Args...)
+	path, err := exec.LookPath("sh")
 	require.NoError(t, err)
 	cmd.Path = path
 	out, err := cmd.Output()

@@ -22,6 +22,7 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
 )
@@ -203,7 +204,11 @@ func TestInTheMiddle(t *testing.T) {
 func TestManyConnections(t *testing.T) {
 	s := begin(t)
 	var clients []*client
-	for range 2*mostRights + 7 {
+	count := 2*mostRights + 7
+	if systest.DescriptorLimit(t) < 3*uint64(count) { // a connection that is waited on takes more than one
+		count = mostRights + 7
+	}
+	for range count {
 		clients = append(clients, s.dial())
 	}
 	for i, c := range clients {
@@ -666,9 +671,10 @@ func TestNotify(t *testing.T) {
 // asNobody starts a server of another user's, from a program with the mode given.
 func asNobody(t *testing.T, mode os.FileMode) *service {
 	t.Helper()
-	if os.Getuid() != 0 || os.Getenv("MATRIX_EMU") != "" {
-		t.Skip("only root can be somebody else, and only by itself")
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("no file of ours can be executed")
 	}
+	systest.NeedUser(t, 65534, 65534)
 	dir, err := os.MkdirTemp("/tmp", "handover")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })

@@ -64,7 +64,7 @@ func startStatus(name string, err error) int {
 	case errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ENOMEM),
 		errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE):
 		return statusFailed
-	case errors.Is(err, exec.ErrNotFound) && inPath(name):
+	case (errors.Is(err, exec.ErrNotFound) || errors.Is(err, fs.ErrNotExist)) && deniedInPath(name):
 		return statusCannotRun
 	case name == "", errors.Is(err, exec.ErrNotFound), errors.Is(err, fs.ErrNotExist):
 		return statusNotFound
@@ -72,14 +72,17 @@ func startStatus(name string, err error) int {
 	return statusCannotRun
 }
 
-// inPath reports whether PATH has the name at all: exec.LookPath does not tell a
-// file that may not be executed from one that is not there.
-func inPath(name string) bool {
-	if strings.Contains(name, "/") {
+// deniedInPath reports whether execvp(3) meets EACCES while it looks for name in PATH. It
+// does for a file that is not executable, and in a directory that may not be searched.
+// exec.LookPath does not tell these from a file that is not there.
+func deniedInPath(name string) bool {
+	if name == "" || strings.Contains(name, "/") {
 		return false
 	}
 	for _, dir := range filepath.SplitList(os.Getenv("PATH")) {
-		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+		path := filepath.Join(dir, name)
+		info, err := os.Stat(path)
+		if errors.Is(err, unix.EACCES) || err == nil && (info.IsDir() || unix.Access(path, unix.X_OK) == unix.EACCES) {
 			return true
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -57,7 +58,8 @@ func TestLikeTimeout(t *testing.T) {
 		t.Skip("no timeout(1) of coreutils here to compare with")
 	}
 	dir := t.TempDir()
-	t.Setenv("PATH", os.Getenv("PATH")+":"+dir)
+	path := searchablePath() + ":" + dir
+	t.Setenv("PATH", path)
 	file := func(name, content string, mode os.FileMode) string {
 		path := filepath.Join(dir, name)
 		require.NoError(t, os.WriteFile(path, []byte(content), mode))
@@ -74,6 +76,25 @@ func TestLikeTimeout(t *testing.T) {
 		command                  []string
 	}
 	ignoring := sh(`trap "" TERM; ` + aWhile)
+	compare := func(c test) {
+		t.Helper()
+		limit := c.limit
+		if limit == "" {
+			limit = "30"
+		}
+		var theirs, ours []string
+		if c.killAfter != "" {
+			theirs, ours = append(theirs, "-k", c.killAfter), append(ours, "-kill-after", c.killAfter)
+		}
+		if c.signal != "" {
+			theirs, ours = append(theirs, "-s", c.signal), append(ours, "-signal", c.signal)
+		}
+		theirs = append(append(theirs, "--", limit), c.command...)
+		ours = append(append(ours, "-timeout", limit, "--"), c.command...)
+		want, _, _ := systest.Result(t, exec.Command("timeout", theirs...))
+		got, _, stderr := systest.Result(t, supervise(t, ours...))
+		assert.Equal(t, want, got, "%q: %s", ours, stderr)
+	}
 	for _, c := range []test{
 		{command: sh("exit 0")},
 		{command: sh("exit 1")},
@@ -119,23 +140,22 @@ func TestLikeTimeout(t *testing.T) {
 		{limit: "1", killAfter: "-2", command: sh("exit 0")},
 		{limit: "1"},
 	} {
-		limit := c.limit
-		if limit == "" {
-			limit = "30"
-		}
-		var theirs, ours []string
-		if c.killAfter != "" {
-			theirs, ours = append(theirs, "-k", c.killAfter), append(ours, "-kill-after", c.killAfter)
-		}
-		if c.signal != "" {
-			theirs, ours = append(theirs, "-s", c.signal), append(ours, "-signal", c.signal)
-		}
-		theirs = append(append(theirs, "--", limit), c.command...)
-		ours = append(append(ours, "-timeout", limit, "--"), c.command...)
-		want, _, _ := systest.Result(t, exec.Command("timeout", theirs...))
-		got, _, stderr := systest.Result(t, supervise(t, ours...))
-		assert.Equal(t, want, got, "%q: %s", ours, stderr)
+		compare(c)
 	}
+	// An ordinary user may not search this directory, so any command might be in it.
+	locked := filepath.Join(dir, "locked")
+	require.NoError(t, os.Mkdir(locked, 0))
+	t.Setenv("PATH", locked+":"+path)
+	for _, name := range []string{"true", "iofd-nonexistent", "iofd-not-executable", "iofd-no-shebang", "iofd-no-interpreter"} {
+		compare(test{command: []string{name}})
+	}
+}
+
+// searchablePath is PATH without the directories that this process may not search.
+func searchablePath() string {
+	return strings.Join(slices.DeleteFunc(filepath.SplitList(os.Getenv("PATH")), func(dir string) bool {
+		return unix.Access(dir, unix.X_OK) != nil
+	}), ":")
 }
 
 func TestBadInput(t *testing.T) {
@@ -416,16 +436,10 @@ func TestReap(t *testing.T) {
 
 func TestAsPID1(t *testing.T) {
 	cmd := supervise(t, append([]string{"--"}, sh("(sleep 0.1 &); sleep 0.3; echo $PPID; exit 6")...)...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= unix.CLONE_NEWUSER
-	}
+	cmd.SysProcAttr = systest.InNamespaces(t, unix.CLONE_NEWPID)
 	var out bytes.Buffer
 	cmd.Stdout = &out
-	if err := cmd.Start(); err != nil {
-		require.ErrorIs(t, err, os.ErrPermission)
-		t.Skip("no PID namespaces for us here: ", err)
-	}
+	require.NoError(t, cmd.Start())
 	assert.Equal(t, 6, status(cmd))
 	assert.Equal(t, "1\n", out.String())
 }
