@@ -24,6 +24,7 @@ func writer() {
 }
 
 func TestGetFD(t *testing.T) {
+	systest.NeedCall(t, "pidfd_getfd(2)", unix.SYS_PIDFD_GETFD)
 	var p *pidfd.PidFD
 	child := act(t, startInto(&p), "writer")
 	defer p.Close()

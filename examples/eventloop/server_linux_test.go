@@ -364,7 +364,13 @@ func TestSignals(t *testing.T) {
 		c.send("sh echo ready; until [ -e " + end + " ]; do sleep 0.02; done; echo done\n")
 		c.expect("ok job 1", "job 1 out ready")
 		p.signal(t, unix.SIGTERM)
-		p.eventually(t, func() bool { _, err := net.Dial(p.network, p.address); return err != nil })
+		p.eventually(t, func() bool {
+			c, err := net.Dial(p.network, p.address)
+			if err == nil {
+				_ = c.Close()
+			}
+			return err != nil
+		})
 		assert.NoFileExists(t, p.address)
 		require.NoError(t, os.WriteFile(end, nil, 0o600))
 		assert.Equal(t, []string{"job 1 out done", "job 1 ended: exit status 0"}, c.rest())

@@ -255,6 +255,7 @@ func stdoutOf(p *pidfd.PidFD) (*os.File, error) {
 }
 
 func TestStdoutOf(t *testing.T) {
+	systest.NeedCall(t, "pidfd_getfd(2)", unix.SYS_PIDFD_GETFD)
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

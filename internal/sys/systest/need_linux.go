@@ -37,11 +37,27 @@ func Need(t testing.TB, what string, err error) {
 	}
 }
 
+// TryCall makes a system call whose arguments are all -1. It returns EPERM if a
+// seccomp(2) filter refuses the call, and nil for every other result. It is for calls
+// that fail for such arguments, and not with EPERM.
+func TryCall(number uintptr) error {
+	const none = ^uintptr(0)
+	if _, _, errno := unix.Syscall6(number, none, none, none, none, none, none); errno == unix.EPERM {
+		return errno
+	}
+	return nil
+}
+
+// NeedCall skips the test if TryCall fails.
+func NeedCall(t testing.TB, name string, number uintptr) {
+	t.Helper()
+	Need(t, name, TryCall(number))
+}
+
 // TryUser starts a child as the given user and group, without supplementary groups,
 // and returns why that failed.
-func TryUser(t testing.TB, uid, gid uint32) error {
-	t.Helper()
-	err := startTrue(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}})
+func TryUser(uid, gid uint32) error {
+	err := startTrue(&syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: gid}})
 	if errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("the user namespace does not map it: %w, %w", err, unix.EPERM)
 	}
@@ -51,7 +67,7 @@ func TryUser(t testing.TB, uid, gid uint32) error {
 // NeedUser skips the test if TryUser fails.
 func NeedUser(t testing.TB, uid, gid uint32) {
 	t.Helper()
-	Need(t, fmt.Sprintf("a second user, %d", uid), TryUser(t, uid, gid))
+	Need(t, fmt.Sprintf("a second user, %d", uid), TryUser(uid, gid))
 }
 
 // DescriptorLimit returns how many descriptors a process may have open: RLIMIT_NOFILE,
@@ -65,58 +81,54 @@ func DescriptorLimit(t testing.TB) uint64 {
 	return limit.Cur
 }
 
-// InNamespaces returns the attributes of a child that has new namespaces of the kinds
+// TryNamespaces returns the attributes of a child that has new namespaces of the kinds
 // that flags name, as for clone(2). If this process may not make them, the child also
-// has a user namespace, in which it is root. Its mounts are its own. InNamespaces skips
-// the test if the machine allows neither.
-func InNamespaces(t testing.TB, flags uintptr) *syscall.SysProcAttr {
-	t.Helper()
+// has a user namespace, in which it is root. The mounts of the child are its own.
+// TryNamespaces returns an error if the machine allows neither.
+func TryNamespaces(flags uintptr) (*syscall.SysProcAttr, error) {
 	// Package syscall makes the mounts private if it unshares them.
 	plain := &syscall.SysProcAttr{Cloneflags: flags &^ unix.CLONE_NEWNS, Unshareflags: flags & unix.CLONE_NEWNS}
-	if startTrue(t, plain) == nil {
-		return plain
+	if flags&unix.CLONE_NEWUSER == 0 && startTrue(plain) == nil {
+		return plain, nil
 	}
 	user := *plain
 	user.Cloneflags |= unix.CLONE_NEWUSER
 	// Package syscall leaves descriptors open if clone(2) fails and there are mappings
 	// to write: the first attempt has none.
-	err := startTrue(t, &syscall.SysProcAttr{Cloneflags: user.Cloneflags})
+	err := startTrue(&syscall.SysProcAttr{Cloneflags: user.Cloneflags})
 	if err == nil {
 		user.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
 		user.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
-		err = startTrue(t, &user)
-	}
-	if err == nil {
-		return &user
+		err = startTrue(&user)
 	}
 	if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.EUSERS) {
 		// The kernel has none of the kind, or the root directory is not a mount.
 		err = fmt.Errorf("%w (%w)", err, unix.EPERM)
 	}
+	return &user, err
+}
+
+// InNamespaces is TryNamespaces, and skips the test if that fails.
+func InNamespaces(t testing.TB, flags uintptr) *syscall.SysProcAttr {
+	t.Helper()
+	attr, err := TryNamespaces(flags)
 	Need(t, "namespaces", err)
-	return nil
+	return attr
 }
 
 // startTrue runs true(1) with the attributes.
-func startTrue(t testing.TB, attr *syscall.SysProcAttr) error {
-	t.Helper()
-	path, err := exec.LookPath("true")
-	if err != nil {
-		t.Fatal(err)
-	}
+func startTrue(attr *syscall.SysProcAttr) error {
 	// The child is this process's memory until it executes its program. If it changes
 	// its user by then, the kernel makes this process undumpable.
 	dumpable, err := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	if err != nil {
-		t.Fatal(os.NewSyscallError("prctl", err))
+		return os.NewSyscallError("prctl", err)
 	}
-	cmd := exec.Command(path)
+	cmd := exec.Command("true")
 	cmd.SysProcAttr = attr
-	ran := cmd.Run()
+	err = cmd.Run()
 	if dumpable == 1 {
-		if err := unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0); err != nil {
-			t.Fatal(os.NewSyscallError("prctl", err))
-		}
+		err = errors.Join(err, os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)))
 	}
-	return ran
+	return err
 }
