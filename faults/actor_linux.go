@@ -80,7 +80,15 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	if err != nil {
 		return nil, err
 	}
-	cmd.ExtraFiles = []*os.File{shared}
+	ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	socket := fd.New(ends[0])
+	defer socket.Close()
+	theirs := os.NewFile(uintptr(ends[1]), "socket")
+	defer theirs.Close()
+	cmd.ExtraFiles = []*os.File{shared, theirs} // as pageNumber and socketNumber
 	var out strings.Builder
 	cmd.Stdout = &out
 	actor, err := pidfd.Start(cmd)
@@ -90,7 +98,7 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	defer actor.Close()
 	limit := time.AfterFunc(time.Minute, func() { _ = actor.SendSignal(unix.SIGKILL) })
 	defer limit.Stop()
-	s := &supervisor{actor: actor, page: p, match: t.match}
+	s := &supervisor{actor: actor, socket: socket, page: p, match: t.match}
 	served := s.serve()
 	if served != nil {
 		_ = cmd.Process.Kill()
@@ -104,6 +112,12 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	}
 	return cells, nil
 }
+
+// The actor's descriptors of the page, and of the socket to the supervisor.
+const (
+	pageNumber   = 3
+	socketNumber = 4
+)
 
 // act is an actor's part: a trial with some errnos, under a filter that asks the
 // supervisor.
@@ -122,7 +136,7 @@ func act(argument string) error {
 		}
 	}
 	t := &trials[index]
-	file, err := memfd.FromFD(fd.New(3))
+	file, err := memfd.FromFD(fd.New(pageNumber))
 	if err != nil {
 		return err
 	}
@@ -166,9 +180,33 @@ func supervise(number uintptr, p *page) error {
 	if err != nil {
 		return err
 	}
-	p.listener.Store(int32(listener))
+	// The call that the supervisor is asked about cannot be made before it has the
+	// listener. No trial is of sendmmsg(2).
+	if err := sendDescriptor(socketNumber, listener); err != nil {
+		return err
+	}
 	for !p.serving.Load() {
 		time.Sleep(50 * time.Microsecond)
+	}
+	return os.NewSyscallError("close", unix.Close(socketNumber))
+}
+
+// sendDescriptor sends a descriptor through a socket, by sendmmsg(2).
+func sendDescriptor(socket, number int) error {
+	text, rights := []byte{0}, unix.UnixRights(number)
+	vector := unix.Iovec{Base: &text[0]}
+	vector.SetLen(len(text))
+	var message struct { // a struct mmsghdr
+		header unix.Msghdr
+		length uint32
+	}
+	message.header.Iov = &vector
+	message.header.SetIovlen(1)
+	message.header.Control = &rights[0]
+	message.header.SetControllen(len(rights))
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(socket), uintptr(unsafe.Pointer(&message)), 1, 0, 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("sendmmsg", errno)
 	}
 	return nil
 }

@@ -14,8 +14,7 @@ import (
 // which of its calls are refused: without a system call, which might be one of
 // those.
 type page struct {
-	listener atomic.Int32 // the actor's descriptor of the filter, once there is one
-	serving  atomic.Bool  // the supervisor answers
+	serving atomic.Bool // the supervisor answers
 
 	errno       atomic.Int32 // what refused calls give; 0 while none is refused
 	number      atomic.Int32 // the first argument of the calls that count, -1 for any

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // A place is where a program may have to run. The tour is made there.
@@ -162,17 +164,46 @@ func chroot() error {
 	return os.Chdir("/")
 }
 
-// visit makes the tour in a place, by a child, and returns what worked.
+// errNotHere says that this machine does not let a program get to a place.
+var errNotHere = errors.New("not on this machine")
+
+// statusNotHere is the exit status of a child that cannot get to its place.
+const statusNotHere = 77
+
+// forbidden are the calls that a seccomp(2) filter of this machine may refuse whatever
+// the place, and the features that do not work then.
+var forbidden = map[string]uintptr{
+	"pidfd.GetFD":                           unix.SYS_PIDFD_GETFD,
+	"signalfd.Start, with a signal blocked": unix.SYS_PTRACE,
+}
+
+// attributes returns how a child is started that is to visit the place.
+func (p *place) attributes() (*syscall.SysProcAttr, error) {
+	attr, err := &syscall.SysProcAttr{}, error(nil)
+	switch {
+	case p.nobody && os.Getuid() == 0:
+		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+		err = systest.TryUser(65534, 65534)
+	case p.clone != 0:
+		attr, err = systest.TryNamespaces(p.clone)
+	}
+	if systest.Refused(err) {
+		err = fmt.Errorf("%w: %w", errNotHere, err)
+	}
+	return attr, err
+}
+
+// visit makes the tour in a place, by a child, and returns what worked. Its error is
+// errNotHere if there is no getting to the place.
 func (p *place) visit(index int) (map[string]string, error) {
 	cmd, err := child(fmt.Sprint("visit ", index))
 	if err != nil {
 		return nil, err
 	}
-	attr := &syscall.SysProcAttr{Cloneflags: p.clone}
-	root := os.Getuid() == 0
-	switch {
-	case p.nobody && root:
-		attr.Credential = &syscall.Credential{Uid: 65534, Gid: 65534}
+	if cmd.SysProcAttr, err = p.attributes(); err != nil {
+		return nil, err
+	}
+	if cmd.SysProcAttr.Credential != nil {
 		// The test binary is where only its owner can look.
 		binary, err := os.Open(cmd.Path)
 		if err != nil {
@@ -181,13 +212,11 @@ func (p *place) visit(index int) (map[string]string, error) {
 		defer binary.Close()
 		cmd.ExtraFiles = []*os.File{binary}
 		cmd.Path, cmd.Dir = "/proc/self/fd/3", "/"
-	case p.clone != 0 && (!root || p.clone&unix.CLONE_NEWUSER != 0):
-		attr.Cloneflags |= unix.CLONE_NEWUSER
-		attr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
-		attr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
 	}
-	cmd.SysProcAttr = attr
 	out, err := cmd.Output()
+	if cmd.ProcessState != nil && cmd.ProcessState.ExitCode() == statusNotHere {
+		return nil, fmt.Errorf("%w: %s", errNotHere, out)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %s", p.name, err, out)
 	}
@@ -205,7 +234,10 @@ func visit(argument string) error {
 		return err
 	}
 	if enter := places[index].enter; enter != nil {
-		if err := enter(); err != nil {
+		if err := enter(); errors.Is(err, unix.EPERM) {
+			fmt.Print(err)
+			os.Exit(statusNotHere)
+		} else if err != nil {
 			return fmt.Errorf("%s: %w", places[index].name, err)
 		}
 	}
@@ -215,6 +247,9 @@ func visit(argument string) error {
 // unexpected returns what the tour in a place should not have said.
 func (p *place) unexpected(results map[string]string) (all []string) {
 	for _, s := range stops {
+		if call, listed := forbidden[s.feature]; listed && systest.TryCall(call) != nil {
+			continue
+		}
 		want, got := p.apart[s.feature], results[s.feature]
 		if want == "" {
 			want = "works"

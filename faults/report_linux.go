@@ -30,7 +30,20 @@ func report(w io.Writer) error {
 	if _, failed := io.WriteString(w, head); failed != nil {
 		return failed
 	}
-	err = errors.Join(err, printTable(w, rows), printExplained(w), printLimits(w), printPlaces(w))
+	err = errors.Join(err, printTable(w, rows), printForbidden(w), printExplained(w), printLimits(w), printPlaces(w))
+	return err
+}
+
+// printForbidden says which trials are left out, because this machine refuses the call
+// whatever the program does.
+func printForbidden(w io.Writer) error {
+	var text strings.Builder
+	for _, t := range trials {
+		if err := t.forbidden(); err != nil {
+			fmt.Fprintf(&text, "\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
+		}
+	}
+	_, err := io.WriteString(w, text.String())
 	return err
 }
 
@@ -71,6 +84,10 @@ func printPlaces(w io.Writer) error {
 	for i := range places {
 		p := &places[i]
 		results, err := p.visit(i)
+		if errors.Is(err, errNotHere) {
+			fmt.Fprintf(&text, "| %s | %v |\n", p.name, err)
+			continue
+		}
 		if err != nil {
 			problems = append(problems, err)
 			continue

@@ -19,9 +19,10 @@ import (
 // the collector would wait for a thread in a raw call, and the thread for a
 // supervisor whom the collector has stopped.
 type supervisor struct {
-	actor *pidfd.PidFD
-	page  *page
-	match func(args *[6]uint64) bool
+	actor  *pidfd.PidFD
+	socket *fd.FD // to the actor
+	page   *page
+	match  func(args *[6]uint64) bool
 }
 
 // The structs of seccomp(2), which x/sys does not have.
@@ -78,15 +79,32 @@ func (s *supervisor) serve() error {
 
 // listener waits until the actor has a filter, and returns a descriptor of it.
 func (s *supervisor) listener() (*fd.FD, error) {
+	text, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	for {
-		if number := s.page.listener.Load(); number != 0 {
-			return s.actor.GetFD(int(number))
+		_, n, _, _, err := unix.Recvmsg(s.socket.Fd(), text, rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+		if err == nil && n > 0 {
+			return fromRights(rights[:n])
+		} else if err != nil && err != unix.EAGAIN && err != unix.EINTR {
+			return nil, os.NewSyscallError("recvmsg", err)
 		}
 		if alive, err := s.actor.Alive(); err != nil || !alive {
 			return nil, fmt.Errorf("the actor has ended before it had a filter: %w", os.ErrProcessDone)
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
+}
+
+// fromRights returns the descriptor in a control message.
+func fromRights(control []byte) (*fd.FD, error) {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return nil, err
+	}
+	numbers, err := unix.ParseUnixRights(&messages[0])
+	if err != nil {
+		return nil, err
+	}
+	return fd.New(numbers[0]), nil
 }
 
 func (s *supervisor) answer(listener int) error {

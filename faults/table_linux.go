@@ -25,7 +25,7 @@ func tryAll(match *regexp.Regexp, with []unix.Errno) ([]row, error) {
 	var indices []int
 	for i := range trials {
 		t := &trials[i]
-		if t.made != nil && !t.made() {
+		if t.made != nil && !t.made() || t.forbidden() != nil {
 			continue
 		}
 		if match.MatchString(t.op) || match.MatchString(t.call) {

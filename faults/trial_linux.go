@@ -66,6 +66,16 @@ type trial struct {
 	also map[string]func(err error, refused unix.Errno) bool
 }
 
+// forbidden returns why the call cannot be let through: a container's seccomp(2) filter
+// refuses it.
+func (t *trial) forbidden() error {
+	switch t.number {
+	case unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PTRACE:
+		return systest.TryCall(t.number)
+	}
+	return nil
+}
+
 // A scene is what a trial prepares. Its methods end the trial if they fail.
 type scene struct {
 	number  int // for page.arm
