@@ -44,8 +44,9 @@ type occupancy struct {
 	library, kernel float64 // bytes a handle
 }
 
-// watched is how many descriptors the lives have room for: the lowest, as fdtest
-// knows the makers of the first 4096. The base is opened above them.
+// watched is how many descriptors the lives have room for, or half of RLIMIT_NOFILE if
+// that is less. They are the lowest, as fdtest knows the makers of the first 4096. The
+// base is opened above them.
 const watched = 1024
 
 const far = 1000 * time.Hour
@@ -189,10 +190,10 @@ func (b *base) openAwaited(int) (resident, error) {
 	return awaited{e}, err
 }
 
-// openBase opens that many handles.
-func openBase(handles int) (*base, error) {
+// openBase opens that many handles, above the descriptors of the lives.
+func openBase(handles, lives int) (*base, error) {
 	b := new(base)
-	low, err := occupy(watched)
+	low, err := occupy(lives)
 	if err != nil {
 		return nil, err
 	}

@@ -47,18 +47,19 @@ func makeRoom(wanted int) (int, error) {
 	return int(min(limit.Cur, uint64(wanted))), nil
 }
 
-// room returns how many of the wanted handles there are descriptors for, and says
-// so where they are fewer. Of a hundred handles some are waited on, which takes six
-// descriptors more.
-func room(wanted int, out io.Writer) (int, error) {
+// room returns how many of the wanted handles there are descriptors for, and how many
+// descriptors are left to the lives. It says so if the handles are fewer than wanted. Of
+// a hundred handles some are waited on, which takes six descriptors more.
+func room(wanted int, out io.Writer) (handles, lives int, err error) {
 	const descriptors, each, spare = 106, 100, 16
 	most, err := makeRoom(watched + spare + min(wanted, math.MaxInt32/2)/each*descriptors + descriptors)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	handles := min(wanted, max(most-watched-spare, 0)*each/descriptors)
+	lives = min(watched, most/2)
+	handles = min(wanted, max(most-lives-spare, 0)*each/descriptors)
 	if handles < wanted {
 		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, handles, wanted)
 	}
-	return handles, nil
+	return handles, lives, nil
 }

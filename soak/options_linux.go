@@ -18,7 +18,8 @@ fails if anything does not add up or is left at the end.
   -warmup D    how long until the level is taken that all is held against at the
                end; a tenth of -for without it, but not more than two minutes
   -handles N   how many handles stay open beside; 100000 without it. Where
-               RLIMIT_NOFILE cannot be raised they are as many as it allows
+               RLIMIT_NOFILE cannot be raised they are as many as it allows. What
+               else the machine forbids, such as alarm clocks, is left out and said
   -load F      how much of the processors to use, 0.5 being half of one, children
                included; 0.5 without it
   -svg FILE    draw what was measured into FILE, as SVG

@@ -45,16 +45,16 @@ type soaking struct {
 // soak does what the options say, writes what came of it, and fails if it is not
 // as it should be.
 func soak(ctx context.Context, o *options, out io.Writer) error {
-	handles, err := room(o.handles, out)
+	handles, lives, err := room(o.handles, out)
 	if err == nil {
-		err = limitQueue()
+		err = errors.Join(limitQueue(), findAlarms(out))
 	}
 	if err != nil {
 		return err
 	}
 	first := systest.OpenDescriptors()
 	s := &soaking{options: o, out: out, ending: make(chan struct{}), failed: make(chan error, 1)}
-	if s.base, err = openBase(handles); err != nil {
+	if s.base, err = openBase(handles, lives); err != nil {
 		return err
 	}
 	s.base.print(out)

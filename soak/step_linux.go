@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -36,6 +37,9 @@ func startSetter(every time.Duration, gate *sync.RWMutex, fail func(error)) (*se
 		return nil, fmt.Errorf("-step: %w", err)
 	}
 	for _, clock := range []timerfd.Clock{timerfd.Realtime, timerfd.Realtime, timerfd.RealtimeAlarm} {
+		if !slices.Contains(clocks, clock) {
+			continue
+		}
 		t, err := timerfd.New(clock)
 		if err != nil {
 			return nil, err

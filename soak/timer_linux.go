@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"math/rand/v2"
 	"sync/atomic"
 	"time"
@@ -13,8 +15,27 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-var clocks = []timerfd.Clock{
-	timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime, timerfd.RealtimeAlarm, timerfd.BoottimeAlarm,
+// clocks are those of the timers: findAlarms adds the alarm clocks.
+var clocks = []timerfd.Clock{timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime}
+
+// findAlarms adds the alarm clocks to clocks. If this process may not use one, it says
+// so and leaves the clock out.
+func findAlarms(out io.Writer) error {
+	for _, clock := range []timerfd.Clock{timerfd.RealtimeAlarm, timerfd.BoottimeAlarm} {
+		t, err := timerfd.New(clock)
+		switch {
+		case errors.Is(err, fs.ErrPermission):
+			fmt.Fprintf(out, "no timer is of %v: %v\n", clock, err)
+			continue
+		case err != nil:
+			return err
+		}
+		if err := t.Close(); err != nil {
+			return err
+		}
+		clocks = append(clocks, clock)
+	}
+	return nil
 }
 
 // shown returns the time that a clock shows.
