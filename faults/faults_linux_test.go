@@ -59,7 +59,7 @@ func TestPlaces(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			results, err := p.visit(i)
 			if errors.Is(err, errNotHere) {
-				t.Skip("needs such a place: ", err)
+				t.Skipf("needs such a place: %v", err)
 			}
 			require.NoError(t, err)
 			assert.Empty(t, p.unexpected(results))
@@ -76,7 +76,7 @@ func TestLimits(t *testing.T) {
 	for i, l := range limits {
 		t.Run(l.name, func(t *testing.T) {
 			if l.name == ofGroup && errors.Is(noGroup, errNoGroup) {
-				t.Skip("needs a cgroup: ", noGroup)
+				t.Skipf("needs a cgroup: %v", noGroup)
 			}
 			cmd, err := child(fmt.Sprint("limit ", i))
 			require.NoError(t, err)

@@ -13,7 +13,7 @@ import (
 // where it looks for it. This machine's own tree is laid out as the fetched one.
 func TestAddLibraries(t *testing.T) {
 	if _, err := os.Stat("/etc/debian_version"); err != nil {
-		t.Skip("the tree of another system: ", err)
+		t.Skipf("needs the tree of Debian: %v", err)
 	}
 	files := make(map[string]string)
 	require.NoError(t, addLibraries(files, "/", "/usr/bin/cp"))

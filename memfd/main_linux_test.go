@@ -61,7 +61,7 @@ func becomeNobody(t *testing.T) {
 func notEmulated(t *testing.T) {
 	t.Helper()
 	if os.Getenv("MATRIX_EMU") != "" {
-		t.Skip("the emulator changes neither users, nor namespaces, nor limits")
+		t.Skip("the emulator changes neither users nor namespaces")
 	}
 }
 

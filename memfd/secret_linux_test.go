@@ -153,8 +153,8 @@ func TestSecretEmpty(t *testing.T) {
 // Secret memory is locked, which an ordinary user may do with little.
 func TestSecretLimit(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
-		notEmulated(t)
 		secret(t, 0)
+		notEmulated(t)
 		runChild(t, nil)
 		return
 	}

@@ -360,7 +360,7 @@ func TestStartPrivileges(t *testing.T) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	out := output(t, cmd)
 	if strings.HasPrefix(out, "cmd.Start: denied\n") {
-		t.Skip("no program gets privileges here: nosuid in mount(8), or no_new_privs in prctl(2)")
+		t.Skip("needs set-user-ID programs: nosuid in mount(8) or no_new_privs in prctl(2) is set")
 	}
 	assert.Equal(t, "cmd.Start: root\nStart: denied\n", out)
 }

@@ -62,7 +62,7 @@ func skipUnavailable(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		require.ErrorContains(t, err, "io_uring cannot be used here")
-		t.Skip(err)
+		t.Skipf("needs io_uring: %v", err)
 	}
 }
 

@@ -53,9 +53,9 @@ func TestLikeTimeout(t *testing.T) {
 	version, err := exec.Command("timeout", "--version").Output()
 	if err != nil || !bytes.Contains(version, []byte("coreutils")) {
 		if os.Getenv("CI") != "" {
-			t.Fatal("no timeout(1) of coreutils here to compare with")
+			t.Fatal("needs timeout(1) of coreutils")
 		}
-		t.Skip("no timeout(1) of coreutils here to compare with")
+		t.Skip("needs timeout(1) of coreutils")
 	}
 	dir := t.TempDir()
 	path := searchablePath() + ":" + dir
