@@ -74,6 +74,10 @@ var fdTrials = []trial{
 	{
 		by: "fd", call: "fcntl F_DUPFD_QUERY", op: "FD.SameFile", number: systest.Fcntl, match: command(unix.F_DUPFD_QUERY),
 		prepare: sameFile,
+		also: map[string]func(error, unix.Errno) bool{"error, of kcmp": func(err error, errno unix.Errno) bool {
+			// A container's filter refuses kcmp(2), too.
+			return errno == unix.EINVAL && namesCall(err, "kcmp", unix.EPERM) && systest.TryCall(unix.SYS_KCMP) != nil
+		}},
 	},
 	{
 		// Nobody is asked for kcmp(2) where the kernel has F_DUPFD_QUERY: the trial

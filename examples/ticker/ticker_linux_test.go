@@ -111,13 +111,21 @@ func TestEvery(t *testing.T) {
 			ticks, missed := counts(t, stdout, "timerfd")
 			assert.GreaterOrEqual(t, ticks+missed, 12, stdout)
 			assert.Positive(t, ticks)
-			if alone == "" && os.Getenv("MATRIX_EMU") == "" {
-				ticks, _ := counts(t, stdout, "time.Ticker")
-				assert.Positive(t, ticks, stdout)
-			} else {
-				assert.NotContains(t, stdout, "time.Ticker")
-			}
+			beside := alone == "" && os.Getenv("MATRIX_EMU") == ""
+			assert.Equal(t, beside, strings.Contains(stdout, "time.Ticker"), stdout)
 		}
+	}
+}
+
+// The process beside ticks, too. On a busy machine it may come too late for the first
+// runs.
+func TestTicksBeside(t *testing.T) {
+	notEmulated(t)
+	for ticks, try := 0, 0; ticks == 0; try++ {
+		require.Less(t, try, 50, "no run has a tick of the time.Ticker")
+		status, stdout, _ := systest.Result(t, program(t, "-every", "10ms", "-n", "12"))
+		require.Zero(t, status)
+		ticks, _ = counts(t, stdout, "time.Ticker")
 	}
 }
 
@@ -327,8 +335,7 @@ func TestTerminal(t *testing.T) {
 	ticks, _ := counts(t, until(t, out, "timerfd"), "timerfd")
 	assert.Positive(t, ticks)
 	if os.Getenv("MATRIX_EMU") == "" {
-		ticks, _ = counts(t, until(t, out, "time.Ticker"), "time.Ticker")
-		assert.Positive(t, ticks)
+		until(t, out, "time.Ticker")
 	}
 	_ = cmd.Wait()
 	assert.Equal(t, 130, systest.ExitStatus(cmd))
