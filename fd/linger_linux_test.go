@@ -65,6 +65,7 @@ func lingers(t *testing.T, newLife func(f *fd.FD) life, newFD func(t *testing.T,
 	number, endLinger := lingering(t)
 	require.NoError(t, unix.SetNonblock(number, false))
 	f := newFD(t, number)
+	more := make([]byte, 64<<20) // whatever room the kernel finds still
 	const waiters = 4
 	got := make(chan error, waiters)
 	ctx, cancel := context.WithCancel(background)
@@ -79,7 +80,7 @@ func lingers(t *testing.T, newLife func(f *fd.FD) life, newFD func(t *testing.T,
 				if i%2 == 0 {
 					return readByte(ctx, f)
 				}
-				return second(f.WriteContext(ctx, []byte("x")))
+				return second(f.WriteContext(ctx, more))
 			})
 		}()
 	}

@@ -250,18 +250,22 @@ func (f *FD) acquire(ctx context.Context, dir int, life uint64) (*side, error) {
 	select {
 	case s.lock <- struct{}{}:
 	default:
+		locked := false
 		select {
 		case s.lock <- struct{}{}:
+			locked = true
 		case <-p.closed:
-			if p.end == errMoved {
-				return f.acquire(ctx, dir, life)
-			}
-			return nil, ErrClosed
 		case <-done:
-			return nil, cmp.Or(p.ended(ctx), context.Canceled)
 		}
+		if locked {
+			break
+		}
+		if err := cmp.Or(p.ended(ctx), context.Canceled); err != errMoved {
+			return nil, err
+		}
+		return f.acquire(ctx, dir, life)
 	}
-	s.idle, s.reads = 0, false
+	s.idle, s.reads, s.wordErr = 0, false, ErrWouldBlock
 	if s.edges {
 		s.signal() // the holder before may have left something
 	}
