@@ -68,7 +68,7 @@ func (m *MemFD) ReadAt(p []byte, off int64) (n int, err error) {
 			}
 			n += got
 			// Of those who write through package syscall; x/sys tells its own.
-			sys.RaceAcquire(number)
+			sys.RaceAcquire()
 		}
 		return nil
 	})

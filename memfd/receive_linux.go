@@ -51,7 +51,7 @@ func ReceiveFrom(c *net.UnixConn, required Seal) (*MemFD, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	sys.RaceAcquire(m.Fd())
+	sys.RaceAcquire()
 	return m, nil
 }
 

@@ -14,8 +14,7 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 		plain = plainWrite
 	}
 	socket := k&kindMask == kindSocket
-	// An empty read(2) of other kinds fails, so that RaceAcquire has no effect.
-	if k&plain != 0 || instrumented && !socket && k&kindMask != kindFIFO {
+	if k&plain != 0 {
 		return 0, nil, false
 	}
 	buf := p
@@ -62,7 +61,7 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 				copy(p, buf[:n])
 			}
 			if instrumented {
-				RaceAcquire(number)
+				RaceAcquire()
 			}
 		}
 		return n, nil, true
