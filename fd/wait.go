@@ -313,9 +313,10 @@ func (f *FD) park(ctx context.Context, s *side) (*side, error) {
 	if err != errMoved {
 		return s, err
 	}
-	dir, life := s.dir, s.life
+	// ctx may panic: the caller releases s then.
+	next, err := f.acquire(ctx, s.dir, s.life)
 	s.release()
-	return f.acquire(ctx, dir, life)
+	return next, err
 }
 
 func (s *side) park(ctx context.Context) error {
