@@ -113,6 +113,12 @@ func giveBack(from, peer int) {
 // slowMemory returns the address of a page whose first access waits for an answer
 // that never comes, see userfaultfd(2). FUSE and NFS have such pages too.
 func slowMemory() (uintptr, error) {
+	address, _, err := slowPage()
+	return address, err
+}
+
+// slowPage is slowMemory that also returns the descriptor that reports the access.
+func slowPage() (address uintptr, faults int, err error) {
 	const (
 		apiCall      = 0xc018aa3f // UFFDIO_API
 		registerCall = 0xc020aa00 // UFFDIO_REGISTER
@@ -120,21 +126,21 @@ func slowMemory() (uintptr, error) {
 	)
 	number, _, errno := unix.Syscall(unix.SYS_USERFAULTFD, unix.O_CLOEXEC, 0, 0)
 	if errno != 0 {
-		return 0, os.NewSyscallError("userfaultfd", errno)
+		return 0, -1, os.NewSyscallError("userfaultfd", errno)
 	}
 	api := struct{ api, features, ioctls uint64 }{api: 0xaa}
 	if _, _, errno = unix.Syscall(unix.SYS_IOCTL, number, apiCall, uintptr(unsafe.Pointer(&api))); errno != 0 {
-		return 0, os.NewSyscallError("UFFDIO_API", errno)
+		return 0, -1, os.NewSyscallError("UFFDIO_API", errno)
 	}
 	page, err := unix.MmapPtr(-1, 0, nil, 1<<16, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
 	if err != nil {
-		return 0, os.NewSyscallError("mmap", err)
+		return 0, -1, os.NewSyscallError("mmap", err)
 	}
 	register := struct{ start, length, mode, ioctls uint64 }{uint64(uintptr(page)), 1 << 16, missing, 0}
 	if _, _, errno = unix.Syscall(unix.SYS_IOCTL, number, registerCall, uintptr(unsafe.Pointer(&register))); errno != 0 {
-		return 0, os.NewSyscallError("UFFDIO_REGISTER", errno)
+		return 0, -1, os.NewSyscallError("UFFDIO_REGISTER", errno)
 	}
-	return uintptr(page), nil
+	return uintptr(page), int(number), nil
 }
 
 const holderVariable = "IOFD_TEST_HOLDER"
