@@ -9,7 +9,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// Calls that are many calls, told apart by an argument, and what that is called.
+// commands are the calls that stand for many: the argument that tells these apart,
+// and the names of its values.
 var commands = map[uintptr]struct {
 	argument int
 	names    map[uint64]string
@@ -53,10 +54,10 @@ type explanation struct{ by, call, why string }
 
 const (
 	cannotFail = "cannot fail"
-	execs      = "package os/exec's: cmd.Start and cmd.Wait say what failed. `clone` in pidfd.Start stands for them"
+	execs      = "package os/exec's: cmd.Start and cmd.Wait return the error. `clone` in pidfd.Start stands for them"
 	pollerTry  = "package os offers each file to the poller, and does without it"
-	unheard    = "the descriptor is gone whatever it says, and nothing was written"
-	testsOwn   = "in a function that a test gives"
+	ignored    = "the kernel has closed the descriptor even if it reports an error, and nothing was written"
+	testsOwn   = "in a test's own function"
 )
 
 var explained = []explanation{
@@ -68,21 +69,22 @@ var explained = []explanation{
 	{"signalfd", "clone", execs},
 	{"signalfd", "wait4", execs},
 	{"signalfd", "waitid", execs},
-	{"pidfd", "kill", "package os's, in os.Process.Signal, by which FromProcess finds out why there is no handle"},
+	{"pidfd", "kill", "package os's, in os.Process.Signal: FromProcess learns from it why there is no handle"},
 	{"*", "epoll_ctl EPOLL_CTL_ADD", pollerTry},
 	{"*", "fcntl F_GETFL", pollerTry},
 	{"*", "fcntl F_SETFL", pollerTry},
-	{"*", "epoll_ctl EPOLL_CTL_DEL", "unheard: the runtime's poller forgets the descriptor all the same"},
-	{"fd", "close", unheard},
-	{"memfd", "close", unheard},
-	{"signalfd", "close", unheard},
+	{"*", "epoll_ctl EPOLL_CTL_DEL", "ignored: the runtime's poller forgets the descriptor anyway"},
+	{"fd", "epoll_pwait", "the runtime's poller makes it too, and ends the program if it fails"},
+	{"fd", "close", ignored},
+	{"memfd", "close", ignored},
+	{"signalfd", "close", ignored},
 	{"signalfd", "readlinkat", "package os's, in os.Executable: without it Block runs /proc/self/exe"},
-	{"memfd", "read", "of the reader that ReadFrom is given"},
+	{"memfd", "read", "made by the reader that ReadFrom gets"},
 	{"fd", "ioctl 21531", testsOwn},
-	{"internal/sys", "membarrier 1073741824", "a command that there is not, by which a test has it fail"},
+	{"internal/sys", "membarrier 1073741824", "an invalid command, which a test uses to make the call fail"},
 }
 
-// callNames are those of the trials and of what is explained.
+// callNames are the names of the calls in trials and in explained.
 var callNames = make(map[uintptr]string)
 
 func init() {
@@ -92,7 +94,7 @@ func init() {
 	}
 	for number, name := range map[uintptr]string{
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
-		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill",
+		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill",
 	} {
 		callNames[number] = name
 	}

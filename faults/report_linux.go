@@ -8,21 +8,23 @@ import (
 	"strings"
 )
 
-const head = "# Faults\n\n" + `What becomes of each operation when one of its system calls fails. ` + "`go run ./faults`" + ` prints this page: it has a
-seccomp(2) filter ask a supervisor about the call, which answers with the errno instead of the kernel. Each call of the
-operation is refused by itself, and with all that follow it; EINTR three times, as it is retried for ever.
-In every cell the operation has ended, left no descriptor, goroutine or child behind, and lost no data; the handle has then been used
-once more, or was closed. ` + "`go run ./faults -trace`" + ` runs the library's tests under ptrace(2), and fails where they make a call that is not here.
+const head = "# Faults\n\n" + `This page shows how each operation behaves if one of its system calls fails. ` + "`go run ./faults`" + ` prints it. A seccomp(2)
+filter asks a supervisor about the call, and the supervisor answers with the errno instead of the kernel. The table covers each call of the
+operation by itself, and each call with all that follow it. EINTR is answered three times in a row, because the library retries it for ever.
+For every cell the program has checked that the operation ended, lost no data, and left no descriptor, goroutine or child behind. It has
+then used the handle once more, or closed it. ` + "`go run ./faults -trace`" + ` runs the library's tests under ptrace(2). It fails if they make a call that
+is not on this page.
 
-- **error**: an error that names the call and holds the errno; *unsupported*: errors.Is finds errors.ErrUnsupported, too.
-- **retried**: made again until it succeeds. Calls that the kernel does not interrupt are not, and show an error.
-- **does without**: the operation does what it should in another way, or the call was not needed.
+- **error**: an error that names the call and holds the errno; *unsupported*: errors.Is also finds errors.ErrUnsupported.
+- **retried**: the call is made again until it succeeds. Calls that the kernel does not interrupt return an error instead.
+- **does without**: the operation succeeds in another way, or did not need the call.
 - **waits**: as after any EAGAIN, until the context or the deadline ends.
-- **comes later**: the signal is there when the call is let through again.
-- **error, closed**: close(2)'s error, and the descriptor is closed. EINTR is none, **closed**: the kernel has closed the number.
-- **error, of the poller**: package os does not tell the errno for which the runtime's poller takes no descriptor.
+- **comes later**: the signal arrives when the call succeeds again.
+- **error, closed**: the operation returns close(2)'s error, and the descriptor is closed. **closed**: after EINTR the number is closed, too.
+- **error, of the poller**: package os does not return the errno if the runtime's poller takes no descriptor.
+- ` + "**`io.EOF`**" + `: the operation cannot tell an empty datagram from the end of a stream.
 
-` + "Several in a cell: it depends on which of the calls failed.\n\n"
+` + "A cell with several outcomes depends on which of the calls failed.\n\n"
 
 // report writes the page, and returns what is not as it should be.
 func report(w io.Writer) error {
@@ -79,8 +81,8 @@ func printLimits(w io.Writer) error {
 func printPlaces(w io.Writer) error {
 	var text strings.Builder
 	var problems []error
-	text.WriteString("\n## Places\n\nWhere a program may have to run, and what does not work there: all the rest does. A chroot, a namespace and " +
-		"nobody are as root has them; the filters refuse the calls of which they have the name.\nWhere eventfd2(2) is refused from the start, no Go program runs: the runtime's poller ends it.\n\n| place | does not work |\n| --- | --- |\n")
+	text.WriteString("\n## Places\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
+		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n| place | does not work |\n| --- | --- |\n")
 	for i := range places {
 		p := &places[i]
 		results, err := p.visit(i)

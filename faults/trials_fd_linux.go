@@ -18,7 +18,7 @@ func fcntlTrial(cmd int, name, op string, do func(r *fd.FD) error) trial {
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			put(s, w, "text")
-			s.must(reads(r.Read, "text")()) // so that its mode is known
+			s.must(reads(r.Read, "text")())
 			s.check(usable(r, w))
 			return func() error { return do(r) }
 		},
@@ -59,8 +59,8 @@ const inBlocking = "FD.ReadContext, in blocking mode"
 var fdTrials = []trial{
 	fcntlTrial(unix.F_GETFL, "F_GETFL", "FD.Nonblock", func(r *fd.FD) error { return gives(true)(r.Nonblock()) }),
 	fcntlTrial(unix.F_GETFD, "F_GETFD", "FD.Cloexec", func(r *fd.FD) error { return gives(true)(r.Cloexec()) }),
-	fcntlTrial(unix.F_GETFD, "F_GETFD", "FD.SetCloexec", func(r *fd.FD) error { return r.SetCloexec(true) }),
-	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec", func(r *fd.FD) error { return r.SetCloexec(false) }),
+	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec(true)", func(r *fd.FD) error { return r.SetCloexec(true) }),
+	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec(false)", func(r *fd.FD) error { return r.SetCloexec(false) }),
 	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.Dup", func(r *fd.FD) error { return closing(r.Dup()) }),
 	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.File", func(r *fd.FD) error { return closing(r.File("")) }),
 	{
@@ -80,8 +80,7 @@ var fdTrials = []trial{
 		}},
 	},
 	{
-		// Nobody is asked for kcmp(2) where the kernel has F_DUPFD_QUERY: the trial
-		// refuses that as well.
+		// The library calls kcmp(2) only if F_DUPFD_QUERY fails: the trial refuses both.
 		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10", number: unix.SYS_KCMP,
 		prepare: func(s *scene) func() error {
 			s.must(refuseFor(systest.Fcntl, 1, unix.F_DUPFD_QUERY, unix.EINVAL))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -67,6 +69,34 @@ func pipe(s *scene, flags int) (r, w *fd.FD) {
 	var ends [2]int
 	s.must(unix.Pipe2(ends[:], unix.O_CLOEXEC|flags))
 	return closes(s, fd.New(ends[0]), nil), closes(s, fd.New(ends[1]), nil)
+}
+
+// fifo returns the ends of a named FIFO. Unlike a pipe it has no RWF_NOWAIT.
+func fifo(s *scene, flags int) (r, w *fd.FD) {
+	dir, err := os.MkdirTemp("", "faults")
+	s.must(err)
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "fifo")
+	s.must(unix.Mkfifo(path, 0o600))
+	// The first open(2) does not wait for a writer, and the second finds a reader.
+	reading, err := unix.Open(path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	s.must(err)
+	r = closes(s, fd.New(reading), nil)
+	s.must(r.SetNonblock(flags&unix.O_NONBLOCK != 0))
+	writing, err := unix.Open(path, unix.O_WRONLY|unix.O_CLOEXEC|flags, 0)
+	s.must(err)
+	return r, closes(s, fd.New(writing), nil)
+}
+
+// socketPair returns two connected Unix sockets.
+func socketPair(s *scene, kind int) (r, w *fd.FD) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
+	s.must(err)
+	return closes(s, fd.New(pair[0]), nil), closes(s, fd.New(pair[1]), nil)
+}
+
+func streamSockets(s *scene, flags int) (r, w *fd.FD) {
+	return socketPair(s, unix.SOCK_STREAM|flags) // SOCK_NONBLOCK is O_NONBLOCK
 }
 
 // put writes text, which a pipe has room for.

@@ -3,7 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
+	"io"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -13,7 +13,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// What package sys calls for all handles.
+// sysTrials refuse the calls that package sys makes for all handles.
 var sysTrials = []trial{
 	{
 		by: "internal/sys", call: "read", op: "EventFD.Wait", number: unix.SYS_READ,
@@ -45,22 +45,6 @@ var sysTrials = []trial{
 			put(s, w, "text")
 			s.on(r.Fd())
 			return reads(r.Read, "text")
-		},
-	},
-	{
-		by: "internal/sys", call: "read", op: "FD.ReadContext, in blocking mode", number: unix.SYS_READ,
-		prepare: func(s *scene) func() error {
-			r, w := pipe(s, 0)
-			put(s, w, "text")
-			s.on(r.Fd())
-			ctx := soon(s)
-			s.check(func(err error) error {
-				if err == nil {
-					return nil
-				}
-				return reads(r.Read, "text")()
-			})
-			return reads(func(b []byte) (int, error) { return r.ReadContext(ctx, b) }, "text")
 		},
 	},
 	{
@@ -97,44 +81,9 @@ var sysTrials = []trial{
 			}
 		},
 	},
-	{
-		by: "internal/sys", call: "write", op: "FD.WriteContext, of more than fits", number: unix.SYS_WRITE,
-		prepare: func(s *scene) func() error {
-			r, w := pipe(s, unix.O_NONBLOCK)
-			s.on(w.Fd())
-			const size = 1 << 17
-			ctx := soon(s)
-			written := 0
-			got := make(chan error, 1)
-			s.check(func(err error) error {
-				_ = w.Close() // the end of what is read
-				return <-got
-			})
-			read := make(chan int, 1)
-			go func() {
-				total, b := 0, make([]byte, 1<<16)
-				for {
-					n, err := r.ReadContext(context.Background(), b)
-					total += n
-					if err != nil {
-						break
-					}
-				}
-				read <- total
-			}()
-			return func() (err error) {
-				written, err = w.WriteContext(ctx, make([]byte, size))
-				go func() {
-					if total := <-read; total != written {
-						got <- fmt.Errorf("%d bytes written, %d read", written, total)
-						return
-					}
-					got <- nil
-				}()
-				return err
-			}
-		},
-	},
+	writeTrial("write", "FD.WriteContext, of more than a FIFO holds", unix.SYS_WRITE, fifo),
+	writeTrial("pwritev2", "FD.WriteContext, of more than a pipe holds", unix.SYS_PWRITEV2, pipe),
+	writeTrial("sendto", "FD.WriteContext, of more than a socket holds", unix.SYS_SENDTO, streamSockets),
 	{
 		// The filter answers, and so the kernel has not closed what it says it
 		// could not: the check does.
@@ -149,13 +98,25 @@ var sysTrials = []trial{
 			})
 			return r.Close
 		},
-		also: map[string]func(error, unix.Errno) bool{"error, closed": func(err error, errno unix.Errno) bool {
-			return namesCall(err, "close", errno) || errno == unix.EAGAIN && err == fd.ErrWouldBlock
-		}},
+		also: errorClosed,
+	},
+	{
+		by: "internal/sys/bare", call: "close", op: "EventFD.Close", number: unix.SYS_CLOSE, endless: true, swallowed: "closed",
+		prepare: func(s *scene) func() error {
+			e := counter(s, 0)
+			number := e.Fd()
+			s.on(number)
+			s.check(func(err error) error {
+				_ = unix.Close(number)
+				return errors.Join(e.Close(), gives(-1)(e.Fd(), nil))
+			})
+			return e.Close
+		},
+		also: errorClosed,
 	},
 	{
 		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup", number: unix.SYS_PREADV2,
-		made: func() bool { return !raceEnabled }, // see Guard.ReadUint64Nowait
+		made: func() bool { return !raceEnabled }, // see unwaiting in package sys
 		prepare: func(s *scene) func() error {
 			e := counter(s, 5)
 			d, err := e.Dup()
@@ -170,10 +131,22 @@ var sysTrials = []trial{
 			return func() error { return gives[uint64](5)(e.WaitContext(ctx)) }
 		},
 	},
+	readTrial("preadv2", "FD.ReadContext, in blocking mode", unix.SYS_PREADV2, nil, pipe, 0),
+	readTrial("recvfrom", "FD.ReadContext, of a socket", unix.SYS_RECVFROM, nil, streamSockets, 0),
+	readTrial("read", "FD.ReadContext, of a FIFO", unix.SYS_READ, nil, fifo, unix.O_NONBLOCK),
+	readTrial("fcntl F_GETFL", "FD.ReadContext, of a FIFO", systest.Fcntl, command(unix.F_GETFL), fifo, unix.O_NONBLOCK),
 	{
-		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, in blocking mode", number: unix.SYS_PPOLL,
+		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, of a FIFO in blocking mode", number: unix.SYS_PPOLL,
 		prepare: func(s *scene) func() error {
-			r, w := pipe(s, 0)
+			op := readsInTime(s, fifo, 0)
+			s.on(-1) // the first argument is a pointer
+			return op
+		},
+	},
+	{
+		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, parked", number: unix.SYS_PPOLL,
+		prepare: func(s *scene) func() error {
+			r, w := pipe(s, unix.O_NONBLOCK)
 			s.check(func(err error) error {
 				put(s, w, "text")
 				return reads(r.Read, "text")()
@@ -181,17 +154,49 @@ var sysTrials = []trial{
 			return waits(s, r)
 		},
 	},
+	readTrial("statx", "FD.ReadContext, the first", unix.SYS_STATX, nil, pipe, unix.O_NONBLOCK),
 	{
-		by: "internal/sys", call: "fcntl F_GETFL", op: "FD.Read, the first", number: systest.Fcntl, match: command(unix.F_GETFL),
-		prepare: firstRead,
+		// The library makes fstat(2) only if statx(2) fails: the trial refuses both.
+		by: "internal/sys", call: "fstat", op: "FD.ReadContext, the first, without statx", number: unix.SYS_FSTAT,
+		prepare: func(s *scene) func() error {
+			s.must(refuseFor(unix.SYS_STATX, 3, unix.STATX_TYPE, unix.ENOSYS))
+			return readsInTime(s, pipe, unix.O_NONBLOCK)
+		},
 	},
 	{
-		by: "internal/sys", call: "fcntl F_GETFD", op: "FD.Read, the first", number: systest.Fcntl, match: command(unix.F_GETFD),
-		prepare: firstRead,
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.WriteContext, the first to a socket", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		prepare: func(s *scene) func() error {
+			r, w := socketPair(s, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK)
+			ctx := soon(s)
+			return func() error {
+				_, err := w.WriteContext(ctx, []byte("text"))
+				return errors.Join(err, reads(r.Read, "text")())
+			}
+		},
 	},
 	{
-		by: "internal/sys", call: "fstat", op: "FD.Read, the first", number: unix.SYS_FSTAT,
-		prepare: firstRead,
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, at the end of a stream", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		prepare: func(s *scene) func() error {
+			r, w := streamSockets(s, unix.O_NONBLOCK)
+			s.must(w.Close())
+			return func() error {
+				n, err := r.Read(make([]byte, 1))
+				return errors.Join(gives(0)(n, nil), gives(io.EOF)(err, nil))
+			}
+		},
+	},
+	{
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, of an empty datagram", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		prepare: func(s *scene) func() error {
+			r, w := socketPair(s, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK)
+			put(s, w, "")
+			s.check(func(error) error {
+				put(s, w, "text")
+				return reads(r.Read, "text")()
+			})
+			return func() error { return second(r.Read(make([]byte, 1))) }
+		},
+		also: map[string]func(error, unix.Errno) bool{"`io.EOF`": func(err error, _ unix.Errno) bool { return err == io.EOF }},
 	},
 	{
 		by: "internal/sys", call: "fcntl F_GETFL", op: "FD.SetNonblock(true)", number: systest.Fcntl, match: command(unix.F_GETFL),
@@ -206,11 +211,12 @@ var sysTrials = []trial{
 		prepare: setNonblock(false),
 	},
 	{
-		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, the 33rd", number: unix.SYS_MEMBARRIER, once: true, made: sys.Registered,
-		match: first(1 << 4),
+		// A background goroutine registers, and no call waits for it.
+		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, 100 times", number: unix.SYS_MEMBARRIER,
+		match: first(1 << 4), once: true, made: sys.Registered, swallowed: doesWithout,
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)
-			return func() error {
+			signals := func() error {
 				for range 100 {
 					if err := e.Signal(1); err != nil {
 						return err
@@ -218,12 +224,18 @@ var sysTrials = []trial{
 				}
 				return gives[uint64](100)(e.Wait())
 			}
+			s.check(func(error) error { return errors.Join(signals(), e.Close()) })
+			return func() error {
+				err := signals()
+				return errors.Join(err, gives(false)(sys.Registered(), nil), signals())
+			}
 		},
 	},
 	{
-		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner", number: unix.SYS_MEMBARRIER, made: sys.Registered,
-		match: first(1 << 3),
+		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner", number: unix.SYS_MEMBARRIER,
+		match: first(1 << 3), made: sys.Registered, swallowed: doesWithout,
 		prepare: func(s *scene) func() error {
+			s.must(gives(true)(sys.Registered(), nil)) // before, no goroutine becomes the owner
 			e := counter(s, 0)
 			owns, stop := make(chan struct{}), make(chan struct{})
 			s.later(func() { close(stop) })
@@ -232,13 +244,80 @@ var sysTrials = []trial{
 					_ = e.Signal(1)
 				}
 				close(owns)
-				<-stop // another goroutine might be it otherwise, in name
+				<-stop // until then no other goroutine has its identity
 			}()
 			<-owns
 			s.check(func(error) error { return gives(fd.ErrClosed)(e.Signal(1), nil) })
 			return e.Close
 		},
 	},
+}
+
+const doesWithout = "does without"
+
+// errorClosed is the outcome of a close(2) that reports an error.
+var errorClosed = map[string]func(error, unix.Errno) bool{"error, closed": func(err error, errno unix.Errno) bool {
+	return namesCall(err, "close", errno) || errno == unix.EAGAIN && err == fd.ErrWouldBlock
+}}
+
+// An opener makes two connected ends, in blocking mode or with O_NONBLOCK.
+type opener func(s *scene, flags int) (r, w *fd.FD)
+
+// readTrial tries a ReadContext that finds data.
+func readTrial(call, op string, number uintptr, match func(*[6]uint64) bool, open opener, flags int) trial {
+	return trial{
+		by: "internal/sys", call: call, op: op, number: number, match: match,
+		prepare: func(s *scene) func() error { return readsInTime(s, open, flags) },
+	}
+}
+
+// readsInTime returns a ReadContext that finds data. If it fails, a Read finds the
+// same data.
+func readsInTime(s *scene, open opener, flags int) func() error {
+	r, w := open(s, flags)
+	put(s, w, "text")
+	s.on(r.Fd())
+	ctx := soon(s)
+	s.check(func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return reads(r.Read, "text")()
+	})
+	return reads(func(b []byte) (int, error) { return r.ReadContext(ctx, b) }, "text")
+}
+
+// writeTrial tries a WriteContext of more than fits, while another goroutine reads.
+func writeTrial(call, op string, number uintptr, open opener) trial {
+	return trial{
+		by: "internal/sys", call: call, op: op, number: number,
+		prepare: func(s *scene) func() error {
+			r, w := open(s, unix.O_NONBLOCK)
+			s.on(w.Fd())
+			ctx := soon(s)
+			written := 0
+			read := make(chan int, 1)
+			go func() {
+				total, b := 0, make([]byte, 1<<16)
+				for {
+					n, err := r.ReadContext(context.Background(), b)
+					total += n
+					if err != nil {
+						break
+					}
+				}
+				read <- total
+			}()
+			s.check(func(error) error {
+				_ = w.Close() // the end of what is read
+				return gives(written)(<-read, nil)
+			})
+			return func() (err error) {
+				written, err = w.WriteContext(ctx, make([]byte, 1<<19))
+				return err
+			}
+		},
+	}
 }
 
 // arrived checks that a pipe holds so many bytes, and that it is of use.
@@ -251,15 +330,6 @@ func arrived(r *fd.FD, want int) error {
 			return errors.Join(gives(want)(got, nil), gives(fd.ErrWouldBlock)(err, nil))
 		}
 	}
-}
-
-// firstRead reads from a pipe of which nothing is known yet.
-func firstRead(s *scene) func() error {
-	r, w := pipe(s, unix.O_NONBLOCK)
-	put(s, w, "text")
-	s.on(r.Fd())
-	s.check(func(error) error { return gives(fd.ErrWouldBlock)(second(r.Read(make([]byte, 1))), nil) })
-	return reads(r.Read, "text")
 }
 
 // setNonblock changes the mode of a pipe's end.
