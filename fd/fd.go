@@ -82,7 +82,7 @@ func (f *FD) take(src *FD, own int) error {
 		return err
 	}
 	src.wake()
-	src.d.MoveTo(&f.d, own)
+	src.d.FinishRelease(&f.d, own)
 	return nil
 }
 
@@ -140,7 +140,7 @@ func (f *FD) Release() (int, error) {
 		return -1, err
 	}
 	f.wake()
-	return f.d.FinishRelease(0), nil
+	return f.d.FinishRelease(nil, 0), nil
 }
 
 // Read reads up to len(p) bytes, see read(2). It returns [ErrWouldBlock] for

@@ -4,10 +4,7 @@ package sys
 
 // Without assembly there is no bias: see bias_linux.go.
 
-type (
-	bias      struct{}
-	promotion struct{}
-)
+type bias struct{}
 
 // Registered reports whether calls can be biased.
 func Registered() bool { return false }

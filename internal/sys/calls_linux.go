@@ -31,11 +31,11 @@ func (d *Descriptor) TimerfdSettime(flags int, spec *Itimerspec) error {
 
 // TimerfdGettime is timerfd_gettime(2) on the timer that d owns.
 func (d *Descriptor) TimerfdGettime(spec *Itimerspec) error {
-	if _, ok := d.incref(); !ok {
-		return ErrClosed
+	if _, err := d.Incref(); err != nil {
+		return err
 	}
 	r := countedCall3(d, sysTimerfdGettime, unsafe.Pointer(spec), 0)
-	d.decref()
+	d.Decref()
 	if r < 0 {
 		return Error("timerfd_gettime", unix.Errno(-r))
 	}
@@ -74,12 +74,12 @@ func (d *Descriptor) PidfdQueueSignal(sig unix.Signal, value int32) error {
 // caller is not the owner.
 func (d *Descriptor) call(name string, r int, trap, op uintptr, p unsafe.Pointer) error {
 	if r == notOwner {
-		if _, ok := d.incref(); !ok {
-			return ErrClosed
+		if _, err := d.Incref(); err != nil {
+			return err
 		}
 		r = countedCall4(d, trap, op, p, nil)
 		d.promote()
-		d.decref()
+		d.Decref()
 	}
 	if r < 0 {
 		return Error(name, unix.Errno(-r))

@@ -13,81 +13,79 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/trace"
 )
 
-// A Descriptor owns one descriptor number and counts the references to it, so
-// that the number is closed when no call uses it. The zero Descriptor is closed.
-//
-// One atomic word holds all of the state:
+// A Descriptor owns a descriptor number and counts the references to it. The zero
+// Descriptor is closed. One atomic word holds the state:
 //
 //	 63           38     37       36      35       34       33      32   31         0
 //	+---------------+-----------+-------+------+---------+---------+------+----------+
 //	|  references   | reserved  | short | fast | stopped | closing | open |  number  |
 //	+---------------+-----------+-------+------+---------+---------+------+----------+
 //
-// Every call does incref and decref:
+// The rules, which doc/design.md proves:
 //
-//   - incref adds one reference and looks at the word that the addition returned.
-//     If that word is open, and neither closing nor stopped, the call may use the
-//     number. Otherwise it does decref and does not touch the number.
-//   - Close sets closing, with a reference of its own. No incref succeeds after
-//     that. The decref that leaves no reference replaces the word by zero with a
-//     compare-and-swap, which has one winner, and the winner closes the number.
-//   - Release and Take set stopped, with a reference of their own, and wait for
-//     all other references. Calls that arrive meanwhile drop their reference and
-//     wait for mu, which is held while stopped is set. Then closing is set, and the
-//     word is cleared without closing the number.
-//   - Take sets reserved in a closed Descriptor before it touches the source. So a
-//     Take that fails has changed neither.
+//   - Every call does incref and decref. Incref adds a reference. If the word is then
+//     open, and neither closing nor stopped, the call may use the number. Otherwise
+//     incref drops the reference without touching the number.
+//   - Close takes a reference and sets closing. The decref that leaves no reference
+//     clears the word by compare-and-swap, which has one winner: it closes the number.
+//   - Release and Take hold mu, take a reference, set stopped, and wait for the other
+//     references. New calls drop theirs and wait for mu. Then closing replaces stopped,
+//     and the word is cleared without closing the number.
+//   - Take first sets reserved in the closed Descriptor that it fills. If Take fails,
+//     it has changed neither Descriptor.
+//   - Package fd wakes the waiters after closing is set and before the word is cleared,
+//     so d cannot own another number before that.
+//   - Share stops new calls and drains those in flight before it clears fast, so no
+//     call that saw fast is in the kernel.
 //
-// Between the setting of closing and the clearing of the word, package fd wakes
-// the waiters. The Descriptor cannot own another number before that is done.
-//
-// fast says that reads and writes never block, so they bypass the scheduler. It
-// is set by Init alone. To clear it, Share sets stopped, drains the calls in
-// flight, applies its change and clears fast for good. No call that saw fast is in
-// the kernel when the change is made.
-//
-// One goroutine may make its fast calls without counting a reference: see
-// bias_linux.go. The proof is in doc/design.md.
+// One goroutine may make fast calls without a reference: see bias_linux.go.
 type Descriptor struct {
 	state     atomic.Uint64
-	bias      atomic.Pointer[bias] // the goroutine that does not count its references, nil if none
-	promotion promotion
+	bias      atomic.Pointer[bias]
+	candidate uintptr       // for the bias: the goroutine that made the last slow-path call,
+	calls     uint32        // and how many in a row; hints, which concurrent callers may corrupt
 	life      atomic.Uint64 // how many numbers d has owned
-	kind      atomic.Uint32 // learned by the first try: see try.go
-	pins      atomic.Int64  // references that may last, so that Share does not wait for them
+	kind      atomic.Uint32 // see try.go
+	pins      atomic.Int64  // references that may last; Share does not wait for them
 	mu        sync.Mutex    // held while stopped is set
 }
 
 const (
-	numberMask = 1<<32 - 1
-
 	open     = 1 << 32
 	closing  = 1 << 33
-	stopped  = 1 << 34 // new calls wait for mu
+	stopped  = 1 << 34
 	fast     = 1 << 35 // reads and writes bypass the scheduler
-	short    = 1 << 36 // close(2) does not block either
-	reserved = 1 << 37 // a Take is about to fill the closed Descriptor
+	short    = 1 << 36 // so does close(2)
+	reserved = 1 << 37
 
+	numberMask     = open - 1
 	reference      = 1 << 38
 	minusReference = 1<<64 - reference
-
-	maxPins = 1 << 24 // far below the capacity of the reference count
-
-	// releaseWait is how long Release and Take wait for calls in flight.
-	releaseWait = 10 * time.Millisecond
+	maxPins        = 1 << 24               // far below the capacity of the count
+	releaseWait    = 10 * time.Millisecond // for calls in flight
 )
 
-// A Mode says how calls on a number are made.
+// A Mode says which calls bypass the scheduler, because they never block.
 type Mode uint64
 
 const (
-	// Entersyscall tells the scheduler of every read and write.
-	Entersyscall Mode = 0
-	// Fast bypasses the scheduler: reads and writes never block.
-	Fast Mode = fast
-	// FastClose is Fast for objects whose close(2) does not block either.
-	FastClose Mode = fast | short
+	Entersyscall Mode = 0            // none
+	Fast         Mode = fast         // reads and writes
+	FastClose    Mode = fast | short // reads, writes and close(2)
 )
+
+// update adds add to the state if the bits of mask are want, or returns false.
+func (d *Descriptor) update(mask, want, add uint64) bool {
+	for {
+		w := d.state.Load()
+		if w&mask != want {
+			return false
+		}
+		if d.state.CompareAndSwap(w, w+add) {
+			return true
+		}
+	}
+}
 
 // Init gives the closed Descriptor d a number to own. It returns false, and
 // changes nothing, if d is not closed or number cannot be a descriptor.
@@ -103,25 +101,12 @@ func (d *Descriptor) Init(number int, mode Mode) bool {
 	return true
 }
 
-// Reserve keeps every other Init and Take out of the closed Descriptor d. It
-// returns false if d is not closed, or is reserved already.
-func (d *Descriptor) Reserve() bool {
-	for {
-		// References here belong to calls that are about to find d closed.
-		w := d.state.Load()
-		if w&(open|reserved) != 0 {
-			return false
-		}
-		if d.state.CompareAndSwap(w, w|reserved) {
-			return true
-		}
-	}
-}
+// Reserve keeps every other Init and Take out of d. It returns false if d is not closed.
+func (d *Descriptor) Reserve() bool { return d.update(open|reserved, 0, reserved) }
 
 // Unreserve undoes Reserve.
 func (d *Descriptor) Unreserve() { d.state.And(^uint64(reserved)) }
 
-// fill makes w the state of a reserved Descriptor.
 func (d *Descriptor) fill(w uint64) {
 	d.life.Add(1)
 	if d.kind.Load() != 0 {
@@ -130,65 +115,49 @@ func (d *Descriptor) fill(w uint64) {
 	d.state.Add(w - reserved)
 }
 
-// Life returns a number that is another one for each number that d owns. A call of
-// several steps belongs to one life.
+// Life changes whenever d gets a number. A call of several steps belongs to one life.
 func (d *Descriptor) Life() uint64 { return d.life.Load() }
 
 // Number returns the number, or -1 once closed, even if references still keep it
 // open. The number is not protected: Incref and Pin return one that is.
 func (d *Descriptor) Number() int {
-	w := d.state.Load()
-	if w&(open|closing) != open {
-		return -1
+	if w := d.state.Load(); w&(open|closing) == open {
+		return number(w)
 	}
-	return number(w)
+	return -1
 }
 
 // Fast reports whether reads and writes bypass the scheduler.
 func (d *Descriptor) Fast() bool { return d.state.Load()&fast != 0 }
 
-func number(w uint64) int { return int(int32(w & numberMask)) }
-
+func number(w uint64) int       { return int(int32(w & numberMask)) }
 func references(w uint64) int64 { return int64(w / reference) }
 
-// Incref takes a reference to the number, which is not closed until Decref. It
-// fails with ErrClosed.
+// Incref takes a reference to the number, which stays open until Decref, or ErrClosed.
 func (d *Descriptor) Incref() (int, error) {
-	w, ok := d.incref()
-	if !ok {
-		return -1, ErrClosed
-	}
-	return number(w), nil
-}
-
-// Decref drops a reference that Incref took.
-func (d *Descriptor) Decref() { d.decref() }
-
-func (d *Descriptor) incref() (uint64, bool) {
 	w := d.state.Add(reference)
 	if w&(open|closing|stopped) == open {
-		return w, true
+		return number(w), nil
 	}
 	return d.increfSlow(w)
 }
 
-// increfSlow is incref for a Descriptor that is closed or stopped. It waits for
-// mu if it is stopped.
-func (d *Descriptor) increfSlow(w uint64) (uint64, bool) {
-	d.decref()
-	if w&(open|closing) == open {
+func (d *Descriptor) increfSlow(w uint64) (int, error) {
+	d.Decref()
+	if w&(open|closing) == open { // stopped
 		d.mu.Lock()
-		w = d.state.Add(reference) // not stopped: mu is held
+		w = d.state.Add(reference)
 		d.mu.Unlock()
 		if w&(open|closing) == open {
-			return w, true
+			return number(w), nil
 		}
-		d.decref()
+		d.Decref()
 	}
-	return 0, false
+	return -1, ErrClosed
 }
 
-func (d *Descriptor) decref() {
+// Decref drops a reference that Incref took.
+func (d *Descriptor) Decref() {
 	if w := d.state.Add(minusReference); w&closing != 0 {
 		_ = d.closeLast(w) // Close has returned: its caller cannot get the error
 	}
@@ -197,25 +166,19 @@ func (d *Descriptor) decref() {
 // StartClose lets no further call use the number. It returns false if d was
 // closed before. Otherwise FinishClose must follow.
 func (d *Descriptor) StartClose() bool {
-	for {
-		w := d.state.Load()
-		if w&(open|closing) != open {
-			return false
-		}
-		if d.state.CompareAndSwap(w, (w|closing)+reference) {
-			trace.Tell(trace.Ending, number(w))
-			d.evict()
-			return true
-		}
+	if !d.update(open|closing, open, closing+reference) {
+		return false
 	}
+	trace.Tell(trace.Ending, number(d.state.Load()))
+	d.evict()
+	return true
 }
 
 // FinishClose closes the number. If a call in flight holds a reference, that
 // call closes the number instead, and the error of close(2) is lost.
 func (d *Descriptor) FinishClose() error { return d.closeLast(d.state.Add(minusReference)) }
 
-// closeLast closes the number of w, the state that a decref of a closing
-// Descriptor left behind, if that decref was the last.
+// closeLast closes the number if w, which a decref left behind, has no reference.
 //
 //go:noinline
 func (d *Descriptor) closeLast(w uint64) error {
@@ -225,182 +188,124 @@ func (d *Descriptor) closeLast(w uint64) error {
 	trace.Tell(trace.Gone, number(w))
 	err := closeNumber(number(w), w&short != 0)
 	if err == unix.EINTR {
-		// The number is free already: a second close(2) could hit another file.
-		err = nil
+		err = nil // the number is free already: a second close(2) could hit another file
 	}
 	return os.NewSyscallError("close", err)
 }
 
 // StartRelease stops new calls and waits for those in flight and for pins, except
-// for the caller's own pins, which it takes over. If they last longer than releaseWait, it fails
-// with EBUSY and the waiting calls go on. After success d is closed for all
-// callers, and FinishRelease or MoveTo must follow.
+// for the caller's own pins, which it takes over. If they last longer than
+// releaseWait, it fails with EBUSY and the waiting calls go on. After success d is
+// closed for all callers, and FinishRelease must follow.
 func (d *Descriptor) StartRelease(own int) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.stop(); err != nil {
+	number, err := d.Incref() // d is not stopped, because mu is held
+	if err != nil {
 		return err
 	}
-	if !d.drain(false, 1+int64(own), releaseWait) {
-		w := d.state.Load()
-		d.resume()
-		if w&closing != 0 {
-			return ErrClosed
-		}
-		return Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number(w))
+	// After drain, a new reference belongs to a call that has seen stopped.
+	if d.stop() && d.drain(1+int64(own), false, releaseWait) && d.update(closing, 0, 1<<64-stopped+closing) {
+		d.pins.Add(-int64(own))
+		return nil
 	}
-	// Until mu is released, a new reference belongs to a call that has seen stopped.
-	for {
-		w := d.state.Load()
-		if w&closing != 0 {
-			d.resume()
-			return ErrClosed
-		}
-		if d.state.CompareAndSwap(w, w&^stopped|closing) {
-			d.pins.Add(-int64(own))
-			return nil
-		}
+	was := d.state.And(^uint64(stopped))
+	d.Decref()
+	if was&closing != 0 {
+		return ErrClosed
 	}
+	return Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number)
 }
 
-// FinishRelease returns the number to the caller, open.
-func (d *Descriptor) FinishRelease(own int) int {
-	n := number(d.state.Load())
-	trace.Tell(trace.Gone, n)
-	d.clear(own)
-	return n
-}
-
-// MoveTo gives the number to the reserved Descriptor to.
-func (d *Descriptor) MoveTo(to *Descriptor, own int) {
-	to.fill(d.state.Load() & (numberMask | open | fast | short))
-	d.clear(own)
-}
-
-// clear closes d without closing its number, and drops the references of
-// StartRelease and of its caller's pins. Others belong to calls that find d closed.
-func (d *Descriptor) clear(own int) {
+// FinishRelease closes d without closing the number, which it returns. If to is not
+// nil, that reserved Descriptor becomes the owner of the number.
+func (d *Descriptor) FinishRelease(to *Descriptor, own int) int {
 	w := d.state.Load() & (reference - 1) // constant while closing is set
-	d.state.Add(-(w + reference*uint64(1+own)))
+	if to != nil {
+		to.fill(w & (numberMask | open | fast | short))
+	} else {
+		trace.Tell(trace.Gone, number(w))
+	}
+	d.state.Add(-(w + reference*uint64(1+own))) // the other references are of calls that find d closed
+	return number(w)
 }
 
 // Pin takes a reference that may last: until Unpin the number is neither closed
-// nor reused. pins is never above the number of pins that references counts, so
-// Share cannot take a call for a pin.
+// nor reused. It counts in references first, so Share takes no call for a pin.
 func (d *Descriptor) Pin() (int, error) {
 	number, err := d.Incref()
-	if err != nil {
-		return -1, err
-	}
-	if d.pins.Add(1) > maxPins {
+	if err == nil && d.pins.Add(1) > maxPins {
 		d.Unpin()
 		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number, maxPins)
 	}
-	return number, nil
+	return number, err
 }
 
 // Unpin drops the reference of one Pin.
 func (d *Descriptor) Unpin() {
 	d.pins.Add(-1)
-	d.decref()
+	d.Decref()
 }
 
-// Share makes all later calls take the entersyscall path, because another
-// process may change the mode of the open file description from now on. No fast
-// call is in flight when it returns.
-func (d *Descriptor) Share() error {
-	return d.ShareBy(func(int) error { return nil })
-}
-
-// SetNonblock sets or clears O_NONBLOCK. Clearing it is a Share.
-func (d *Descriptor) SetNonblock(nonblock bool) error {
-	set := func(number int) error {
-		return os.NewSyscallError("fcntl", unix.SetNonblock(number, nonblock))
-	}
-	if !nonblock {
-		return d.ShareBy(set)
-	}
-	number, err := d.Incref()
-	if err != nil {
-		return err
-	}
-	defer d.Decref()
-	return set(number)
-}
+// Share clears fast, because another process may change the mode of the open file
+// description from now on. No fast call is in flight when it returns.
+func (d *Descriptor) Share() error { return d.ShareBy(func(int) error { return nil }) }
 
 // ShareBy is Share by a change of the descriptor, which is made while no fast call
 // is in flight. If the change fails, calls stay fast.
 func (d *Descriptor) ShareBy(change func(number int) error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	number, err := d.Incref()
+	if err != nil {
+		return err
+	}
+	defer d.Decref()
 	if !d.Fast() {
-		number, err := d.Incref()
-		if err != nil {
-			return err
-		}
-		defer d.Decref()
 		return change(number)
 	}
-	if err := d.stop(); err != nil {
-		return err
-	}
-	defer d.resume()
-	if d.drain(true, 1, 0); d.state.Load()&closing != 0 {
+	defer d.state.And(^uint64(stopped))
+	if !d.stop() || d.drain(1, true, 0) && d.state.Load()&closing != 0 {
 		return ErrClosed // a call may be in flight
 	}
-	if err := change(number(d.state.Load())); err != nil {
-		return err
+	if err = change(number); err == nil {
+		d.state.And(^uint64(fast | short)) // a peer can hold up close(2), too
 	}
-	d.state.And(^uint64(fast | short)) // a peer can hold up close(2), too
-	return nil
+	return err
 }
 
-// stop makes new calls wait for mu, which the caller holds, and evicts the
-// goroutine that does not count. The caller has a reference until resume.
-func (d *Descriptor) stop() error {
-	for {
-		w := d.state.Load()
-		if w&(open|closing) != open {
-			return ErrClosed
-		}
-		if d.state.CompareAndSwap(w, (w|stopped)+reference) {
-			d.evict()
-			return nil
-		}
+// stop makes new calls wait for mu, and evicts the goroutine that does not count. The
+// caller has mu and a reference. It returns false if d is closed.
+func (d *Descriptor) stop() bool {
+	ok := d.update(open|closing, open, stopped)
+	if ok {
+		d.evict()
 	}
+	return ok
 }
 
-// resume undoes stop.
-func (d *Descriptor) resume() {
-	d.state.And(^uint64(stopped))
-	d.decref()
-}
-
-// drain waits until no more than n references are left, beside pins if they do not
-// count. It returns false if that takes longer than limit; a limit of 0 is none. It
-// does not wait for the reference of Close, which may wait for a call that waits
-// for mu.
-func (d *Descriptor) drain(pins bool, n int64, limit time.Duration) bool {
-	start := time.Now()
-	for try := 0; ; try++ {
+// drain waits until no more than n references are left, not counting pins if pins is
+// true. It returns false if that takes longer than limit, unless limit is 0. It does
+// not wait for Close, which may wait for a call that waits for mu.
+func (d *Descriptor) drain(n int64, pins bool, limit time.Duration) bool {
+	for start, try := time.Now(), 0; ; try++ {
 		w := d.state.Load()
 		left := references(w) - n
 		if w&closing != 0 {
 			left--
 		}
-		if left <= 0 || pins && left <= d.pins.Load() {
+		switch {
+		case left <= 0 || pins && left <= d.pins.Load():
 			return true
-		}
-		if limit > 0 && time.Since(start) > limit {
+		case limit > 0 && time.Since(start) > limit:
 			return false
 		}
 		backoff(try)
 	}
 }
 
-// backoff waits for a system call that does not block, or for a goroutine that
-// was preempted around one. It does not yield, because Gosched returns only after
-// every runnable goroutine has had its turn.
+// backoff waits for a call in flight that does not block. It does not yield, because
+// Gosched returns only after every runnable goroutine has had its turn.
 func backoff(try int) {
 	if try >= 20 {
 		time.Sleep(50 * time.Microsecond)

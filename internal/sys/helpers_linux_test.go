@@ -16,7 +16,7 @@ func release(d *Descriptor) (int, error) {
 	if err := d.StartRelease(0); err != nil {
 		return -1, err
 	}
-	return d.FinishRelease(0), nil
+	return d.FinishRelease(nil, 0), nil
 }
 
 // take is FD.Take without waiters.
@@ -28,6 +28,6 @@ func take(to, from *Descriptor) error {
 		to.Unreserve()
 		return err
 	}
-	from.MoveTo(to, 0)
+	from.FinishRelease(to, 0)
 	return nil
 }

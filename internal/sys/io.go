@@ -39,7 +39,7 @@ func (dir direction) String() string {
 func (d *Descriptor) increfLife(life uint64) (int, error) {
 	number, err := d.Incref()
 	if err == nil && life != 0 && d.Life() != life {
-		d.decref()
+		d.Decref()
 		return -1, ErrClosed
 	}
 	return number, err
@@ -52,7 +52,7 @@ func (d *Descriptor) transfer(dir direction, p []byte, life uint64) (int, error)
 		return 0, err
 	}
 	n, err := transfer(number, dir, p)
-	d.decref()
+	d.Decref()
 	return n, err
 }
 
@@ -90,6 +90,22 @@ func endOfFile(number int, dir direction, n, size int) error {
 // WriteRest is Write of what is left of p, in the life in which the call began.
 func (d *Descriptor) WriteRest(p []byte, life uint64) (int, error) {
 	return d.transfer(writing, p, life)
+}
+
+// SetNonblock sets or clears O_NONBLOCK. Clearing it is a Share.
+func (d *Descriptor) SetNonblock(nonblock bool) error {
+	set := func(number int) error {
+		return os.NewSyscallError("fcntl", unix.SetNonblock(number, nonblock))
+	}
+	if !nonblock {
+		return d.ShareBy(set)
+	}
+	number, err := d.Incref()
+	if err != nil {
+		return err
+	}
+	defer d.Decref()
+	return set(number)
 }
 
 // Poll returns those of events that poll(2) sees on the descriptor now, and the

@@ -37,17 +37,17 @@ func (d *Descriptor) Read(p []byte) (int, error) {
 			return n, err
 		}
 	} else if !instrumented {
-		w, ok := d.incref()
-		if !ok {
-			return 0, ErrClosed
+		number, err := d.Incref()
+		if err != nil {
+			return 0, err
 		}
-		n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+		n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
 		if errno == 0 && n > 0 {
-			d.decref()
+			d.Decref()
 			return int(n), nil
 		}
-		err := endOfFile(number(w), reading, 0, len(p))
-		d.decref()
+		err = endOfFile(number, reading, 0, len(p))
+		d.Decref()
 		if errno != unix.EINTR {
 			if errno != 0 {
 				err = Error("read", errno)
@@ -73,12 +73,12 @@ func (d *Descriptor) Write(p []byte) (int, error) {
 			return n, err
 		}
 	} else if !instrumented {
-		w, ok := d.incref()
-		if !ok {
-			return 0, ErrClosed
+		number, err := d.Incref()
+		if err != nil {
+			return 0, err
 		}
-		n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
-		d.decref()
+		n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+		d.Decref()
 		if errno == 0 {
 			return int(n), nil
 		}
@@ -188,7 +188,7 @@ func (d *Descriptor) fastCall3(trap uintptr, p unsafe.Pointer, n uintptr, life u
 		r = countedCall3(d, trap, p, n)
 		d.promote()
 	}
-	d.decref()
+	d.Decref()
 	return r
 }
 
@@ -207,7 +207,7 @@ func (d *Descriptor) settle(r int, dir direction, size int, life uint64) (n int,
 	if err != nil {
 		return 0, err, true // closed in between
 	}
-	defer d.decref()
+	defer d.Decref()
 	return 0, endOfFile(number, dir, 0, size), true
 }
 
@@ -221,7 +221,7 @@ func (d *Descriptor) eightBytes(dir direction, n int, err error) error {
 		return nil
 	case n == 0 && dir == reading:
 		if number, err := d.Incref(); err == nil {
-			defer d.decref()
+			defer d.Decref()
 			if is, _ := IsTimerfd(number); is {
 				return ErrWouldBlock
 			}

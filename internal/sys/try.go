@@ -56,7 +56,7 @@ func (d *Descriptor) try(dir direction, p []byte, life uint64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer d.decref()
+	defer d.Decref()
 	k := kind(d.kind.Load())
 	if k == kindUnknown {
 		k = kindOf(number)
