@@ -4,9 +4,9 @@ package sys
 
 import "sync/atomic"
 
-// A bias lets one goroutine, the owner, make fast calls without a reference: by plain
-// loads and stores, where counting takes two locked instructions. A Descriptor has at
-// most one bias, and each owner has its own. The owner's call is an assembly routine,
+// A bias lets one goroutine, the owner, make fast calls without a reference. It needs
+// plain loads and stores, where counting needs two locked instructions. A Descriptor has
+// at most one bias, and each owner has its own. The owner's call is an assembly routine,
 // biasedCall3 or biasedCall4, which the Go scheduler cannot preempt:
 //
 //	O1  b = the Descriptor's bias; b.owner is not the running goroutine: slow path
@@ -24,8 +24,8 @@ import "sync/atomic"
 //	V3  wait until b.busy == 0
 //	V4  the Descriptor's bias = nil, or the new owner's
 //
-// The barrier orders O2 before O3 without an instruction in between. So either O3 sees
-// V1, or V3 sees O2. The proof is in doc/design.md.
+// O2 and O3, and V1 and V3, are a store and a load of the same two places. The barrier
+// orders the owner's pair, so O3 sees V1 or V3 sees O2. The proof is in doc/design.md.
 type bias struct {
 	owner uintptr       // constant
 	busy  atomic.Uint32 // stored by the assembly only

@@ -68,7 +68,7 @@ func TestOwnerCloses(t *testing.T) {
 	assert.Zero(t, ownerOf(g))
 }
 
-// The lane passes to another goroutine that makes many calls, and back.
+// The bias passes to another goroutine that makes many calls, and back.
 func TestHandOver(t *testing.T) {
 	withBias(t)
 	g := counter(t)
@@ -88,7 +88,7 @@ func TestHandOver(t *testing.T) {
 	assert.Equal(t, first, ownerOf(g))
 }
 
-// An owner that has ended leaves a lane that others can take.
+// Another goroutine becomes the owner after the owner has ended.
 func TestOwnerEnds(t *testing.T) {
 	withBias(t)
 	g := counter(t)
@@ -132,7 +132,7 @@ func TestOwnerAndMode(t *testing.T) {
 }
 
 // An owner on its own thread, as LockOSThread gives it, and children that are
-// forked while the lane is busy.
+// forked while the bias is busy.
 func TestOwnerAndFork(t *testing.T) {
 	withBias(t)
 	g := counter(t)
@@ -165,8 +165,8 @@ func TestOwnerAndFork(t *testing.T) {
 	require.NoError(t, <-done)
 }
 
-// biasRounds races an owner, in the lane as much as can be, against a closer,
-// while a stranger takes the freed number: nobody may read from the stranger.
+// biasRounds races an owner, which calls all the time, against a closer. Meanwhile
+// another goroutine opens a descriptor with the freed number. No call may reach that.
 func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays int64) {
 	var current atomic.Pointer[Descriptor]
 	var stray atomic.Int64
@@ -234,20 +234,20 @@ func TestOwnerAgainstCloser(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 			var rounds, owned int
 			var strays int64
-			// A machine that is very busy takes its time until somebody owns a lane.
+			// On a very busy machine it takes a while until a goroutine is the owner.
 			for try := 0; try == 0 || owned == 0 && strays == 0 && try < 100; try++ {
 				r, o, s := biasRounds(t, *biasTime/time.Duration(len(procs)))
 				rounds, owned, strays = rounds+r, owned+o, strays+s
 			}
-			t.Logf("GOMAXPROCS=%d: %d racing closes, %d of a lane with an owner, %d stray reads", n, rounds, owned, strays)
+			t.Logf("GOMAXPROCS=%d: %d racing closes, %d with an owner, %d stray reads", n, rounds, owned, strays)
 			assert.Zero(t, strays)
 			assert.Positive(t, owned)
 		}()
 	}
 }
 
-// Goroutines that oust each other all the time, against modes that change, pins
-// and a closer. Each call succeeds, would block or finds the guard closed.
+// Goroutines evict each other all the time, against modes that change, pins
+// and a closer. Each call succeeds, would block or finds the Descriptor closed.
 func TestLaneStorm(t *testing.T) {
 	withBias(t)
 	defer func(take, oust uint32) { callsToBecome, callsToEvict = take, oust }(callsToBecome, callsToEvict)

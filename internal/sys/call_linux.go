@@ -5,10 +5,10 @@ package sys
 import "unsafe"
 
 // countedCall3 and countedCall4 load the number and make the system call with it
-// in one routine, which the Go scheduler cannot preempt. countedCall3 is
-// trap(number, p, n), countedCall4 is trap(number, op, p, q), and the arguments
-// after these are zero. They return the kernel's result, a negative errno for an
-// error, and bypass the scheduler. The caller has a reference to d.
+// in one routine, which the Go scheduler cannot preempt. Their calls are
+// trap(number, p, n) and trap(number, op, p, q). Further arguments are zero. The result
+// is the kernel's: an error is a negative errno. The scheduler is not told of the call. The
+// caller has a reference to d.
 //
 // The pointers are typed, so that they follow a stack that moves and their targets
 // do not escape.

@@ -13,8 +13,8 @@ import (
 // unix.Timespec ends in 2038.
 type Timespec struct{ Sec, Nsec int64 }
 
-// Itimerspec is the kernel's 64-bit itimerspec: the period, and the time to the
-// first expiration or its date.
+// Itimerspec is the kernel's 64-bit itimerspec: the period, and the first expiration
+// as a duration or a date.
 type Itimerspec struct{ Interval, Value Timespec }
 
 var _ [32]byte = [unsafe.Sizeof(Itimerspec{})]byte{}
@@ -58,7 +58,7 @@ func (d *Descriptor) PidfdSendSignal(sig unix.Signal) error {
 func (d *Descriptor) PidfdQueueSignal(sig unix.Signal, value int32) error {
 	const siQueue = -1 // SI_QUEUE
 	RacePublish()
-	// The fields stand where those of a child do, si_int in the place of si_status.
+	// The layout is that of a child's siginfo, with si_int in the place of si_status.
 	queued := siginfoChild{pid: int32(unix.Getpid()), uid: uint32(unix.Getuid()), status: value}
 	p := unsafe.Pointer(&queued)
 	info := (*unix.Siginfo)(p)

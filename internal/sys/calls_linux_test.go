@@ -106,7 +106,7 @@ func TestPidfdCalls(t *testing.T) {
 	assert.Equal(t, ErrClosed, err)
 }
 
-// What waitid(2) tells is what wait4(2) would have.
+// Waitid returns the result that wait4(2) would have.
 func TestWaitid(t *testing.T) {
 	for script, want := range map[string]func(unix.WaitStatus) bool{
 		"exit 0":                        func(s unix.WaitStatus) bool { return s.Exited() && s.ExitStatus() == 0 },
@@ -221,7 +221,7 @@ func TestPoll(t *testing.T) {
 	is(unix.POLLNVAL, 1<<20, unix.POLLIN)
 }
 
-// What close(2) says, and that after EINTR the number is not to be closed again.
+// FinishClose returns the error of close(2), but nil for EINTR: the number is free.
 func TestCloseFails(t *testing.T) {
 	for errno, want := range map[unix.Errno]error{unix.EINTR: nil, unix.EIO: os.NewSyscallError("close", unix.EIO)} {
 		g := counter(t)
@@ -262,7 +262,7 @@ func TestStrangers(t *testing.T) {
 	assert.Zero(t, g.state.Load())
 }
 
-func TestClosedGuard(t *testing.T) {
+func TestClosedDescriptor(t *testing.T) {
 	var g, h Descriptor
 	for what, call := range map[string]func() error{
 		"Enter":       func() error { _, err := g.Incref(); return err },
@@ -283,7 +283,7 @@ func TestClosedGuard(t *testing.T) {
 	assert.Zero(t, h.state.Load())
 }
 
-// A change of mode that the kernel refuses leaves the guard as it was, and its
+// A change of mode that the kernel refuses leaves the Descriptor as it was, and its
 // calls going.
 func TestModeRefused(t *testing.T) {
 	g := counter(t)

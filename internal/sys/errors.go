@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The two errors that steer control flow. Package fd documents them.
+// The two errors that steer control flow: see package fd.
 var (
 	ErrWouldBlock error = &flowError{"the call would block", unix.EAGAIN}
 	ErrClosed     error = &flowError{"the descriptor is closed", os.ErrClosed}
@@ -23,8 +23,8 @@ type flowError struct {
 func (e *flowError) Error() string { return "iofd: " + e.text }
 func (e *flowError) Unwrap() error { return e.is }
 
-// Error turns what a system call gave into what a caller gets: ErrWouldBlock
-// for EAGAIN, else an *os.SyscallError that names the call; nil stays nil.
+// Error converts the error of a system call: to ErrWouldBlock for EAGAIN, and to an
+// *os.SyscallError that names the call for any other. A nil error stays nil.
 func Error(call string, err error) error {
 	if err == unix.EAGAIN {
 		return ErrWouldBlock
@@ -32,8 +32,8 @@ func Error(call string, err error) error {
 	return os.NewSyscallError(call, err)
 }
 
-// Misuse is the refusal of a call that was not made: a sentence that says which
-// argument or state stands in the way, and the errno that goes with it.
+// Misuse returns the error of a call that was not made. The text names the operation
+// and the argument or the state that is invalid. The error matches errno.
 func Misuse(errno unix.Errno, format string, args ...any) error {
 	return fmt.Errorf("iofd: "+format+": %w", append(args, errno)...)
 }

@@ -10,14 +10,14 @@ import (
 )
 
 const (
-	// SmallIO is the largest read or write, in bytes, that takes the fast path.
-	// Copying a page takes the kernel well under a microsecond, less than the
-	// scheduler needs to hand the P to another thread.
+	// SmallIO is the largest read or write, in bytes, that takes the fast path. The
+	// kernel copies a page in well under a microsecond. The scheduler needs more to
+	// hand the P to another thread.
 	SmallIO = 4096
 
 	// maxIO is the largest single read or write. Darwin refuses more than 2 GiB,
-	// and Linux transfers less. A power of two keeps the pieces of a large write
-	// aligned.
+	// and Linux transfers less than that. A power of two keeps the pieces of a large
+	// write aligned.
 	maxIO = 1 << 30
 )
 

@@ -14,8 +14,8 @@ import (
 // pollName is the call that unix.Poll makes.
 const pollName = "ppoll"
 
-// fastCalls: the system call interface of Linux is stable, so a call that cannot
-// block may bypass the scheduler.
+// fastCalls is true because the system call interface of Linux is stable. A call that
+// cannot block may bypass the scheduler.
 const fastCalls = true
 
 // A fast call tries the bias first, then the reference count. The functions are
@@ -176,8 +176,8 @@ func (d *Descriptor) fastIO(trap uintptr, dir direction, p []byte, life uint64) 
 }
 
 // fastCall3 is biasedCall3 with the reference count, for a goroutine that is not
-// the owner. It returns notOwner, and makes no call, if d is not fast, is being
-// closed or is in another life (0 is any), and in instrumented builds.
+// the owner. It returns notOwner, and makes no call, if d is not open and fast, or is
+// in another life (0 is any). In instrumented builds it always does.
 func (d *Descriptor) fastCall3(trap uintptr, p unsafe.Pointer, n uintptr, life uint64) int {
 	r := notOwner
 	if instrumented || !d.Fast() {

@@ -4,9 +4,9 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// fastCalls is false: libSystem is the only stable interface of Darwin, and libc
-// that of FreeBSD. Every call goes through golang.org/x/sys/unix and tells the
-// scheduler.
+// fastCalls is false because libSystem is the only stable interface of Darwin, and
+// libc that of FreeBSD. Every call goes through golang.org/x/sys/unix, which tells
+// the scheduler.
 const fastCalls = false
 
 // pollName is the call that unix.Poll makes.

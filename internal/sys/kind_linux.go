@@ -30,8 +30,8 @@ func IsPidfd(number int) (bool, error) {
 	return refusesKind(number, err, unix.EBADF)
 }
 
-// refusesKind settles what a call returned that only one kind of descriptor takes.
-// Both EBADF and other say that the descriptor is of another kind, if it is open.
+// refusesKind interprets the error of a call that only one kind of descriptor takes.
+// EBADF and other mean that the descriptor is of another kind, if it is open.
 func refusesKind(number int, err error, other unix.Errno) (bool, error) {
 	switch {
 	case err == nil:
@@ -59,8 +59,8 @@ func IsAnonymous(number int, kind string) (bool, error) {
 	return !path, err
 }
 
-// NotKind is the refusal of a descriptor by FromFD of a package: kind is "an eventfd".
-// If /proc can be read, the error names the object.
+// NotKind returns the error of FromFD of a package for a descriptor that is not kind,
+// as in "an eventfd". If /proc can be read, the error names the object.
 func NotKind(pkg string, number int, kind string) error {
 	object, err := Object(number)
 	if err != nil {

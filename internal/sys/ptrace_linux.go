@@ -9,9 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PtraceSetsigmask makes mask the signals that the process pid has blocked:
-// PTRACE_SETSIGMASK of ptrace(2), since Linux 3.11. The caller is on the thread
-// that traces the process, which has to be stopped; else the error is ESRCH.
+// PtraceSetsigmask sets the mask of blocked signals of the process pid, see
+// PTRACE_SETSIGMASK in ptrace(2). The caller runs on the thread that traces the
+// process, and the process is stopped. Otherwise it fails with ESRCH. Requires Linux
+// 3.11.
 func PtraceSetsigmask(pid int, mask *unix.Sigset_t) error {
 	size := uintptr(8) // of the kernel's sigset_t
 	if strings.HasPrefix(runtime.GOARCH, "mips") {

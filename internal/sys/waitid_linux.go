@@ -6,14 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ended is what waitid(2) tells of a child process that has ended.
+// Ended is the report of waitid(2) on a child process that has ended.
 type Ended struct {
 	PID    int
 	Status unix.WaitStatus
 	Rusage unix.Rusage
 }
 
-// WaitPidfd is [Waitid] for the child whose pidfd d owns: P_PIDFD, since Linux
+// WaitPidfd is [Waitid] with P_PIDFD for the child whose pidfd d owns. Requires Linux
 // 5.4.
 func (d *Descriptor) WaitPidfd(options int) (Ended, error) {
 	number, err := d.Incref()
@@ -24,9 +24,8 @@ func (d *Descriptor) WaitPidfd(options int) (Ended, error) {
 	return Waitid(unix.P_PIDFD, number, options)
 }
 
-// Waitid is waitid(2) for the end of a child. It does not block, and gives
-// ErrWouldBlock while none has ended. It reaps the child unless options has
-// WNOWAIT.
+// Waitid is waitid(2) for the end of a child. It does not block: it returns
+// ErrWouldBlock if no child has ended. It reaps the child unless options has WNOWAIT.
 func Waitid(idType, id, options int) (Ended, error) {
 	var child siginfoChild
 	var rusage unix.Rusage
@@ -47,10 +46,9 @@ func Waitid(idType, id, options int) (Ended, error) {
 	return Ended{int(child.pid), waitStatus(info.Code, child.status), rusage}, nil
 }
 
-// siginfoChild is the kernel's siginfo as SIGCHLD and waitid(2) fill it. Its
-// union begins where a pointer may stand: at 12 on 32-bit ports, at 16 on
-// others. Of what comes before, unix.Siginfo knows the order, which is another
-// one on MIPS.
+// siginfoChild is the kernel's siginfo as SIGCHLD and waitid(2) fill it. Its union is
+// aligned for a pointer: it begins at byte 12 on 32-bit ports, and at byte 16 on 64-bit
+// ports. The order of the leading fields, which unix.Siginfo declares, differs on MIPS.
 type siginfoChild struct {
 	_      [3]int32 // si_signo, si_errno, si_code
 	_      [0]uintptr
@@ -71,7 +69,7 @@ var (
 	_ [siginfoUnion]byte = [unsafe.Offsetof(siginfoChild{}.pid)]byte{}
 )
 
-// waitStatus puts si_code and si_status into the one word that wait4(2) gives.
+// waitStatus converts si_code and si_status to the status word of wait4(2).
 func waitStatus(code, status int32) unix.WaitStatus {
 	const (
 		cldExited = 1 // status is the exit code, else the signal

@@ -26,9 +26,9 @@ func Start(cmd *exec.Cmd, change func(*syscall.SysProcAttr)) error {
 	return err
 }
 
-// directoryError returns err, the failure to start a command in dir. Without a
-// SysProcAttr, os.StartProcess would have looked at dir beforehand, and named it
-// where it is at fault, rather than the program.
+// directoryError returns err, the failure to start a command in dir, or the error of
+// dir. Without a SysProcAttr, os.StartProcess checks dir first: if dir is invalid, the
+// error names dir instead of the program.
 func directoryError(dir string, err error) error {
 	var start, stat *os.PathError
 	if dir != "" && errors.As(err, &start) {

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Overflow brings an eventfd to 2^64-1, one more than write(2) can, as poll(2) says by
-// POLLERR. It is the completion of an io_submit(2) that adds the last one. number must
-// be in non-blocking mode.
+// Overflow sets the counter of an eventfd to 2^64-1, one more than write(2) can. The
+// completion of an io_submit(2) adds the last one. Then poll(2) reports POLLERR. The
+// descriptor number must be in non-blocking mode.
 func Overflow(t testing.TB, number int) {
 	t.Helper()
 	// The struct iocb of linux/aio_abi.h.

@@ -4,7 +4,7 @@ package systest
 
 import "golang.org/x/sys/unix"
 
-// The calls that x/sys and the standard library make, where 32-bit ports have two.
+// The calls that x/sys and the standard library make if a 32-bit port has two.
 const (
 	Fcntl     = unix.SYS_FCNTL
 	Fstatat   = unix.SYS_NEWFSTATAT // by package os, though not on all ports

@@ -19,24 +19,23 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/trace"
 )
 
-// Descriptors are the open descriptors of the process at one time: for each, the
-// record of the guard's that owns it, or nil where none does.
+// Descriptors are the open descriptors of the process at one time. Each has the origin
+// of its number, or nil if no sys.Descriptor owns it.
 type Descriptors map[int]*origin
 
-// An origin is where a number came into the ownership of a guard. It stays with
-// the number when that passes to another guard.
+// An origin is the stack of the call that gave a number to a sys.Descriptor. It stays
+// with the number when Take moves that to another one.
 type origin struct {
-	ending atomic.Bool // its guard was closed, and it is in use
+	ending atomic.Bool // the owner was closed, and the number is in use
 	pcs    [32]uintptr
 	depth  int
 }
 
-// maxDescriptor bounds the numbers looked at; new ones are the lowest free.
+// maxDescriptor bounds the numbers that are checked. The kernel gives the lowest free.
 const maxDescriptor = 4096
 
-// origins are those of the numbers that guards own now. There is no lock, which
-// would order goroutines that have nothing to do with each other, and so keep
-// the race detector from finding their races.
+// origins are those of the numbers that have an owner now. There is no lock, because
+// it would order unrelated goroutines and hide their races from the race detector.
 var origins [maxDescriptor]atomic.Pointer[origin]
 
 func record(e trace.Event, number int) {
@@ -46,7 +45,7 @@ func record(e trace.Event, number int) {
 	switch at := &origins[number]; e {
 	case trace.Owned:
 		o := new(origin)
-		o.depth = runtime.Callers(4, o.pcs[:]) // from the caller of Guard.Init on
+		o.depth = runtime.Callers(4, o.pcs[:]) // from the caller of Descriptor.Init on
 		at.Store(o)
 	case trace.Ending:
 		if o := at.Load(); o != nil {
@@ -59,14 +58,14 @@ func record(e trace.Event, number int) {
 
 var startRecording = sync.OnceFunc(func() {
 	trace.Listen(record)
-	// What the runtime keeps for good once it is needed: the poller's descriptors.
+	// The runtime opens the poller's descriptors at the first use, and keeps them.
 	if r, w, err := os.Pipe(); err == nil {
 		_, _ = r.Close(), w.Close()
 	}
 })
 
-// OpenDescriptors returns what is open now. From its first call on, it is
-// recorded where guards get their numbers from.
+// OpenDescriptors returns the descriptors that are open now. From its first call on,
+// origins are recorded.
 func OpenDescriptors() Descriptors {
 	startRecording()
 	open := make(Descriptors)
@@ -84,15 +83,15 @@ func OpenDescriptors() Descriptors {
 	}
 	for _, entry := range entries {
 		if n, err := strconv.Atoi(entry.Name()); err == nil && n < maxDescriptor {
-			look(n) // not that of the directory, which is closed again
+			look(n) // not open if it was that of the directory
 		}
 	}
 	return open
 }
 
-// Left describes the descriptors that were opened since before and still are,
-// one in a paragraph, with the stack of where a guard got it. It is empty if
-// there is none, and gives those that others are about to close a second.
+// Left describes the descriptors that were opened since before and are still open, each
+// with the stack of its origin. It is empty if there is none. It waits up to one second
+// for other goroutines to close descriptors.
 func (before Descriptors) Left() string {
 	var left []string
 	for range 100 {

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A Refusal is a system call that the kernel does not make, but answers with
-// Errno: every Call, or the one whose argument Arg, counted from 1, is Value. An
-// Errno of 0 has it return 0.
+// A Refusal makes the kernel answer the system call Call with Errno. If Arg is not
+// zero, it applies only if that argument is Value. Arguments count from 1. If Errno is
+// 0, the call returns 0.
 type Refusal struct {
 	Call  uintptr
 	Errno unix.Errno
@@ -20,9 +20,8 @@ type Refusal struct {
 	Value uint32
 }
 
-// Refuse runs do while the kernel refuses what it calls, by a seccomp(2) filter
-// on a thread of its own: goroutines that do starts are not refused anything, and
-// nothing is when Refuse has returned.
+// Refuse runs do on a thread with a seccomp(2) filter for the refusals. The filter
+// affects no goroutine that do starts. It ends with the thread, when Refuse returns.
 func Refuse(t testing.TB, do func(), refusals ...Refusal) {
 	t.Helper()
 	if os.Getenv("MATRIX_EMU") != "" {
@@ -31,8 +30,8 @@ func Refuse(t testing.TB, do func(), refusals ...Refusal) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		// The thread ends with the goroutine, which does not unlock it. No other
-		// thread is started from one that is locked, and would inherit the filter.
+		// The goroutine does not unlock the thread, so the thread ends with it. The
+		// runtime starts no thread from a locked one, so none inherits the filter.
 		runtime.LockOSThread()
 		if err := filter(refusals); err != nil {
 			t.Error("seccomp(2): ", err)
@@ -46,7 +45,7 @@ func Refuse(t testing.TB, do func(), refusals ...Refusal) {
 	}
 }
 
-// filter has the kernel refuse calls of this thread from now on.
+// filter makes the kernel refuse calls of this thread from now on.
 func filter(refusals []Refusal) error {
 	// The struct seccomp_data: the call's number, and arguments of 64 bits.
 	const number, arguments = 0, 16

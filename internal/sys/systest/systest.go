@@ -1,7 +1,8 @@
 //go:build linux || darwin || freebsd
 
-// Package systest holds what the tests of every module share: a TestMain that
-// finds what a test left behind, and the only way to skip a test.
+// Package systest is for the tests of every module. It has a TestMain that finds
+// descriptors, goroutines and processes that a test left behind, and the ways to skip
+// a test.
 package systest
 
 import (
@@ -57,7 +58,7 @@ func leftGoroutines(before int) string {
 	for range 200 {
 		buf := make([]byte, 1<<20)
 		stacks = string(buf[:runtime.Stack(buf, true)])
-		// Package os/signal keeps its goroutine for good.
+		// Package os/signal never ends its goroutine.
 		if runtime.NumGoroutine()-strings.Count(stacks, "os/signal.loop()") <= before {
 			return ""
 		}
@@ -66,10 +67,10 @@ func leftGoroutines(before int) string {
 	return "goroutines:\n" + stacks
 }
 
-// SkipUnsupported skips the test when err says that the kernel lacks a feature
-// that came with the given Linux version. On a kernel that should have it, and
-// for every other error, it fails the test instead. MATRIX_EMU in the
-// environment says that an emulator stands in for the kernel.
+// SkipUnsupported skips the test if err says that the kernel lacks a feature of the
+// given Linux version. If the kernel should have the feature, or for every other error,
+// it fails the test. MATRIX_EMU in the environment means that an emulator stands in for
+// the kernel.
 func SkipUnsupported(t testing.TB, err error, major, minor int) {
 	t.Helper()
 	if err == nil {
@@ -97,8 +98,8 @@ func OlderThan(t testing.TB, major, minor int) bool {
 
 const childMark = "IOFD_TEST_CHILD"
 
-// Child returns a command that runs one test of this test binary again, as a
-// child process in which [IsChild] holds.
+// Child returns a command that runs one test of this test binary again in a child
+// process. There [IsChild] is true.
 func Child(t testing.TB, test string) *exec.Cmd {
 	t.Helper()
 	cmd := Self(t, "-test.run=^"+test+"$", "-test.v")
@@ -106,13 +107,12 @@ func Child(t testing.TB, test string) *exec.Cmd {
 	return cmd
 }
 
-// IsChild reports whether this process is the one that [Child] made for the
-// test.
+// IsChild reports whether [Child] made this process for the test.
 func IsChild(test string) bool { return os.Getenv(childMark) == test }
 
-// Self returns a command that runs this test binary again, under the emulator
-// that MATRIX_EMU names if it is set. It is killed after a minute, so that a
-// process that hangs fails its test rather than the run.
+// Self returns a command that runs this test binary again, under the emulator that
+// MATRIX_EMU names if it is set. The command is killed after a minute, so that a
+// process that hangs fails its test alone.
 func Self(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -124,8 +124,7 @@ func Self(t testing.TB, args ...string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	// With the race detector a process sleeps for a second as it ends, unless told
-	// not to.
+	// The race detector sleeps for a second at the end of a process by default.
 	cmd.Env = append(os.Environ(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	return cmd
 }
@@ -142,8 +141,8 @@ func Result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
 	return ExitStatus(cmd), out.String(), errs.String()
 }
 
-// ExitStatus returns that of a command that has ended, as a shell would: 128 more
-// than its number for a signal that ended it.
+// ExitStatus returns the exit status of a command that has ended, in the form of a
+// shell: if a signal ended the command, 128 plus the number of the signal.
 func ExitStatus(cmd *exec.Cmd) int {
 	if wait := cmd.ProcessState.Sys().(syscall.WaitStatus); wait.Signaled() {
 		return 128 + int(wait.Signal())

@@ -1,24 +1,25 @@
-// Package trace is how package sys tells those who look for leaks, package
-// systest and through it fd/fdtest, of the life of each descriptor number that a
-// Guard owns. It is a package of its own as the tests of sys look for leaks too.
+// Package trace reports the life of each descriptor number that a Descriptor of
+// package sys owns. Package systest listens to it, to find leaks in tests.
+//
+// It is a package of its own because the tests of package sys use systest.
 package trace
 
 import "sync/atomic"
 
-// An Event is a step in the life of a number under a Guard. That the number
-// passes from one guard to another is none.
+// An Event is a step in the life of a number. Moving a number from one Descriptor to
+// another is not an event.
 type Event int
 
 const (
-	Owned  Event = iota // a guard has become its owner
-	Ending              // its guard was closed; it stays open while it is in use
-	Gone                // it is about to be closed, or given up
+	Owned  Event = iota // a Descriptor has become its owner
+	Ending              // the Descriptor was closed; the number stays open while it is in use
+	Gone                // the number is about to be closed or released
 )
 
 var listener atomic.Pointer[func(Event, int)]
 
-// Listen has hear called at each event of every number, by the goroutine that
-// causes it; nil ends that.
+// Listen makes hear the listener: every goroutine that causes an event calls it. A nil
+// hear removes the listener.
 func Listen(hear func(e Event, number int)) {
 	if hear == nil {
 		listener.Store(nil)
@@ -27,7 +28,7 @@ func Listen(hear func(e Event, number int)) {
 	listener.Store(&hear)
 }
 
-// Tell tells the listener. Where there is none it costs a comparison with nil.
+// Tell tells the listener of an event. Without a listener it costs a comparison.
 func Tell(e Event, number int) {
 	if hear := listener.Load(); hear != nil {
 		(*hear)(e, number)
