@@ -12,12 +12,7 @@ import (
 // returns [fd.ErrWouldBlock] and adds nothing. Signal(0) does nothing.
 //
 // Signal returns EINVAL if n exceeds MaxValue, and [fd.ErrClosed] if e is closed.
-func (e *EventFD) Signal(n uint64) error {
-	if n == 0 || n > MaxValue {
-		return e.unwritable("Signal", n)
-	}
-	return e.fd.Internal().WriteUint64(n)
-}
+func (e *EventFD) Signal(n uint64) error { return e.fd.Internal().EventfdAdd(n) }
 
 // unwritable returns the result of op for an n that is 0 or exceeds MaxValue. Such
 // an n is not written.

@@ -29,9 +29,9 @@ type EventFD struct {
 // The modes of a counter. FromFD leaves modeUnknown until Semaphore asks the
 // kernel.
 const (
-	modeUnknown = iota
-	modeCounter
+	modeCounter = iota
 	modeSemaphore
+	modeUnknown
 )
 
 var (
@@ -71,7 +71,9 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 		return nil, sys.Error("eventfd2", err)
 	}
 	e := new(EventFD)
-	e.semaphore.Store(mode)
+	if mode != modeCounter {
+		e.semaphore.Store(mode)
+	}
 	e.fd.Internal().Init(number, sys.FastClose)
 	if start != initval {
 		if err := e.Signal(initval); err != nil {
@@ -95,6 +97,7 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 // is closed. It requires a mounted /proc to identify an eventfd.
 func FromFD(f *fd.FD) (*EventFD, error) {
 	e := new(EventFD)
+	e.semaphore.Store(modeUnknown)
 	err := e.fd.Adopt(f, func(number int) error {
 		is, err := sys.IsAnonymous(number, "eventfd")
 		switch {

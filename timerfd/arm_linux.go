@@ -25,7 +25,9 @@ func (t *TimerFD) Arm(initial, interval time.Duration) error {
 	if initial < 0 || interval < 0 {
 		return t.negative("Arm", initial, interval)
 	}
-	return t.settime(0, timespec(initial), interval)
+	// A value of 0 would disarm the timer.
+	spec := sys.Itimerspec{Interval: timespec(interval), Value: timespec(max(initial, 1))}
+	return t.fd.Internal().TimerfdSettime(0, &spec)
 }
 
 // ArmAt is like [TimerFD.Arm], but the timer first expires at deadline. If deadline

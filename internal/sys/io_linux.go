@@ -3,6 +3,7 @@ package sys
 import (
 	"fmt"
 	"io"
+	"math"
 	"syscall"
 	"unsafe"
 
@@ -22,40 +23,62 @@ const fastCalls = true
 // flat because the processor mispredicts every return after a system call.
 
 // Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN, and
-// io.EOF at end of file.
+// io.EOF at end of file. A read of no bytes makes no call.
 func (d *Descriptor) Read(p []byte) (int, error) {
 	if d.Fast() && len(p) <= SmallIO {
-		life := d.life.Load()
 		r := biasedCall3(d, unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
-		if r == notOwner {
-			r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
-		}
 		if r > 0 {
 			return r, nil
 		}
-		if n, err, made := d.settle(r, reading, len(p), life); made {
-			return n, err
-		}
-	} else if !instrumented {
-		number, err := d.Incref()
-		if err != nil {
-			return 0, err
-		}
-		n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
-		if errno == 0 && n > 0 {
-			d.Decref()
-			return int(n), nil
-		}
+		return d.readSlow(p, r)
+	}
+	if instrumented || len(p) == 0 {
+		return d.readSlow(p, notOwner)
+	}
+	number, err := d.Incref()
+	if err != nil {
+		return 0, err
+	}
+	n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+	if errno != 0 {
+		err = errno
+	} else if n == 0 {
 		err = endOfFile(number, reading, 0, len(p))
-		d.Decref()
-		if errno != unix.EINTR {
-			if errno != 0 {
-				err = Error("read", errno)
-			}
-			return 0, err
+	}
+	d.Decref()
+	if err == nil {
+		return int(n), nil
+	}
+	return d.again(reading, p, err)
+}
+
+// readSlow continues after biasedCall3 returned r.
+func (d *Descriptor) readSlow(p []byte, r int) (int, error) {
+	if len(p) == 0 {
+		if d.Number() < 0 {
+			return 0, ErrClosed
 		}
+		return 0, nil
+	}
+	life := d.life.Load()
+	if r == notOwner {
+		r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
+	}
+	if n, err, made := d.settle(r, reading, len(p), life); made {
+		return n, err
 	}
 	return d.transfer(reading, p, 0)
+}
+
+// again returns what a failed call returned, or makes it again after EINTR.
+func (d *Descriptor) again(dir direction, p []byte, err error) (int, error) {
+	switch err {
+	case unix.EINTR:
+		return d.transfer(dir, p, 0)
+	case io.EOF:
+		return 0, err
+	}
+	return 0, Error(dir.String(), err)
 }
 
 // Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
@@ -63,62 +86,99 @@ func (d *Descriptor) Read(p []byte) (int, error) {
 func (d *Descriptor) Write(p []byte) (int, error) {
 	if d.Fast() && len(p) <= SmallIO {
 		r := biasedCall3(d, unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
-		if r == notOwner {
-			r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
-		}
 		if r >= 0 {
 			return r, nil
 		}
-		if n, err, made := d.settle(r, writing, len(p), 0); made {
-			return n, err
-		}
-	} else if !instrumented {
-		number, err := d.Incref()
-		if err != nil {
-			return 0, err
-		}
-		n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
-		d.Decref()
-		if errno == 0 {
-			return int(n), nil
-		}
-		if errno != unix.EINTR {
-			return 0, Error("write", errno)
-		}
+		return d.writeSlow(p, r)
+	}
+	if instrumented {
+		return d.transfer(writing, p, 0)
+	}
+	number, err := d.Incref()
+	if err != nil {
+		return 0, err
+	}
+	n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+	d.Decref()
+	if errno == 0 {
+		return int(n), nil
+	}
+	return d.again(writing, p, errno)
+}
+
+// writeSlow continues after biasedCall3 returned r.
+func (d *Descriptor) writeSlow(p []byte, r int) (int, error) {
+	if r == notOwner {
+		r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
+	}
+	if n, err, made := d.settle(r, writing, len(p), 0); made {
+		return n, err
 	}
 	return d.transfer(writing, p, 0)
 }
 
 // ReadUint64 reads a number of 8 bytes, in the machine's byte order.
-func (d *Descriptor) ReadUint64() (v uint64, err error) {
-	p := unsafe.Pointer(&v)
-	r := biasedCall3(d, unix.SYS_READ, p, 8)
-	if r == notOwner {
-		r = d.fastCall3(unix.SYS_READ, p, 8, 0)
-	}
+func (d *Descriptor) ReadUint64() (uint64, error) {
+	var v uint64
+	r := biasedCall3(d, unix.SYS_READ, unsafe.Pointer(&v), 8)
 	if r == 8 {
 		return v, nil
 	}
+	return d.readUint64(r)
+}
+
+// readUint64 continues after biasedCall3 returned r.
+func (d *Descriptor) readUint64(r int) (v uint64, err error) {
+	if r == notOwner {
+		if r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(&v), 8, 0); r == 8 {
+			return v, nil
+		}
+	}
 	n, err, made := d.settle(r, reading, 8, 0)
 	if !made {
-		n, err = d.transfer(reading, (*[8]byte)(p)[:], 0)
+		n, err = d.transfer(reading, (*[8]byte)(unsafe.Pointer(&v))[:], 0)
 	}
 	return v, d.eightBytes(reading, n, err)
 }
 
 // WriteUint64 writes a number of 8 bytes, in the machine's byte order.
 func (d *Descriptor) WriteUint64(v uint64) error {
-	p := unsafe.Pointer(&v)
-	r := biasedCall3(d, unix.SYS_WRITE, p, 8)
-	if r == notOwner {
-		r = d.fastCall3(unix.SYS_WRITE, p, 8, 0)
-	}
+	r := biasedCall3(d, unix.SYS_WRITE, unsafe.Pointer(&v), 8)
 	if r == 8 {
 		return nil
 	}
+	return d.writeUint64(v, r)
+}
+
+// EventfdAdd writes n to an eventfd. It refuses what the kernel refuses, and writes
+// no 0.
+func (d *Descriptor) EventfdAdd(n uint64) error {
+	if n-1 < math.MaxUint64-1 {
+		r := biasedCall3(d, unix.SYS_WRITE, unsafe.Pointer(&n), 8)
+		if r == 8 {
+			return nil
+		}
+		return d.writeUint64(n, r)
+	}
+	switch {
+	case d.Number() < 0:
+		return ErrClosed
+	case n > 0:
+		return Invalid("eventfd: Signal: value %d exceeds the maximum %d", n, uint64(math.MaxUint64-1))
+	}
+	return nil
+}
+
+// writeUint64 continues after biasedCall3 returned r.
+func (d *Descriptor) writeUint64(v uint64, r int) error {
+	if r == notOwner {
+		if r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(&v), 8, 0); r == 8 {
+			return nil
+		}
+	}
 	n, err, made := d.settle(r, writing, 8, 0)
 	if !made {
-		n, err = d.transfer(writing, (*[8]byte)(p)[:], 0)
+		n, err = d.transfer(writing, (*[8]byte)(unsafe.Pointer(&v))[:], 0)
 	}
 	return d.eightBytes(writing, n, err)
 }
@@ -156,7 +216,17 @@ func (d *Descriptor) TryWriteUint64(v uint64, life uint64) error {
 // FastReadUint64 is ReadUint64 on the fast path. It waits for nothing, not even for
 // Share, and returns false if it made no call.
 func (d *Descriptor) FastReadUint64(life uint64) (v uint64, err error, made bool) {
-	n, err, made := d.fastIO(unix.SYS_READ, reading, (*[8]byte)(unsafe.Pointer(&v))[:], life)
+	r := biasedCall3(d, unix.SYS_READ, unsafe.Pointer(&v), 8)
+	if r == notOwner {
+		r = d.fastCall3(unix.SYS_READ, unsafe.Pointer(&v), 8, life)
+	}
+	switch r {
+	case 8:
+		return v, nil, true
+	case -int(unix.EAGAIN):
+		return 0, ErrWouldBlock, true
+	}
+	n, err, made := d.settle(r, reading, 8, life)
 	if made {
 		err = d.eightBytes(reading, n, err)
 	}
