@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"runtime"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -26,10 +27,12 @@ func secondLife(t testing.TB, f *fd.FD) (feed *fd.FD) {
 	return feed
 }
 
-// once returns a function that calls f the n-th time that it is called.
-func once(n int, f func()) func() {
+// once returns a function that calls f the n-th time that it is called. Close makes the
+// last calls of a context's methods on a goroutine of its own.
+func once(n int64, f func()) func() {
+	var calls atomic.Int64
 	return func() {
-		if n--; n == 0 {
+		if calls.Add(1) == n {
 			f()
 		}
 	}
@@ -170,7 +173,7 @@ func TestWokenWaitDoesNotTouchNextLife(t *testing.T) {
 			ofKinds(t, func(t *testing.T, newFD func(number int) *fd.FD) {
 				// With one processor, nothing runs between the two Takes.
 				defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
-				for range repeat(60) {
+				for range repeat(20) {
 					oldLifeRound(t, c, newFD)
 				}
 			})
@@ -307,7 +310,7 @@ func TestEmptyDatagramRacesWithClose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			ofKinds(t, func(t *testing.T, newFD func(number int) *fd.FD) {
-				for round := range repeat(1000) {
+				for round := range repeat(300) {
 					pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 					require.NoError(t, err)
 					for range 5 {

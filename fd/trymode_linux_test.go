@@ -183,7 +183,7 @@ func TestParkedNumberBesideSetNonblockEnds(t *testing.T) {
 func TestContextCallsRaceWithSetNonblock(t *testing.T) {
 	for name, newTried := range triedCalls {
 		t.Run(name, func(t *testing.T) {
-			for round := range repeat(300) {
+			for round := range repeat(500) {
 				c := newTried(t)
 				ctx, cancel := context.WithCancel(background)
 				var wg sync.WaitGroup
