@@ -101,3 +101,16 @@ func TestShareEndsFastClose(t *testing.T) {
 	_, err = closeNow(&d)
 	require.NoError(t, err)
 }
+
+// A fast read of no bytes may be an empty datagram. If Close comes before the kind of
+// the object is known, the read is not the end of the file.
+func TestEmptyFastReadBesideCloseIsErrClosed(t *testing.T) {
+	d := counter(t)
+	life := d.Life()
+	_, err := closeNow(d)
+	require.NoError(t, err)
+	n, err, made := d.settle(0, reading, 8, life)
+	assert.True(t, made)
+	assert.Zero(t, n)
+	assert.Equal(t, ErrClosed, err)
+}
