@@ -48,6 +48,9 @@ func TestSameFile(t *testing.T) {
 		"kcmp(2)":  sameByKcmp,
 	} {
 		t.Run(by, func(t *testing.T) {
+			if by == "kcmp(2)" {
+				systest.NeedCall(t, by, unix.SYS_KCMP)
+			}
 			for _, c := range []struct {
 				what     string
 				f, other *fd.FD
@@ -75,8 +78,9 @@ func TestSameFile(t *testing.T) {
 	}
 }
 
-// Whatever both ways say of a number that is none comes with the call's name.
-func TestSameFileOfStrangers(t *testing.T) {
+// The error for a number that is not open names the call.
+func TestKcmpFileOfUnopenedNumber(t *testing.T) {
+	systest.NeedCall(t, "kcmp(2)", unix.SYS_KCMP)
 	_, err := fd.KcmpFile(0, -1)
 	if errors.Is(err, errors.ErrUnsupported) {
 		systest.SkipUnsupported(t, err, 6, 10)
@@ -85,12 +89,19 @@ func TestSameFileOfStrangers(t *testing.T) {
 	var call *os.SyscallError
 	require.ErrorAs(t, err, &call)
 	assert.Equal(t, "kcmp", call.Syscall)
+}
 
+// A filter that refuses kcmp(2) hides EBADF no more.
+func TestSameFileOfUnopenedNumbers(t *testing.T) {
 	const none = 1 << 20
 	f := fd.New(none)
-	got, err := f.SameFile(fd.New(none + 1))
-	assert.ErrorIs(t, err, unix.EBADF)
-	assert.False(t, got)
+	same := func() {
+		got, err := f.SameFile(fd.New(none + 1))
+		assert.ErrorIs(t, err, unix.EBADF)
+		assert.False(t, got)
+	}
+	same()
+	systest.Refuse(t, same, systest.Refusal{Call: unix.SYS_KCMP, Errno: unix.EPERM})
 }
 
 // Comparing in either order, and to itself, does not deadlock with changes of
