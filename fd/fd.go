@@ -49,8 +49,8 @@ func New(raw int) *FD {
 // socket. If the promise does not hold, a call that blocks stops every goroutine of
 // the program.
 //
-// The promise ends, and all calls tell the scheduler, after Dup, File,
-// SetCloexec(false) or SetNonblock(false).
+// After Dup, File, SetCloexec(false) or SetNonblock(false), all calls tell the
+// scheduler.
 func NewNonblock(raw int) *FD {
 	f := new(FD)
 	f.d.Init(raw, sys.Fast)
@@ -61,10 +61,10 @@ func NewNonblock(raw int) *FD {
 // closed, and its waiters get [ErrClosed]. It is for types that embed an FD by
 // value.
 //
-// Take stops new calls on src, and waits up to 10 ms for those in flight. If they
-// last longer, if a pin is held, or if f already owns a descriptor, it fails with
-// EBUSY. It fails with ErrClosed if src is closed, and with EINVAL if src is nil. If
-// it fails, neither f nor src has changed for any observer.
+// Take stops new calls on src, and waits up to 10 ms for those in flight. It fails
+// with EBUSY if they last longer, if a pin is held, or if f owns a descriptor. It fails
+// with ErrClosed if src is closed, and with EINVAL if src is nil. If Take fails, neither
+// f nor src has changed for any goroutine.
 func (f *FD) Take(src *FD) error {
 	if src == nil {
 		return sys.Invalid("fd: Take: source is nil")
@@ -99,7 +99,7 @@ func (f *FD) Raw() int32 { return int32(f.d.Number()) }
 // Fd is [FD.Raw] as an int.
 func (f *FD) Fd() int { return f.d.Number() }
 
-// Valid reports whether f owns a descriptor, that is, has not been closed.
+// Valid reports whether f owns a descriptor.
 func (f *FD) Valid() bool { return f.d.Number() >= 0 }
 
 // String returns "fd 7", or "fd closed".
@@ -129,12 +129,11 @@ func (f *FD) Close() error {
 	return f.d.FinishClose()
 }
 
-// Release gives the descriptor up without closing it. It returns the number, which
-// then belongs to the caller alone, closes f, and wakes its waiters with
-// [ErrClosed].
+// Release closes f without closing the descriptor. It returns the number, which then
+// belongs to the caller alone. Waiters of f get [ErrClosed].
 //
-// Release stops new calls, and waits up to 10 ms for those in flight. If they last
-// longer, or a pin is held, it fails with EBUSY and nothing changes.
+// Release stops new calls, and waits up to 10 ms for those in flight. It fails with
+// EBUSY if they last longer or a pin is held. Then nothing has changed.
 func (f *FD) Release() (int, error) {
 	if err := f.d.StartRelease(0); err != nil {
 		return -1, err
@@ -166,16 +165,17 @@ func (f *FD) readNothing() (int, error) {
 
 // Write writes p, see write(2). A count below len(p) always comes with an error:
 // [ErrWouldBlock] if the rest would block. On a descriptor in blocking mode Write
-// blocks, and only its goroutine. A write of no bytes makes one system call: a
-// datagram socket sends an empty datagram, an eventfd fails with EINVAL, others do
-// nothing.
+// blocks, and only its goroutine.
+//
+// A write of no bytes makes one system call. A datagram socket sends an empty datagram,
+// an eventfd fails with EINVAL, and a pipe does nothing.
 //
 // An FD in non-blocking mode is not for exec.Cmd.Stdout, io.Copy or package bufio,
 // which take ErrWouldBlock for a failure: see [FD.WithContext].
 //
 // A write to a pipe or a socket whose other end is closed fails with EPIPE. The Go
-// runtime swallows the SIGPIPE that goes with it, also for descriptors 1 and 2,
-// where an os.File would end the program.
+// runtime ignores the SIGPIPE that goes with it, also for descriptors 1 and 2. An
+// os.File with one of these numbers would end the program.
 func (f *FD) Write(p []byte) (int, error) {
 	life := f.d.Life()
 	n, err := f.d.Write(p)
@@ -202,19 +202,19 @@ func writeRest(p []byte, n int, write func([]byte) (int, error)) (written int, e
 // it reads data that is there even if ctx has ended.
 //
 // ReadContext does not block in blocking mode either, if the kernel has a
-// non-blocking form of the call: sockets always, pipes from Linux 6.4, eventfds
-// from 5.8 and timerfds from 6.10. Otherwise (named FIFOs, terminals, inotify) the
-// mode decides. In blocking mode, poll(2) is asked before read(2), and another
-// reader that takes the data in between makes the read block past ctx.
+// non-blocking form of the call. It has one for sockets, for pipes from Linux 6.4, for
+// eventfds from 5.8, and for timerfds from 6.10. Otherwise (named FIFOs, terminals,
+// inotify) the mode decides. In blocking mode, poll(2) is asked before read(2), and
+// another reader that takes the data in between makes the read block past ctx.
 //
 // Any number of goroutines may wait, each under its own context. An FD that was
-// waited on holds a second descriptor until it is closed.
+// waited on holds a second descriptor until Close, Release or Take.
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
 	if len(p) == 0 && ctx != nil {
 		return f.readNothing()
 	}
 	life := f.d.Life()
-	return wait(ctx, f, reading, life, func() (int, error) { return f.d.TryRead(p, life) })
+	return wait(ctx, f, reading, life, func(*side) (int, error) { return f.d.TryRead(p, life) })
 }
 
 // WriteContext is [FD.Write], but if that would block it parks the goroutine until
@@ -226,7 +226,7 @@ func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
 // If several goroutines write more than fits at once, their bytes may mix.
 func (f *FD) WriteContext(ctx context.Context, p []byte) (written int, err error) {
 	life := f.d.Life()
-	return wait(ctx, f, writing, life, func() (int, error) {
+	return wait(ctx, f, writing, life, func(*side) (int, error) {
 		for {
 			n, err := f.d.TryWrite(p[written:], life)
 			written += n
@@ -250,11 +250,10 @@ func (f *FD) Nonblock() (bool, error) {
 	return flags&unix.O_NONBLOCK != 0, err
 }
 
-// SetCloexec sets or clears FD_CLOEXEC, see fcntl(2): whether the descriptor is
-// closed when this process, or a child that has inherited it, executes another
-// program. Without the flag, every program that is started inherits the
-// descriptor under its number. To give it to one program alone, use
-// exec.Cmd.ExtraFiles: see [FD.File].
+// SetCloexec sets or clears FD_CLOEXEC, see fcntl(2). With the flag, the descriptor is
+// closed when this process or a child of it executes another program. Without the flag,
+// every program that is started inherits the descriptor under its number. To give it to
+// one program alone, use exec.Cmd.ExtraFiles: see [FD.File].
 func (f *FD) SetCloexec(cloexec bool) error {
 	if !cloexec {
 		// A child that inherits the descriptor may change its mode.

@@ -15,8 +15,7 @@ import (
 // File returns an os.File with a duplicate of the descriptor, close-on-exec, for
 // exec.Cmd.ExtraFiles and the rest of package os. Both must be closed.
 //
-// The file shares f's open file description, so calls of f tell the scheduler from
-// now on.
+// The file shares f's open file description, so later calls on f tell the scheduler.
 func (f *FD) File(name string) (*os.File, error) {
 	number, err := f.dup()
 	if err != nil {
@@ -29,11 +28,11 @@ func (f *FD) File(name string) (*os.File, error) {
 // caller still owns file. A nil file fails with EINVAL, a closed one with
 // [ErrClosed].
 //
-// The descriptor shares file's open file description, O_NONBLOCK included, which
-// os sets on pipes and sockets.
+// The descriptor shares file's open file description, and so O_NONBLOCK. Package os
+// sets it on pipes and sockets.
 func FromFile(file *os.File) (*FD, error) {
 	if file == nil {
-		return nil, sys.Invalid("FromFile: file is nil")
+		return nil, sys.Invalid("fd: FromFile: file is nil")
 	}
 	conn, err := file.SyscallConn()
 	if err != nil {
@@ -54,10 +53,9 @@ func FromFile(file *os.File) (*FD, error) {
 }
 
 // SyscallConn returns a syscall.RawConn for system calls on the number. The number
-// stays open while a function that was given to Control, Read or Write runs. Read
-// and Write call their function, which must not block, again after it has returned
-// false and the descriptor has become ready. They end with [ErrClosed] if f is
-// closed.
+// stays open while a function that was given to Control, Read or Write runs. Read and
+// Write call their function, which must not block, until it returns true. In between
+// they wait for the descriptor. They fail with [ErrClosed] if f is closed.
 func (f *FD) SyscallConn() (syscall.RawConn, error) {
 	if !f.Valid() {
 		return nil, ErrClosed
@@ -69,7 +67,7 @@ type rawConn struct{ fd *FD }
 
 func (c rawConn) Control(call func(fd uintptr)) error {
 	if call == nil {
-		return noFunction(c.fd)
+		return noFunction(c.fd, "Control")
 	}
 	return c.fd.Control(func(number int) error {
 		call(uintptr(number))
@@ -79,7 +77,7 @@ func (c rawConn) Control(call func(fd uintptr)) error {
 
 func (c rawConn) Read(call func(fd uintptr) (done bool)) error {
 	if call == nil {
-		return noFunction(c.fd)
+		return noFunction(c.fd, "Read")
 	}
 	_, err := WaitRead(context.Background(), c.fd, c.try(call))
 	return err
@@ -87,7 +85,7 @@ func (c rawConn) Read(call func(fd uintptr) (done bool)) error {
 
 func (c rawConn) Write(call func(fd uintptr) (done bool)) error {
 	if call == nil {
-		return noFunction(c.fd)
+		return noFunction(c.fd, "Write")
 	}
 	_, err := WaitWrite(context.Background(), c.fd, c.try(call))
 	return err

@@ -10,17 +10,17 @@ import (
 
 // Adopt is [FD.Take] for a descriptor that came from outside. f takes over src's
 // descriptor if setup accepts it, and makes it close-on-exec. The constructor
-// FromFD of a handle is made of Adopt.
+// FromFD of a handle calls Adopt.
 //
 // Adopt calls setup with the number, which is not closed before setup returns.
 // Setup checks that the descriptor is of the right kind. It may change flags that
 // the handle needs, O_NONBLOCK for instance. Setup must not clear O_NONBLOCK, and
 // must not call Adopt.
 //
-// If setup fails, Adopt returns setup's error. Other errors are EBUSY if src is in use
-// or f owns a descriptor, ErrClosed if src is closed, and EBADF if the number is not
-// open. A nil src or setup is EINVAL. With every error src keeps its descriptor, and
-// Adopt restores the close-on-exec flag and the file status flags.
+// If setup fails, Adopt returns setup's error. It fails with EBUSY if src is in use
+// or f owns a descriptor, with ErrClosed if src is closed, and with EBADF if the number
+// is not open. A nil src or setup fails with EINVAL. If Adopt fails, src keeps its
+// descriptor, and Adopt restores the close-on-exec flag and the file status flags.
 //
 // Calls on f take the entersyscall path, because the description may be shared.
 func (f *FD) Adopt(src *FD, setup func(number int) error) error {
@@ -28,7 +28,7 @@ func (f *FD) Adopt(src *FD, setup func(number int) error) error {
 	case src == nil:
 		return sys.Invalid("fd: Adopt: source is nil")
 	case setup == nil:
-		return noFunction(src)
+		return noFunction(src, "Adopt")
 	}
 	adopting.Lock()
 	defer adopting.Unlock()

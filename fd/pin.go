@@ -17,7 +17,7 @@ import (
 // number: for that, see [FD.Pin].
 func (f *FD) Control(fn func(number int) error) error {
 	if fn == nil {
-		return noFunction(f)
+		return noFunction(f, "Control")
 	}
 	number, err := f.d.Pin()
 	if err != nil {
@@ -28,16 +28,16 @@ func (f *FD) Control(fn func(number int) error) error {
 }
 
 // noFunction returns the error of a call whose function is nil.
-func noFunction(f *FD) error {
+func noFunction(f *FD, op string) error {
 	if !f.Valid() {
 		return ErrClosed
 	}
-	return sys.Invalid("function is nil")
+	return sys.Invalid("fd: %s: function is nil", op)
 }
 
-// A Pin keeps the number of an FD open and its own, even if the FD is closed. It
-// is for programs that keep the number in the kernel, as io_uring(7), epoll(7) or
-// poll(2) do. Its methods may be called from any goroutine at any time.
+// A Pin keeps the number of an FD open, even if the FD is closed, so that the number
+// is not reused. It is for numbers that io_uring(7), epoll(7) or poll(2) use. Its
+// methods may be called from any goroutine at any time.
 type Pin struct {
 	d      *sys.Descriptor
 	number int
@@ -47,7 +47,7 @@ type Pin struct {
 // Pin returns a [Pin] of the number. While pins are held, [FD.Release] and
 // [FD.Take] fail with EBUSY, and Close leaves the number open.
 //
-// It fails with [ErrClosed], and with EAGAIN if 16,777,216 pins are held.
+// It fails with [ErrClosed]. It fails with EAGAIN if f has 1<<24 pins.
 func (f *FD) Pin() (*Pin, error) {
 	number, err := f.d.Pin()
 	if err != nil {
@@ -56,7 +56,7 @@ func (f *FD) Pin() (*Pin, error) {
 	return &Pin{d: &f.d, number: number}, nil
 }
 
-// Number returns the number, which is the FD's own until Unpin.
+// Number returns the number, which stays open until Unpin.
 func (p *Pin) Number() int { return p.number }
 
 // Unpin ends the pin. If the FD was closed meanwhile, and no other pin or call

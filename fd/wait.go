@@ -28,15 +28,21 @@ import (
 // try must not block. A read(2) on a descriptor in blocking mode may: use
 // [FD.ReadContext]. try may close f, but must not wait for f in the same direction.
 //
-// Any number of goroutines may wait for f, each under its own context. Those that
-// wait for the same direction are served in the order in which they came.
-func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, reading, f.d.Life(), try)
+// Any number of goroutines may wait for f, each under its own context. Waits for the
+// same direction are served in order.
+func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, err error) {
+	if try == nil {
+		return v, noFunction(f, "WaitRead")
+	}
+	return wait(ctx, f, reading, f.d.Life(), func(*side) (T, error) { return try() })
 }
 
 // WaitWrite is [WaitRead] for a call that waits for f to become writable.
-func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) {
-	return wait(ctx, f, writing, f.d.Life(), try)
+func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, err error) {
+	if try == nil {
+		return v, noFunction(f, "WaitWrite")
+	}
+	return wait(ctx, f, writing, f.d.Life(), func(*side) (T, error) { return try() })
 }
 
 // All waiting is in wait. The rules:
@@ -48,50 +54,43 @@ func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, err
 //   - While parked, a goroutine holds poller.inside for reading. Nothing blocks
 //     there, and nothing there is the caller's code.
 //   - A context and Close interrupt a parked goroutine by a deadline in the past.
-//     The goroutine clears the deadline, then checks for both, then parks again. So
-//     a deadline that comes late, for an earlier wait, has no effect.
+//     The goroutine clears the deadline, checks for both, and parks again. So a
+//     deadline that comes late, for an earlier wait, has no effect.
 //   - Close closes poller.closed, interrupts both directions, waits for inside, and
 //     closes the poller's file. Then package sys closes the number.
 //   - A wait belongs to the life of f in which it began, and so does a poller.
-func wait[T any](ctx context.Context, f *FD, dir int, life uint64, try func() (T, error)) (v T, err error) {
-	if err = f.checkWait(ctx, try == nil); err != nil {
+func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*side) (T, error)) (v T, err error) {
+	switch {
+	case !f.Valid():
+		return v, ErrClosed
+	case ctx == nil:
+		return v, sys.Invalid("fd: wait: context is nil")
+	}
+	if v, err = try(nil); !errors.Is(err, ErrWouldBlock) {
 		return v, err
 	}
-	if v, err = try(); !wouldBlock(err) {
-		return v, err
-	}
-	s, err := f.acquire(ctx, dir, life)
+	s, err := f.acquire(ctx, how, life)
 	defer func() { s.release() }()
 	for err == nil {
-		if s, err = f.park(ctx, s); err != nil {
-			break
+		if err = s.park(ctx); err == errMoved {
+			s.release()
+			s = nil // ctx may panic
+			s, err = f.acquire(ctx, how, life)
+		} else if err == nil {
+			if v, err = try(s); !errors.Is(err, ErrWouldBlock) {
+				return v, err
+			}
+			err = nil
 		}
-		if v, err = try(); !wouldBlock(err) {
-			break
-		}
-		err = nil
 	}
 	return v, err
 }
 
-func wouldBlock(err error) bool { return err == ErrWouldBlock || errors.Is(err, ErrWouldBlock) }
-
-func (f *FD) checkWait(ctx context.Context, noTry bool) error {
-	switch {
-	case !f.Valid():
-		return ErrClosed
-	case noTry:
-		return sys.Invalid("function is nil")
-	case ctx == nil:
-		return sys.Invalid("context is nil")
-	}
-	return nil
-}
-
-// The directions are indices of poller.sides.
+// How a goroutine waits. The lowest bit is an index of poller.sides.
 const (
 	reading = iota
 	writing
+	readingUint64 // the callback makes the call
 )
 
 var (
@@ -100,11 +99,11 @@ var (
 )
 
 // A poller is what the runtime watches for an FD, in one descriptor for both
-// directions: a duplicate, which is ready if the FD is, or an epoll instance with
-// the FD in it, which is ready if the FD has changed (edges).
+// directions. It is a duplicate, which is ready if the FD is. With edges, it is an
+// epoll instance with the FD in it, which is ready if the FD has changed.
 type poller struct {
-	d      *sys.Descriptor
-	life   uint64 // of d
+	f      *FD
+	life   uint64
 	file   *os.File
 	edges  bool
 	end    error // set before closed is closed: ErrClosed or errMoved
@@ -114,11 +113,10 @@ type poller struct {
 	sides  [2]side
 }
 
-// A side is one direction of a poller. The fields below parked belong to the holder
-// of lock.
+// A side is one direction of a poller. The holder of lock owns the fields from done on.
 type side struct {
 	*poller
-	dir      int
+	events   int16                          // for poll(2)
 	lock     chan struct{}                  // one slot: a fair lock that a context can interrupt
 	event    chan struct{}                  // with edges: one was reported
 	wait     func(func(uintptr) bool) error // calls back when it looks for changes, and after each
@@ -131,9 +129,9 @@ type side struct {
 	again    bool                           // the context before had the same
 	asked    bool                           // poll(2) was asked since park
 	idle     int                            // parks in a row that did not wait
-	reads    bool                           // for ReadUint64Context, which reads in the callback
-	word     uint64
-	wordErr  error
+	reads    bool                           // readingUint64
+	value    uint64                         // of the callback's read
+	err      error                          // of the callback's read; ErrWouldBlock if none
 }
 
 // watch gives f a poller in place of old, which may be nil.
@@ -143,13 +141,15 @@ func (f *FD) watch(old *poller, life uint64, edges bool) error {
 		return err
 	}
 	defer f.d.Decref()
-	p, err := newPoller(number, edges)
-	if err != nil {
+	if f.d.Life() != life {
+		return ErrClosed
+	}
+	p := &poller{f: f, life: life, edges: edges, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	if err := p.open(number); err != nil {
 		return err
 	}
-	p.d, p.life = &f.d, life
-	if f.d.Life() != life || !f.poller.CompareAndSwap(old, p) {
-		p.close(errMoved) // of no use
+	if !f.poller.CompareAndSwap(old, p) {
+		p.close(errMoved) // another goroutine was faster
 		return nil
 	}
 	if !f.Valid() { // Close may have looked for a poller before
@@ -161,41 +161,42 @@ func (f *FD) watch(old *poller, life uint64, edges bool) error {
 	return nil
 }
 
-func newPoller(number int, edges bool) (*poller, error) {
+func (p *poller) open(number int) error {
 	flags, err := fcntl(number, unix.F_GETFL, 0)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	watched, edges := -1, edges || flags&unix.O_NONBLOCK == 0
-	if edges {
+	var watched int
+	if p.edges = p.edges || flags&unix.O_NONBLOCK == 0; p.edges {
 		watched, err = epollInstance(number)
 	} else {
 		watched, err = fcntl(number, unix.F_DUPFD_CLOEXEC, 0)
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	p := &poller{file: os.NewFile(uintptr(watched), "iofd wait"), edges: edges, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	p.file = os.NewFile(uintptr(watched), "iofd wait")
 	conn, _ := p.file.SyscallConn()
-	if err := p.file.SetDeadline(time.Time{}); err != nil { // only what the runtime watches has one
+	if err := p.file.SetDeadline(time.Time{}); err != nil { // the runtime does not watch it
 		_ = p.file.Close()
-		if !edges { // a peer has made it blocking
-			return newPoller(number, true)
+		if !p.edges { // a peer has made it blocking
+			p.edges = true
+			return p.open(number)
 		}
 		// Package os does not say why: ENOMEM, or ENOSPC if the user's watches are used
 		// up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
-		return nil, fmt.Errorf("iofd: cannot register descriptor %d with the runtime's poller: %w", number, err)
+		return fmt.Errorf("iofd: fd: wait: cannot register descriptor %d with the runtime's poller: %w", number, err)
 	}
 	for dir := range p.sides {
 		s := &p.sides[dir]
-		s.poller, s.dir, s.lock, s.event = p, dir, make(chan struct{}, 1), make(chan struct{}, 1)
-		s.wait, s.deadline, s.callback = conn.Read, p.file.SetReadDeadline, s.changed
-		if dir == writing && !edges {
-			s.wait, s.deadline = conn.Write, p.file.SetWriteDeadline
+		s.poller, s.lock, s.event = p, make(chan struct{}, 1), make(chan struct{}, 1)
+		s.events, s.wait, s.deadline = unix.POLLIN, conn.Read, p.file.SetReadDeadline
+		if dir == writing && !p.edges {
+			s.events, s.wait, s.deadline = unix.POLLOUT, conn.Write, p.file.SetWriteDeadline
 		}
-		s.expire = func() { _ = s.deadline(past) }
+		s.callback, s.expire = s.changed, func() { _ = s.deadline(past) }
 	}
-	return p, nil
+	return nil
 }
 
 // wake ends every wait for f, which is closing.
@@ -232,48 +233,56 @@ func (p *poller) ended(ctx context.Context) error {
 	}
 }
 
-// acquire returns the side of f's poller with its lock held.
-func (f *FD) acquire(ctx context.Context, dir int, life uint64) (*side, error) {
-	p := f.poller.Load()
-	for p == nil {
-		if err := f.watch(nil, life, false); err != nil {
-			return nil, err
-		}
-		if p = f.poller.Load(); p == nil && f.d.Life() != life {
+// acquire returns a side of f's poller with its lock held.
+func (f *FD) acquire(ctx context.Context, how int, life uint64) (*side, error) {
+	done := ctx.Done()
+	for {
+		p := f.poller.Load()
+		switch {
+		case p == nil:
+			if err := f.watch(nil, life, false); err != nil {
+				return nil, err
+			}
+			continue
+		case p.life != life:
 			return nil, ErrClosed
 		}
-	}
-	if p.life != life {
-		return nil, ErrClosed
-	}
-	s, done := &p.sides[dir], ctx.Done()
-	select {
-	case s.lock <- struct{}{}:
-	default:
-		locked := false
-		select {
-		case s.lock <- struct{}{}:
-			locked = true
-		case <-p.closed:
-		case <-done:
-		}
-		if locked {
-			break
-		}
-		if err := cmp.Or(p.ended(ctx), context.Canceled); err != errMoved {
+		s := &p.sides[how&1]
+		if _, err := s.take(ctx, done, s.lock, nil); err == errMoved {
+			continue
+		} else if err != nil {
 			return nil, err
 		}
-		return f.acquire(ctx, dir, life)
+		if s.again = done == s.done; !s.again {
+			s.forget()
+			s.done = done
+		}
+		if s.idle, s.reads = 0, how == readingUint64; s.reads {
+			s.parked.Store(false)
+		}
+		if s.edges {
+			s.signal() // the holder before may have left something
+		}
+		return s, nil
 	}
-	s.idle, s.reads, s.wordErr = 0, false, ErrWouldBlock
-	if s.edges {
-		s.signal() // the holder before may have left something
+}
+
+// take sends to lock, unless there is an event or the wait ends first.
+func (s *side) take(ctx context.Context, done <-chan struct{}, lock, event chan struct{}) (taken bool, err error) {
+	select {
+	case lock <- struct{}{}:
+		return true, nil
+	default:
 	}
-	if s.again = done == s.done; !s.again {
-		s.forget()
-		s.done = done
+	select {
+	case lock <- struct{}{}:
+		return true, nil
+	case <-event:
+		return false, nil
+	case <-s.closed:
+	case <-done:
 	}
-	return s, nil
+	return false, cmp.Or(s.ended(ctx), context.Canceled)
 }
 
 // release passes the lock on. If the context is the same as in the wait before, the
@@ -289,50 +298,28 @@ func (s *side) release() {
 }
 
 func (s *side) forget() {
-	if s.stop.Load() != nil {
-		if stop := s.stop.Swap(nil); stop != nil {
-			(*stop)()
-		}
+	if stop := s.stop.Swap(nil); stop != nil {
+		(*stop)()
 	}
 }
 
-// park parks the caller, which holds the lock of s. If f gets another poller, park
-// returns its side.
-func (f *FD) park(ctx context.Context, s *side) (*side, error) {
+// park parks the caller, which holds the lock of s.
+func (s *side) park(ctx context.Context) error {
 	if s.done != nil && s.stop.Load() == nil {
 		stop := context.AfterFunc(ctx, s.expire)
 		s.stop.Store(&stop)
 	}
-	if s.idle++; s.idle > 3 && !s.edges {
+	s.asked, s.err = false, ErrWouldBlock
+	if s.idle++; s.edges {
+		taken, err := s.take(ctx, s.done, s.turn, s.event)
+		if !taken {
+			return err
+		}
+		defer func() { <-s.turn }()
+	} else if s.idle > 3 && s.f.watch(s.poller, s.life, true) != nil {
 		// poll(2) says ready, but the call would block: only a change tells more.
-		if f.watch(s.poller, s.life, true) != nil {
-			time.Sleep(time.Millisecond) // or else the next try
-		}
+		time.Sleep(time.Millisecond) // or else the next try
 	}
-	err := s.park(ctx)
-	if err != errMoved {
-		return s, err
-	}
-	// ctx may panic: the caller releases s then.
-	next, err := f.acquire(ctx, s.dir, s.life)
-	s.release()
-	return next, err
-}
-
-func (s *side) park(ctx context.Context) error {
-	if s.edges {
-		select {
-		case <-s.event:
-			return nil
-		case s.turn <- struct{}{}:
-			defer func() { <-s.turn }()
-		case <-s.closed:
-			return s.end
-		case <-s.done:
-			return cmp.Or(s.ended(ctx), context.Canceled)
-		}
-	}
-	s.asked = false
 	for {
 		if err := s.ended(ctx); err != nil {
 			return err
@@ -353,23 +340,17 @@ func (s *side) park(ctx context.Context) error {
 // changed is called by the runtime's poller when it has begun to look for changes,
 // and after each. It returns true to end the park.
 func (s *side) changed(number uintptr) bool {
-	if s.edges {
+	switch {
+	case s.edges:
 		return s.collectEdge(int(number))
-	}
-	if s.reads && s.readUint64() {
-		return s.wordErr != ErrWouldBlock
-	}
-	if s.asked {
+	case s.reads && s.readUint64():
+		return s.err != ErrWouldBlock
+	case s.asked:
 		s.idle = 0
 		return true
 	}
-	// What changed before the poller began to look, poll(2) tells.
-	s.asked = true
-	events := int16(unix.POLLIN)
-	if s.dir == writing {
-		events = unix.POLLOUT
-	}
-	revents, err := sys.Poll(int(number), events)
+	s.asked = true // of changes before the poller began to look
+	revents, err := sys.Poll(int(number), s.events)
 	return revents != 0 || err != nil // the call that follows returns the error
 }
 

@@ -1,24 +1,24 @@
 package fd
 
 import (
+	"context"
 	"os"
 
 	"golang.org/x/sys/unix"
 )
 
-// epollInstance returns an epoll(7) instance with number in it. The mode of a
-// descriptor that blocks is not ours to change, because other processes may share
-// it. An edge tells of a change even if poll(2) says ready all the time.
+// epollInstance returns an epoll(7) instance with number in it. It watches descriptors
+// in blocking mode without a change of their mode, which other processes may share. An
+// edge reports a change even if poll(2) says ready all the time.
 func epollInstance(number int) (int, error) {
 	instance, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return -1, os.NewSyscallError("epoll_create1", err)
 	}
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET, Fd: int32(number)}
-	if err = unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, number, &event); err != nil {
-		err = os.NewSyscallError("epoll_ctl", err)
-	} else if err = unix.SetNonblock(instance, true); err != nil {
-		err = os.NewSyscallError("fcntl", err)
+	err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, number, &event))
+	if err == nil {
+		err = os.NewSyscallError("fcntl", unix.SetNonblock(instance, true))
 	}
 	if err != nil {
 		_ = unix.Close(instance)
@@ -27,8 +27,7 @@ func epollInstance(number int) (int, error) {
 	return instance, nil
 }
 
-// collectEdge takes the edge that the epoll instance has, and reports whether there
-// is one for s.
+// collectEdge takes an edge from the epoll instance, and reports whether s has one.
 func (s *side) collectEdge(instance int) bool {
 	var events [1]unix.EpollEvent
 	if n, _ := unix.EpollWait(instance, events[:], 0); n > 0 {
@@ -45,4 +44,49 @@ func (s *side) collectEdge(instance int) bool {
 	default:
 		return false
 	}
+}
+
+// ReadUint64Context reads a number of 8 bytes in the machine's byte order, as
+// an eventfd(2) or a timerfd_create(2) timer gives it, and waits for it like
+// [FD.ReadContext]. On the fast path, a wait takes one system call less, because
+// the poller's callback makes the read itself.
+func (f *FD) ReadUint64Context(ctx context.Context) (uint64, error) {
+	life, how, parks := f.d.Life(), reading, false
+	if f.d.Fast() {
+		// If the last wait parked, this one probably will: the first read is the callback's.
+		how = readingUint64
+		p := f.poller.Load()
+		parks = p != nil && p.sides[reading].parked.Load() && ctx != nil && ctx.Err() == nil
+	}
+	return wait(ctx, f, how, life, func(s *side) (uint64, error) {
+		switch {
+		case s == nil && parks:
+			return 0, ErrWouldBlock
+		case s != nil && s.err != ErrWouldBlock:
+			return s.value, s.err
+		}
+		return f.d.TryReadUint64(life)
+	})
+}
+
+// WriteUint64Context writes a number of 8 bytes in the machine's byte order, as an
+// eventfd(2) takes it, and waits for room like [FD.WriteContext].
+func (f *FD) WriteUint64Context(ctx context.Context, v uint64) error {
+	life := f.d.Life()
+	_, err := wait(ctx, f, writing, life, func(*side) (struct{}, error) { return struct{}{}, f.d.TryWriteUint64(v, life) })
+	return err
+}
+
+// readUint64 reads in the poller's callback, where nothing may block. It returns
+// false if it made no call.
+func (s *side) readUint64() (made bool) {
+	if s.value, s.err, made = s.f.d.FastReadUint64(s.life); !made {
+		s.err = ErrWouldBlock
+		return false
+	}
+	s.idle = 0
+	if s.err == ErrWouldBlock {
+		s.parked.Store(true)
+	}
+	return true
 }

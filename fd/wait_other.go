@@ -5,7 +5,7 @@ package fd
 import "code.hybscloud.com/iofd/internal/sys"
 
 func epollInstance(number int) (int, error) {
-	return -1, sys.Invalid("descriptor %d cannot be waited for in blocking mode: call SetNonblock(true) first", number)
+	return -1, sys.Invalid("fd: wait: descriptor %d is in blocking mode", number)
 }
 
 func (s *side) collectEdge(int) bool { return true }

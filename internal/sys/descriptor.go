@@ -214,7 +214,7 @@ func (d *Descriptor) StartRelease(own int) error {
 	if was&closing != 0 {
 		return ErrClosed
 	}
-	return Misuse(unix.EBUSY, "descriptor %d is in use by a call or a pin", number)
+	return Misuse(unix.EBUSY, "fd: descriptor %d is in use by a call or a pin", number)
 }
 
 // FinishRelease closes d without closing the number, which it returns. If to is not
@@ -236,7 +236,7 @@ func (d *Descriptor) Pin() (int, error) {
 	number, err := d.Incref()
 	if err == nil && d.pins.Add(1) > maxPins {
 		d.Unpin()
-		return -1, Misuse(unix.EAGAIN, "descriptor %d is pinned %d times", number, maxPins)
+		return -1, Misuse(unix.EAGAIN, "fd: Pin: descriptor %d is pinned %d times", number, maxPins)
 	}
 	return number, err
 }
