@@ -1,76 +1,136 @@
-// Package fd is the core of iofd: [FD] owns one descriptor number, makes read(2)
-// and write(2) on it at the cost of the bare system call, waits on the runtime's
-// poller, and closes it so that no race can reach the number's next owner.
+// Package fd is the core of iofd. An [FD] owns one descriptor number, reads and
+// writes through it, and waits on the runtime's poller. Close never lets a call of
+// another goroutine reach the next owner of the number.
 //
-// The handles of this library (eventfd, timerfd, pidfd, memfd, signalfd) are
-// each built on an FD and return theirs from a method FD. Programs use FD itself
-// for what has no handle: pipes, sockets, terminals, inotify instances. It is
-// not for those who want buffering, deadlines or directories: os.File and
-// package net have them.
+// The handles of this library (eventfd, timerfd, pidfd, memfd and signalfd) embed an
+// FD, and their method FD returns it. Use an FD itself for a descriptor without a
+// handle: a pipe, a socket, a terminal, an inotify instance. For buffers, deadlines
+// and directories use os.File and package net.
 //
 // # Life
 //
-// [New] takes ownership of a number. [FD.Close] ends it: calls in flight finish
-// on the number they began with, and the last of them closes it; calls that come
-// later get [ErrClosed]; goroutines that wait get ErrClosed at once. [FD.Release]
-// and Take hand the number on without closing it. [FD.Pin] lends it, to io_uring(7)
-// or epoll(7) say: it is not closed until [FD.Unpin]. No finalizer closes a
-// number behind your back. A program that wants its handle closed when something
-// of its own is collected adds a runtime.AddCleanup to that, with the handle as
-// argument. On the handle itself it would do nothing: its FD is a part of it, and
-// an argument stays alive.
+//   - [New] takes ownership of a number. It makes no system call. [NewNonblock] is New
+//     with a promise: see Modes.
+//   - [FD.Close] ends the ownership. Later calls fail with [ErrClosed], and so do the
+//     goroutines that wait. If no call is in flight and no pin is held, the descriptor
+//     is closed when Close returns, also if goroutines were waiting: the peer has its
+//     end of file, and the address of a listener is free. Otherwise the last of these
+//     calls and pins closes it.
+//   - [FD.Release] returns the number, open, and closes the FD. [FD.Take] moves the
+//     descriptor to another FD. Both stop new calls and wait up to 10 ms for those in
+//     flight. Then they fail with EBUSY, and nothing has changed for any goroutine.
+//   - [FD.Control] calls a function with the number, which stays open meanwhile.
+//     [FD.Pin] keeps the number open until [Pin.Unpin], for io_uring(7) or epoll(7).
+//     A pin makes Release and Take fail with EBUSY.
 //
-// # Blocking
+// An FD has no finalizer, and a dropped FD stays open. Package fdtest finds it in
+// tests. To close a handle with another object, call runtime.AddCleanup for that
+// object with the handle as the argument. A cleanup for the handle itself never runs:
+// its FD is a part of it, and an argument is never collected.
 //
-// A call that may block tells the scheduler, as those of golang.org/x/sys/unix
-// do. Only small reads and writes that cannot block skip that: those of a pipe or
-// a socket in non-blocking mode, of a handle of this library, or of what
-// [NewNonblock] was told. The mode is looked up at the first read or write.
-// O_NONBLOCK belongs to the open file description: whoever shares it, a child
-// that inherited it or a process that received it, can clear it unseen, and a
-// read would then hold up the scheduler until it returns. So descriptors given
-// out of hand by [FD.Dup], [FD.File] or SetCloexec(false) take the slower path
-// from then on, and so do those that may have come from outside: terminals, and
-// numbers without close-on-exec at their first use, as inherited ones are.
+// # Modes
 //
-// Two ways out of and into the process nothing can see. To send a descriptor over
-// a Unix socket, send the number of a [FD.File], not that of the FD. One that was
-// received there with close-on-exec, as package net does, looks like one of this
-// program's own: use a [FD.Dup] of it, or a handle's FromFD.
+// A call that may block must tell the scheduler, as the functions of
+// golang.org/x/sys/unix do: it takes the entersyscall path. On the fast path a call
+// keeps the P, and costs as much as the bare system call. The constructor decides, and
+// FD guesses nothing:
+//
+//	New              entersyscall path: right for everything
+//	NewNonblock      fast path for reads and writes of up to 4096 bytes
+//	a handle's New   fast path if its calls cannot block
+//	FromFD, Adopt    entersyscall path: another process may share the descriptor
+//
+// NewNonblock is right for objects in non-blocking mode whose read(2) and write(2)
+// never wait for another process: eventfds, timerfds, signalfds, inotify instances. It
+// is also right for a socket or pipe if this process alone has both ends. No process
+// that may ptrace this one may then use pidfd_getfd(2) to change the mode. It is wrong
+// for a pipe to another process: the peer can hold the lock of the pipe for as long as
+// it likes, in non-blocking mode too. It is wrong for netlink sockets, whose write(2)
+// works while it runs. If the promise does not hold, a call that blocks stops every
+// goroutine of the program.
+//
+// The fast path ends when another process may get the descriptor and change its mode:
+// after Dup, File, SetCloexec(false) and SetNonblock(false). They wait for the fast
+// calls in flight first.
+//
+// Darwin and FreeBSD have no fast path.
+//
+// # Waiting
+//
+// [FD.ReadContext] and [FD.WriteContext] try first. If the call would block, they park
+// the goroutine on the runtime's poller and try again after each change. They end with
+// the context's error or, after Close, with ErrClosed. ErrClosed wins.
+//
+// A try is the call itself in a form that does not block, in either mode of the
+// descriptor:
+//
+//	fast path              the call
+//	socket                 recv(2) or send(2) with MSG_DONTWAIT
+//	file, directory        the call, which waits for no peer
+//	pipe                   RWF_NOWAIT of preadv2(2), pwritev2(2), from Linux 6.4
+//	eventfd, timerfd       RWF_NOWAIT for reads, from Linux 5.8 and 6.10
+//	everything else        the call, if it is in non-blocking mode
+//	                       or else if poll(2) says ready
+//
+// So every answer that the kernel has at once comes at once: data, an end of file, an
+// error. [WaitRead] and [WaitWrite] wait for a call of the caller's own, which must
+// not block.
+//
+// The first wait that parks gives the FD a second descriptor, for the poller. It serves
+// both directions until Close, Release or Take. Goroutines that wait for the same
+// direction are served in the order in which they came, each under its own context.
+//
+// In blocking mode, "everything else" has limits:
+//
+//   - If another reader takes the data between poll(2) and read(2), the read blocks past
+//     its context. This concerns named FIFOs, terminals and inotify instances.
+//   - A write blocks past its context if poll(2) reports room, but not enough for the
+//     write. This concerns eventfds and terminals.
+//   - A named FIFO that was never opened for writing is at its end for read(2), but
+//     poll(2) does not report that. ReadContext waits for the first writer.
+//   - poll(2) never reports that a fanotify(7) group is writable. Answer permission
+//     events by Write, not WriteContext.
+//   - On Darwin and FreeBSD a wait that would park fails. Set O_NONBLOCK first.
+//
+// In every mode, a peer that holds the lock of a pipe keeps the calling goroutine in
+// the kernel past its context. No other goroutine waits for it.
+//
+// # Passing descriptors
+//
+// A descriptor and its duplicates share one open file description: the file offset and
+// O_NONBLOCK are common to all, in all processes. To give a descriptor to a child, put
+// the os.File of [FD.File] in exec.Cmd.ExtraFiles. To send it over a Unix socket, send
+// the number of that file. File ends the fast path of the FD. The kernel reports
+// neither a number that was sent nor one that was duplicated outside of this package.
+//
+// Give a received or inherited number to New, or to the FromFD of a handle.
 //
 // # Concurrency
 //
-// Every method may be called from any goroutine at any time, Close included. For
-// the race detector, what happens before a write to a descriptor happens before
-// the read that it makes possible.
+// Every method may be called from any goroutine at any time, Close included. For the
+// race detector, memory accesses before a write to a descriptor happen before the read
+// that returns the data. The same holds for Signal and Wait of an eventfd.
 //
-// # Writing a handle of your own
+// # Writing a handle
 //
-// Whatever else the kernel gives a descriptor for can have a handle as those of
-// this library are. The example named Kit is one for inotify(7), in some fifty
-// lines:
+// The example named Kit is a handle for inotify(7) in some fifty lines. Its rules:
 //
-//   - The type has an FD by value, so that a handle is one allocation, and zero is
-//     closed. Its constructor fills it by Take from [New], or from [NewNonblock]
-//     where it is known that calls do not block. From then on the number has an
-//     owner; close it yourself where something fails before.
-//   - A constructor that takes over what came from outside uses Adopt, which looks
-//     at what it is (Linux), and then SetNonblock.
-//   - Calls that read(2) and write(2) do are [FD.Read], [FD.Write], and with a
-//     context [FD.ReadContext] and [FD.WriteContext].
-//   - Any other call is made between [FD.Pin] and [FD.Unpin], or in the Control
-//     of [FD.SyscallConn]: then Close cannot free its number under it. One that may
-//     block has to go through the functions of golang.org/x/sys/unix or package
-//     syscall that tell the scheduler.
-//   - To wait for such a call, have it return [ErrWouldBlock] for EAGAIN, and give
-//     it to [WaitRead] or [WaitWrite].
-//   - A method FD that returns the address of the field gives users all the rest:
-//     Dup, File, flags, Pin, SyscallConn.
-//   - Tests call fdtest.Main of [code.hybscloud.com/iofd/fd/fdtest].
-//
-// Close then ends all of this: later calls get [ErrClosed], and waiters at once.
+//   - The type has an FD by value, so that a handle is one allocation. The zero handle
+//     is closed. The constructor fills it by Take from New or NewNonblock, and closes
+//     the number itself if it fails before.
+//   - FromFD takes over a descriptor from outside by Adopt(src, setup). Setup checks
+//     the kind of the descriptor and sets the flags that the handle needs. Adopt sets
+//     close-on-exec. If Adopt fails, src keeps its descriptor and its flags.
+//   - Reads and writes are those of FD.
+//   - Another system call is a function for Control. If it may block, it must
+//     be one of the functions of golang.org/x/sys/unix that tell the scheduler.
+//   - To wait for such a call, return ErrWouldBlock for EAGAIN and give the call to
+//     WaitRead or WaitWrite.
+//   - A method FD that returns the address of the field gives users the rest: Dup, File,
+//     Pin, SyscallConn and the flags.
+//   - TestMain calls fdtest.Main of [code.hybscloud.com/iofd/fd/fdtest].
 //
 // # Platforms
 //
-// Linux, Darwin and FreeBSD; empty elsewhere. Linux 5.10 has all that is used here.
+// Linux 5.10 and later, Darwin and FreeBSD. The package is empty elsewhere.
 package fd

@@ -4,16 +4,15 @@ package fd
 
 import "code.hybscloud.com/iofd/internal/sys"
 
-// The two errors that steer control flow. Every other error is an
-// *os.SyscallError that names the call, so that errors.Is finds its errno, or
-// refuses an argument in a sentence, with EINVAL inside; what is read from /proc
-// gives the *fs.PathError of package os.
+// The two errors that steer control flow. Every other error is an *os.SyscallError,
+// which names the call and matches its errno, or an argument error. An argument error
+// names the operation and the invalid argument, and matches EINVAL. If the kernel lacks
+// a feature, the error matches errors.ErrUnsupported.
 var (
-	// ErrWouldBlock says that a call cannot be done now without blocking.
-	// errors.Is(ErrWouldBlock, unix.EAGAIN) holds.
+	// ErrWouldBlock is the error of a call that would block. It matches unix.EAGAIN.
 	ErrWouldBlock = sys.ErrWouldBlock
 
-	// ErrClosed says that the descriptor has been closed, released or taken.
-	// errors.Is(ErrClosed, os.ErrClosed) holds.
+	// ErrClosed is the error of a call on a descriptor that was closed, released or
+	// taken. It matches os.ErrClosed.
 	ErrClosed = sys.ErrClosed
 )

@@ -2,8 +2,7 @@ package fd
 
 import "code.hybscloud.com/iofd/iface"
 
-// The interfaces of package iface, under the names that a handle's author has at
-// hand.
+// The interfaces of package iface.
 type (
 	PollFd     = iface.PollFd
 	PollCloser = iface.PollCloser

@@ -4,15 +4,14 @@ package fd
 
 import "code.hybscloud.com/iofd/internal/sys"
 
-// SameFile reports whether f and other refer to the same open file description,
-// as duplicates do, and what fork(2) and SCM_RIGHTS hand on: then the file offset
-// and O_NONBLOCK are common to both. Two opens of one file have two.
+// SameFile reports whether f and other refer to the same open file description. Then
+// the file offset and O_NONBLOCK are common to both. Duplicates share one, and so do
+// descriptors that fork(2) or SCM_RIGHTS passed on. Two opens of one file do not.
 //
-// It asks F_DUPFD_QUERY of fcntl(2), since Linux 6.10, and before that kcmp(2),
-// where the kernel was built with it. Elsewhere it fails with an error for which
-// errors.Is(err, errors.ErrUnsupported) holds, as it does on Darwin, which tells
-// nobody, and on FreeBSD, whose kcmp(2) came with 14.1 and cannot be tried: a
-// kernel without it sends SIGSYS. A nil other is refused with EINVAL.
+// It uses F_DUPFD_QUERY of fcntl(2), which requires Linux 6.10, or else kcmp(2), which a
+// kernel may lack. Without both the error matches errors.ErrUnsupported. On Darwin and
+// FreeBSD it always does: Darwin has no such call, and FreeBSD sends SIGSYS if the kernel
+// is older than kcmp(2). A nil other fails with EINVAL.
 func (f *FD) SameFile(other *FD) (bool, error) {
 	// Pins, because Share does not wait for them. It would wait for a call, which
 	// may wait for the Share of the other descriptor.
@@ -22,7 +21,7 @@ func (f *FD) SameFile(other *FD) (bool, error) {
 	}
 	defer f.d.Unpin()
 	if other == nil {
-		return false, sys.Invalid("SameFile: other is nil")
+		return false, sys.Invalid("fd: SameFile: other is nil")
 	}
 	b, err := other.d.Pin()
 	if err != nil {

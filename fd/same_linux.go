@@ -9,8 +9,8 @@ import (
 // sameFile reports whether two open descriptors share an open file description.
 func sameFile(a, b int) (bool, error) {
 	same, err := unix.FcntlInt(uintptr(a), unix.F_DUPFD_QUERY, b)
-	// No such command: of a descriptor that was opened with O_PATH, a kernel says
-	// EBADF to all commands that it does not know.
+	// The kernel does not know the command. It returns EBADF for a descriptor that was
+	// opened with O_PATH.
 	if err == unix.EINVAL || err == unix.EBADF {
 		for _, number := range []int{a, b} {
 			if _, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0); err != nil {
@@ -22,8 +22,8 @@ func sameFile(a, b int) (bool, error) {
 	return same == 1, os.NewSyscallError("fcntl", err)
 }
 
-// kcmpFile is sameFile by kcmp(2), which a kernel may lack whatever its version.
-// A process may always compare what is its own, unless seccomp(2) forbids it.
+// kcmpFile is sameFile by kcmp(2), which a kernel of any version may lack. A process
+// may always compare its own descriptors, unless seccomp(2) forbids it.
 func kcmpFile(a, b int) (bool, error) {
 	const file = 0 // KCMP_FILE, which x/sys does not have
 	self := uintptr(os.Getpid())

@@ -9,5 +9,5 @@ import (
 )
 
 func sameFile(a, b int) (bool, error) {
-	return false, sys.Misuse(unix.ENOTSUP, "nothing tells whether descriptors %d and %d share an open file description", a, b)
+	return false, sys.Misuse(unix.ENOTSUP, "fd: SameFile: this system cannot compare descriptors %d and %d", a, b)
 }

@@ -8,9 +8,8 @@ import (
 )
 
 // WithContext returns [FD.ReadContext] and [FD.WriteContext] under ctx as an
-// [io.ReadWriter], for bufio, io.Copy and all others that know of no context and
-// that [ErrWouldBlock] would stop. It makes no descriptor of its own: closing f
-// ends what waits in it.
+// [io.ReadWriter]. It is for bufio, io.Copy and other code that passes no context and
+// takes [ErrWouldBlock] for a failure. It opens no descriptor: Close of f ends its calls.
 func (f *FD) WithContext(ctx context.Context) io.ReadWriter { return stream{f, ctx} }
 
 type stream struct {

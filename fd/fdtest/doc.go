@@ -1,22 +1,19 @@
-// Package fdtest finds descriptors that tests leave open, with the stack of where
-// each was made if it is that of an [code.hybscloud.com/iofd/fd.FD], or of a handle
-// built on one. No finalizer closes those, so somebody has to notice.
+// Package fdtest finds descriptors that tests leave open. For an
+// [code.hybscloud.com/iofd/fd.FD], or a handle built on one, it prints the stack of the
+// call that made it. No finalizer closes an FD, so tests have to find leaks.
 //
 //	func TestMain(m *testing.M) { fdtest.Main(m) }
 //
-// has a test binary fail if anything is left when all tests have run, and
-// [NoLeaks] a single test. Both look at descriptors that no FD owns too: a number
-// that was released, an os.File or a connection. Of these they can only say that
-// they are there, and what they are.
+// makes a test binary fail if a descriptor is open after all tests. [NoLeaks] does so
+// for a single test. Both also report descriptors that no FD owns, by number and object
+// alone: a released number, an os.File, a connection.
 //
-// An FD that was closed while a pin or a call keeps its number open is left open,
-// and reported as such. One that was released is not; its number may be. A
-// descriptor that passes from one FD to another by Take stays what it was, made
-// where it was made. What others are about to close they get a second for.
+// A closed FD is reported if a pin or a call keeps its number open. A released FD is not
+// reported, but its number is. A descriptor that Take moved to another FD keeps its
+// stack. Both wait up to one second for other goroutines to close descriptors.
 //
-// Numbers over 4095 are not looked at; the kernel gives the lowest that is free.
-// The life of an FD takes half a microsecond more where it is watched. Where it is
-// not it takes three comparisons with nil more, and calls on an FD nothing.
+// Numbers above 4095 are not checked: the kernel gives the lowest that is free. If
+// descriptors are watched, the life of an FD takes half a microsecond more.
 //
-// It is there on Linux, Darwin and FreeBSD; elsewhere the package is empty.
+// The package is empty except on Linux, Darwin and FreeBSD.
 package fdtest

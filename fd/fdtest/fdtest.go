@@ -11,8 +11,8 @@ import (
 )
 
 // Main runs the tests and exits, with a failure if they leave a descriptor open.
-// Call it from TestMain, and nothing after it. What was open before, and what is
-// opened and closed meanwhile, does not matter.
+// Call it from TestMain, and nothing after it. It ignores descriptors that were open
+// before.
 func Main(m *testing.M) {
 	before := systest.OpenDescriptors()
 	code := m.Run()
@@ -23,14 +23,13 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// NoLeaks fails the test if what was opened since is still open when the test and
-// its subtests have ended. Call it first, so that what a t.Cleanup closes counts
-// as closed.
+// NoLeaks fails the test if a descriptor that was opened since is open after the test
+// and its subtests. Call NoLeaks first, so that it runs after every later t.Cleanup.
 //
-// A descriptor tells where it was made, but not for which test, so the test must
-// not run at the same time as others. NoLeaks fails one that has called
-// t.Parallel, or whose parent has; one that calls it later panics. For parallel
-// tests there is Main, or NoLeaks in the test whose subtests they are.
+// It cannot tell which test opened a descriptor, so the test must not run in parallel
+// with another one. NoLeaks fails the test if it, or its parent, has called t.Parallel. A
+// later call of t.Parallel panics. For parallel subtests, call NoLeaks in their parent,
+// or use Main.
 func NoLeaks(t testing.TB) {
 	t.Helper()
 	alone(t)
@@ -43,14 +42,14 @@ func NoLeaks(t testing.TB) {
 	})
 }
 
-// alone fails a test that runs in parallel with others. Package testing does not
-// tell, but has no such test change the environment.
+// alone fails a test that runs in parallel. Package testing does not report that, but
+// its Setenv panics in such a test.
 func alone(t testing.TB) {
 	t.Helper()
 	defer func() {
 		if recover() != nil {
 			t.Helper()
-			t.Fatal("fdtest.NoLeaks in a parallel test: what others leave open cannot be told from what it does")
+			t.Fatal("fdtest: NoLeaks: the test runs in parallel with other tests")
 		}
 	}()
 	t.Setenv("IOFD_FDTEST", "alone")

@@ -256,7 +256,7 @@ func TestChildSameNumber(t *testing.T) {
 }
 
 func TestParallel(t *testing.T) {
-	assert.Contains(t, child(t, "TestChildParallel"), "fdtest.NoLeaks in a parallel test")
+	assert.Contains(t, child(t, "TestChildParallel"), "fdtest: NoLeaks: the test runs in parallel")
 	assert.Contains(t, child(t, "TestChildParallelLater"), "panic: testing: ")
 }
 
