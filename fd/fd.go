@@ -149,19 +149,7 @@ func (f *FD) Release() (int, error) {
 //
 // A read of no bytes returns 0, nil without a system call, whatever the kind of
 // the descriptor.
-func (f *FD) Read(p []byte) (int, error) {
-	if len(p) == 0 {
-		return f.readNothing()
-	}
-	return f.d.Read(p)
-}
-
-func (f *FD) readNothing() (int, error) {
-	if !f.Valid() {
-		return 0, ErrClosed
-	}
-	return 0, nil
-}
+func (f *FD) Read(p []byte) (int, error) { return f.d.Read(p) }
 
 // Write writes p, see write(2). A count below len(p) always comes with an error:
 // [ErrWouldBlock] if the rest would block. On a descriptor in blocking mode Write
@@ -176,25 +164,7 @@ func (f *FD) readNothing() (int, error) {
 // A write to a pipe or a socket whose other end is closed fails with EPIPE. The Go
 // runtime ignores the SIGPIPE that goes with it, also for descriptors 1 and 2. An
 // os.File with one of these numbers would end the program.
-func (f *FD) Write(p []byte) (int, error) {
-	life := f.d.Life()
-	n, err := f.d.Write(p)
-	if err != nil || n == len(p) {
-		return n, err
-	}
-	return writeRest(p, n, func(rest []byte) (int, error) { return f.d.WriteRest(rest, life) })
-}
-
-// writeRest writes what is left of p after n bytes.
-func writeRest(p []byte, n int, write func([]byte) (int, error)) (written int, err error) {
-	for written = n; n > 0 && written < len(p) && err == nil; written += n {
-		n, err = write(p[written:])
-	}
-	if written < len(p) && err == nil {
-		err = io.ErrShortWrite
-	}
-	return written, err
-}
+func (f *FD) Write(p []byte) (int, error) { return f.d.Write(p) }
 
 // ReadContext is [FD.Read], but if that would block it parks the goroutine until
 // there is something to read. If ctx ends first, it returns ctx's error. If f is
@@ -211,7 +181,7 @@ func writeRest(p []byte, n int, write func([]byte) (int, error)) (written int, e
 // waited on holds a second descriptor until Close, Release or Take.
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error) {
 	if len(p) == 0 && ctx != nil {
-		return f.readNothing()
+		return f.d.Read(nil)
 	}
 	life := f.d.Life()
 	return wait(ctx, f, reading, life, func(*side) (int, error) { return f.d.TryRead(p, life) })

@@ -87,9 +87,16 @@ func endOfFile(number int, dir direction, n, size int) error {
 	return io.EOF
 }
 
-// WriteRest is Write of what is left of p, in the life in which the call began.
-func (d *Descriptor) WriteRest(p []byte, life uint64) (int, error) {
-	return d.transfer(writing, p, life)
+// writeRest writes what is left of p after n bytes, in the life in which the call
+// began.
+func (d *Descriptor) writeRest(p []byte, n int, life uint64) (written int, err error) {
+	for written = n; n > 0 && written < len(p) && err == nil; written += n {
+		n, err = d.transfer(writing, p[written:], life)
+	}
+	if written < len(p) && err == nil {
+		err = io.ErrShortWrite
+	}
+	return written, err
 }
 
 // SetNonblock sets or clears O_NONBLOCK. Clearing it is a Share.

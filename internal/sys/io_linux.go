@@ -81,18 +81,19 @@ func (d *Descriptor) again(dir direction, p []byte, err error) (int, error) {
 	return 0, Error(dir.String(), err)
 }
 
-// Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
-// ErrWouldBlock for EAGAIN.
+// Write writes p, in pieces of at most 1 GiB. A count below len(p) comes with an
+// error: ErrWouldBlock for EAGAIN.
 func (d *Descriptor) Write(p []byte) (int, error) {
+	life := d.life.Load()
 	if d.Fast() && len(p) <= SmallIO {
 		r := biasedCall3(d, unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)))
-		if r >= 0 {
+		if r == len(p) {
 			return r, nil
 		}
-		return d.writeSlow(p, r)
+		return d.writeSlow(p, r, life)
 	}
 	if instrumented {
-		return d.transfer(writing, p, 0)
+		return d.writeSlow(p, notOwner, life)
 	}
 	number, err := d.Incref()
 	if err != nil {
@@ -100,21 +101,33 @@ func (d *Descriptor) Write(p []byte) (int, error) {
 	}
 	n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
 	d.Decref()
-	if errno == 0 {
+	if errno == 0 && int(n) == len(p) {
 		return int(n), nil
 	}
-	return d.again(writing, p, errno)
+	return d.writeSlow(p, result(n, errno), life)
 }
 
-// writeSlow continues after biasedCall3 returned r.
-func (d *Descriptor) writeSlow(p []byte, r int) (int, error) {
-	if r == notOwner {
+// result returns what the kernel did.
+func result(n uintptr, errno syscall.Errno) int {
+	if errno != 0 {
+		return -int(errno)
+	}
+	return int(n)
+}
+
+// writeSlow continues after a call that returned r, or notOwner.
+func (d *Descriptor) writeSlow(p []byte, r int, life uint64) (int, error) {
+	if r == notOwner && len(p) <= SmallIO {
 		r = d.fastCall3(unix.SYS_WRITE, unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p)), 0)
 	}
-	if n, err, made := d.settle(r, writing, len(p), 0); made {
+	n, err, made := d.settle(r, writing, len(p), life)
+	if !made {
+		n, err = d.transfer(writing, p, 0)
+	}
+	if err != nil || n == len(p) {
 		return n, err
 	}
-	return d.transfer(writing, p, 0)
+	return d.writeRest(p, n, life)
 }
 
 // ReadUint64 reads a number of 8 bytes, in the machine's byte order.

@@ -13,12 +13,27 @@ const fastCalls = false
 const pollName = "poll"
 
 // Read makes one read(2) of at most 1 GiB. It returns ErrWouldBlock for EAGAIN, and
-// io.EOF at end of file.
-func (d *Descriptor) Read(p []byte) (int, error) { return d.transfer(reading, p, 0) }
+// io.EOF at end of file. A read of no bytes makes no call.
+func (d *Descriptor) Read(p []byte) (int, error) {
+	if len(p) > 0 {
+		return d.transfer(reading, p, 0)
+	}
+	if d.Number() < 0 {
+		return 0, ErrClosed
+	}
+	return 0, nil
+}
 
-// Write makes one write(2) of at most 1 GiB, and may write less than p. It returns
-// ErrWouldBlock for EAGAIN.
-func (d *Descriptor) Write(p []byte) (int, error) { return d.transfer(writing, p, 0) }
+// Write writes p, in pieces of at most 1 GiB. A count below len(p) comes with an
+// error: ErrWouldBlock for EAGAIN.
+func (d *Descriptor) Write(p []byte) (int, error) {
+	life := d.Life()
+	n, err := d.transfer(writing, p, 0)
+	if err != nil || n == len(p) {
+		return n, err
+	}
+	return d.writeRest(p, n, life)
+}
 
 // TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
 // descriptor is in blocking mode. It belongs to a life.

@@ -20,7 +20,7 @@ func TestCallsOfAnotherLifeAreErrClosed(t *testing.T) {
 		"large TryWrite": func(d *Descriptor, life uint64) error { _, err := d.TryWrite(make([]byte, 8192), life); return err },
 		"TryReadUint64":  func(d *Descriptor, life uint64) error { _, err := d.TryReadUint64(life); return err },
 		"TryWriteUint64": func(d *Descriptor, life uint64) error { return d.TryWriteUint64(1, life) },
-		"WriteRest":      func(d *Descriptor, life uint64) error { _, err := d.WriteRest(eight, life); return err },
+		"writeRest":      func(d *Descriptor, life uint64) error { _, err := d.writeRest(eight, 4, life); return err },
 		"FastReadUint64": func(d *Descriptor, life uint64) error {
 			_, err, made := d.FastReadUint64(life)
 			if !made {
