@@ -66,7 +66,7 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 	case ctx == nil:
 		return v, sys.Invalid("fd: wait: context is nil")
 	}
-	if v, err = try(nil); !errors.Is(err, ErrWouldBlock) {
+	if v, err = try(nil); !wouldBlock(err) {
 		return v, err
 	}
 	s, err := f.acquire(ctx, how, life)
@@ -77,13 +77,17 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 			s = nil // ctx may panic
 			s, err = f.acquire(ctx, how, life)
 		} else if err == nil {
-			if v, err = try(s); !errors.Is(err, ErrWouldBlock) {
+			if v, err = try(s); !wouldBlock(err) {
 				return v, err
 			}
 			err = nil
 		}
 	}
 	return v, err
+}
+
+func wouldBlock(err error) bool {
+	return err == ErrWouldBlock || err != nil && errors.Is(err, ErrWouldBlock)
 }
 
 // How a goroutine waits. The lowest bit is an index of poller.sides.
@@ -130,6 +134,7 @@ type side struct {
 	asked    bool                           // poll(2) was asked since park
 	idle     int                            // parks in a row that did not wait
 	reads    bool                           // readingUint64
+	tried    bool                           // the callback's read would block
 	value    uint64                         // of the callback's read
 	err      error                          // of the callback's read; ErrWouldBlock if none
 }
@@ -257,9 +262,7 @@ func (f *FD) acquire(ctx context.Context, how int, life uint64) (*side, error) {
 			s.forget()
 			s.done = done
 		}
-		if s.idle, s.reads = 0, how == readingUint64; s.reads {
-			s.parked.Store(false)
-		}
+		s.idle, s.reads, s.tried = 0, how == readingUint64, false
 		if s.edges {
 			s.signal() // the holder before may have left something
 		}

@@ -86,7 +86,9 @@ func (s *side) readUint64() (made bool) {
 	}
 	s.idle = 0
 	if s.err == ErrWouldBlock {
-		s.parked.Store(true)
+		s.tried = true
+	} else if parked := s.tried; parked != s.parked.Load() {
+		s.parked.Store(parked)
 	}
 	return true
 }
