@@ -42,7 +42,7 @@ The processors in the table but amd64 and 386 order memory weakly; an emulator o
 QEMU runs each thread of the program, or each processor of the machine, as a thread of the host, so calls do interleave as they would on several
 processors, interrupted anywhere: a protocol that is wrong in its steps is found. But the host does not reorder stores with stores or loads
 with loads, and where the emulated processor orders more than the host, QEMU adds barriers. What remains is what the host itself does,
-a load that overtakes an earlier store. That is the order that the owner's lane needs membarrier(2) for, so leaving that out is
+a load that overtakes an earlier store. That is the order that the biased count needs membarrier(2) for, so leaving that out is
 found here too. A missing acquire or release in the assembly of arm64, riscv64 or loong64 would not be found. For those stands the model in
 [proof/](../proof), which reorders all that a weak processor may; the tests here show that the assembly does the steps
 of the model, on the real ABI. None of it has run on such hardware.

@@ -214,7 +214,7 @@ func TestReport(t *testing.T) {
 
 	table := string(platforms(some))
 	assert.Contains(t, table, "| linux/amd64 | tests executed on the processor, Linux 6.18 and in virtual machines with Linux 5.10 |")
-	assert.Contains(t, table, "| linux/arm | no run without a failure; no assembly, so no owner's lane, and `signalfd.New` captures nothing; tests failed: arm, user mode |")
+	assert.Contains(t, table, "| linux/arm | no run without a failure; no assembly, so no biased count, and `signalfd.New` captures nothing; tests failed: arm, user mode |")
 }
 
 func TestPicture(t *testing.T) {

@@ -51,7 +51,7 @@ func platforms(results []result) []byte {
 			text = "no run without a failure"
 		}
 		if slices.Contains(fallback, p) {
-			text += "; no assembly, so no owner's lane, and `signalfd.New` captures nothing"
+			text += "; no assembly, so no biased count, and `signalfd.New` captures nothing"
 		}
 		if len(problems) > 0 {
 			text += "; tests failed: " + strings.Join(problems, ", ")

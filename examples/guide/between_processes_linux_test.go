@@ -87,7 +87,7 @@ func TestReady(t *testing.T) {
 
 // send sends a descriptor over a Unix socket, with a byte to carry it.
 func send(c *net.UnixConn, f *fd.FD) error {
-	file, err := f.File("") // not f's own number: f is told that others have it
+	file, err := f.File("") // not f's own number: File ends the fast path of f
 	if err != nil {
 		return err
 	}
@@ -108,15 +108,16 @@ func receive(c *net.UnixConn) (*fd.FD, error) {
 	for _, message := range messages {
 		numbers, _ := unix.ParseUnixRights(&message)
 		for _, number := range numbers {
-			f := fd.New(number)
-			defer f.Close()
-			received = append(received, f)
+			received = append(received, fd.New(number)) // not NewNonblock: the sender shares it
 		}
 	}
 	if err != nil || len(received) != 1 || flags&unix.MSG_CTRUNC != 0 {
+		for _, f := range received {
+			_ = f.Close()
+		}
 		return nil, errors.New("not one descriptor")
 	}
-	return received[0].Dup() // which does not rely on O_NONBLOCK: the sender can clear it
+	return received[0], nil
 }
 
 // socketpair returns the two ends of a Unix socket.
@@ -176,7 +177,7 @@ func TestReceiveRefuses(t *testing.T) {
 	}
 }
 
-// table receives a file that nobody can change, and maps it.
+// table receives a file that cannot change, and maps it.
 func table(c *net.UnixConn) (*memfd.Mapping, error) {
 	m, err := memfd.ReceiveFrom(c, memfd.SealWrite|memfd.SealShrink|memfd.SealGrow)
 	if err != nil {

@@ -262,7 +262,7 @@ func what(err error) string {
 		return "done"
 	case err == fd.ErrWouldBlock: // was unix.EAGAIN
 		return "later"
-	case errors.Is(err, fd.ErrClosed): // was unix.EBADF, or a stranger's descriptor
+	case errors.Is(err, fd.ErrClosed): // was unix.EBADF, or another file
 		return "over"
 	case errors.Is(err, os.ErrProcessDone): // was unix.ESRCH
 		return "has ended"
