@@ -49,7 +49,7 @@ var holders = map[string]func(first, second int) error{
 		_, err = unix.Splice(pair[0], nil, pipe, nil, 1, 0)
 		return err
 	},
-	"splice out of the pipe": func(pipe, _ int) error {
+	splicer: func(pipe, _ int) error {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 		if err != nil {
 			return err
@@ -102,7 +102,10 @@ var holders = map[string]func(first, second int) error{
 	},
 }
 
-const modeTaker = "take the mode away"
+const (
+	splicer   = "splice out of the pipe"
+	modeTaker = "take the mode away"
+)
 
 // giveBack ends what modeTaker did, and the two reads that wait.
 func giveBack(from, peer int) {
@@ -269,7 +272,10 @@ func othersRun(t *testing.T, c stuckCall) {
 			}
 			switch end.status {
 			case heldNothing:
-				t.Skip("the child cannot hold the lock: ", end.text)
+				if c.holder == splicer && end.text == "<nil>" {
+					t.Skip("since Linux 6.5: splice(2) to a full socket keeps the pipe's lock")
+				}
+				t.Skip("needs a child that holds the lock: ", end.text)
 			case heldTooLong:
 				t.Fatalf("%s: the child gave the lock back by itself after %v", after, heldAtMost)
 			}
@@ -360,7 +366,7 @@ func TestOthersRunWhilePeerHoldsPipe(t *testing.T) {
 				})
 			}
 		}
-		for _, holder := range []string{"splice out of the pipe", "read from the pipe into slow memory"} {
+		for _, holder := range []string{splicer, "read from the pipe into slow memory"} {
 			for name, call := range stuckWrites {
 				t.Run(kind+"/"+holder+"/"+name, func(t *testing.T) {
 					r, w := modeEnds(t, named)

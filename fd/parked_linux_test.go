@@ -57,7 +57,9 @@ func parked(t testing.TB, waiters, inPoller int) {
 			if !bytes.Contains(stack, []byte("fd_test.waiter(")) {
 				continue
 			}
-			if state[:7] != "running" && state[:7] != "runnabl" && state[:7] != "syscall" {
+			// Other states, as "preempted" or "GC assist wait", also stop a goroutine that
+			// has not begun to wait.
+			if state[:7] == "IO wait" || state[:6] == "select" {
 				asleep++
 			}
 		}

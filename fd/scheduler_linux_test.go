@@ -60,7 +60,7 @@ func TestChildModeTakenAway(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
 	}
-	for range 200 {
+	for range repeat(200) {
 		r, w := pipe(t, true)
 		ended := make(chan struct{})
 		for range 3 {

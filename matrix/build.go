@@ -23,7 +23,7 @@ func binary(pkg string) string {
 }
 
 // What looks at the source tree or builds programs has no place elsewhere.
-const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestSecurityTests)$"
+const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests)$"
 
 // probe is the job that asks the kernel without the library.
 const probe = "probe"

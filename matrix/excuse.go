@@ -28,7 +28,7 @@ var excuses = []excuse{
 	{user, nil, reason(`memfd_secret: function not implemented`), "memfd_secret(2)", "QEMU has no memfd_secret(2)"},
 	{user, nil, reason(`since Linux 6\.1[35]: unsupported`), "PIDFD_GET_INFO", "QEMU does not know the ioctl(2) PIDFD_GET_INFO"},
 	{user, nil, reason(`since Linux 6\.11: ioctl`), "PIDFD_GET_PID_NAMESPACE", "QEMU does not know the ioctl(2) calls for namespaces"},
-	{user, nil, reason(`makes no PID namespaces|takes root, and no emulator|neither users nor namespaces`), "clone(2), CLONE_NEWPID", "QEMU refuses to clone(2) into new namespaces"},
+	{user, nil, reason(`makes no (PID )?namespaces|has no network namespace|takes root, and no emulator|neither users nor namespaces`), "clone(2), CLONE_NEWPID", "QEMU refuses to clone(2) into new namespaces"},
 	{user, nil, reason(`does not number signals`), "real-time signal by pidfd_send_signal(2), with its siginfo", "QEMU translates the signal's number, but not the siginfo that has it too"},
 	{user, nil, reason(`process handle unavailable`), "os.Process.WithHandle", "package os finds no pidfds that work under QEMU"},
 	{user, nil, reason(`keeps the descriptors that do not fit`), "recvmsg(2) closes what does not fit", "QEMU receives into a buffer of its own, and leaks the descriptors that do not fit into the program's"},
@@ -38,6 +38,11 @@ var excuses = []excuse{
 	{user, []string{"s390x"}, reason(`in the kernel's byte order`), "", "QEMU turns the bytes of system calls' arguments round, but not those that a file of the kernel's is read and written with"},
 	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
 	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
+	{user, nil, reason(`userfaultfd: function not implemented`), "userfaultfd(2)", "QEMU has no userfaultfd(2)"},
+	{user, nil, reason(`needs io_setup\(2\): function not implemented`), "io_setup(2)", "QEMU has no io_setup(2)"},
+	{user, nil, reason(`needs SO_TIMESTAMPING`), "SO_TIMESTAMPING", "QEMU does not know that option of setsockopt(2)"},
+	{user, nil, reason(`needs SO_ZEROCOPY`), "SO_ZEROCOPY", "QEMU does not know that option of setsockopt(2)"},
+	{system, nil, reason(`no network device that can be added`), "", "its devices are modules of that kernel, and none is loaded"},
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
 	{system, nil, reason(`no FUSE to be had|needs FUSE: `), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
@@ -51,6 +56,8 @@ var portable = []excuse{
 // flaws are wrong answers of machines that make tests fail. The reasons are those
 // tests: a value of theirs may be wrong in any of many ways.
 var flaws = []excuse{
+	{user, nil, reason(`^timerfd: TestReadAfterClockWasSetBack(/Read/blocking)?$`), "",
+		"QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes, as it does when the clock was set back"},
 	{user, []string{"s390x"}, reason(`^(internal/sys|fd): TestReadUint64`), "preadv2(2) of an eventfd gives its value", turned},
 	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|TestConcurrentCallsAndClose|FuzzModel|TestDescription|TestDup|Test(Wait|Read)?AcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors|TestDescriptorLimit)`),
 		"a duplicate of an eventfd gives its value", turned},

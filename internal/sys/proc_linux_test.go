@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -295,7 +294,7 @@ func TestChildProcOfInnerNamespace(t *testing.T) {
 	}
 	systest.Mount(t, "none", t.TempDir(), "tmpfs", 0)
 	number := counterNumber(t)
-	mount := exec.Command("mount", "-t", "proc", "proc", "/proc")
+	mount := systest.Child(t, "TestChildMountsProc")
 	mount.SysProcAttr = &syscall.SysProcAttr{Cloneflags: unix.CLONE_NEWPID}
 	if out, err := mount.CombinedOutput(); err != nil {
 		t.Skipf("mounting the procfs of another PID namespace: %v: %s", err, out)
@@ -309,6 +308,12 @@ func TestChildProcOfInnerNamespace(t *testing.T) {
 		assert.ErrorContains(t, err, "PID namespace that does not show this process", name)
 	}
 	assert.ErrorIs(t, second(sys.Object(unopened)), unix.EBADF)
+}
+
+func TestChildMountsProc(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		require.NoError(t, unix.Mount("proc", "/proc", "proc", 0, ""))
+	}
 }
 
 // The /proc of the namespace around the caller's has the caller's descriptors, and

@@ -105,6 +105,18 @@ var questions = []struct {
 		_, err = unix.Preadv2(fd, [][]byte{make([]byte, 8)}, -1, unix.RWF_NOWAIT)
 		return err
 	}},
+	{"preadv2(2), RWF_NOWAIT on a pipe", func() error {
+		var ends [2]int
+		if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+			return err
+		}
+		defer unix.Close(ends[0])
+		defer unix.Close(ends[1])
+		if _, err := unix.Preadv2(ends[0], [][]byte{make([]byte, 1)}, -1, unix.RWF_NOWAIT); err != unix.EAGAIN {
+			return err
+		}
+		return nil
+	}},
 	{"preadv2(2) of an eventfd gives its value", func() error {
 		return readOne(func(fd int, p []byte) error {
 			_, err := unix.Preadv2(fd, [][]byte{p}, -1, 0)
@@ -142,12 +154,22 @@ var questions = []struct {
 		ticks := uint64(1)
 		return ioctl(fd, request(false, true, 'T', 0, 8), uintptr(unsafe.Pointer(&ticks)))
 	}},
+	{"io_setup(2)", func() error {
+		var context uintptr
+		if err := call(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&context))); err != nil {
+			return err
+		}
+		return call(unix.SYS_IO_DESTROY, context)
+	}},
+	{"SO_TIMESTAMPING", func() error { return setOption(unix.SO_TIMESTAMPING, unix.SOF_TIMESTAMPING_SOFTWARE) }},
+	{"SO_ZEROCOPY", func() error { return setOption(unix.SO_ZEROCOPY, 1) }},
 	{"the clock can be set", func() error {
 		_, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &unix.Timex{Modes: unix.ADJ_SETOFFSET})
 		return err
 	}},
 	// What these say of a bad argument tells whether they are there.
 	{"clone3(2)", func() error { return there(unix.EINVAL, unix.SYS_CLONE3, 0, 0) }},
+	{"userfaultfd(2)", func() error { return there(unix.EINVAL, unix.SYS_USERFAULTFD, ^uintptr(0)) }},
 	{"process_madvise(2)", func() error { return there(unix.EBADF, processMadvise, ^uintptr(0), 0, 0, unix.MADV_COLD, 0) }},
 	{"process_mrelease(2)", func() error { return there(unix.EBADF, processMrelease, ^uintptr(0), 0) }},
 	{"seccomp(2)", func() error {
@@ -235,6 +257,16 @@ func there(want unix.Errno, number uintptr, args ...uintptr) error {
 	default:
 		return err
 	}
+}
+
+// setOption sets an option of a TCP socket.
+func setOption(option, value int) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return unix.SetsockoptInt(fd, unix.SOL_SOCKET, option, value)
 }
 
 func onSelf(flags int, do func(pidfd int) error) error {

@@ -41,7 +41,7 @@ func Overflow(t testing.TB, number int) {
 	defer file.Close()
 	var queue uintptr
 	if _, _, errno := unix.Syscall(unix.SYS_IO_SETUP, 1, uintptr(unsafe.Pointer(&queue)), 0); errno != 0 {
-		t.Skip("io_setup: ", errno)
+		t.Skipf("needs io_setup(2): %v", errno)
 	}
 	var b [1]byte
 	r := &request{

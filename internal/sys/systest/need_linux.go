@@ -15,7 +15,7 @@ import (
 // refusals are the errors of a machine that does not allow something or lacks it. The
 // reason may be permissions, a seccomp(2) filter, or a missing program or device.
 var refusals = []error{
-	unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.ENOSPC, unix.EROFS,
+	unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EOPNOTSUPP, unix.ENOENT, unix.ENODEV, unix.ENXIO, unix.ENOSPC, unix.EROFS, unix.ENOPROTOOPT,
 	exec.ErrNotFound,
 }
 
