@@ -176,7 +176,7 @@ func stray(limit time.Duration) error {
 		go func() {
 			defer close(ended)
 			for i := 0; e.Signal(1) == nil; i++ {
-				if i == 40 { // it has the lane by now, if there is one
+				if i == 40 { // it is the owner by now, if there is a bias
 					close(started)
 				}
 			}

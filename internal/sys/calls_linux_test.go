@@ -55,7 +55,7 @@ func TestTimerfdCalls(t *testing.T) {
 	number, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK)
 	g := owned(t, number, err)
 	spec := Itimerspec{Value: Timespec{Sec: 1 << 33}, Interval: Timespec{Nsec: 5}} // past 2038
-	for range 100 {                                                                // in both lanes
+	for range 100 {                                                                // by both counts
 		require.NoError(t, g.TimerfdSettime(0, &spec))
 	}
 	var got Itimerspec
@@ -77,7 +77,7 @@ func TestPidfdCalls(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	number, err := unix.PidfdOpen(cmd.Process.Pid, 0)
 	g := owned(t, number, err)
-	for range 100 { // in both lanes
+	for range 100 { // by both counts
 		require.NoError(t, g.PidfdSendSignal(0))
 	}
 	names(t, g.PidfdSendSignal(1<<10), "pidfd_send_signal", unix.EINVAL)

@@ -6,11 +6,11 @@ const instrumented = false
 
 func instrumentedIO(int, direction, []byte) (int, error) { panic("not an instrumented build") }
 
-// RacePublish tells the race detector that a read from a descriptor after this
-// sees what the caller did before. Calls other than write(2) that make a
-// descriptor readable need it.
+// RacePublish tells the race detector that a later read from a descriptor sees the
+// caller's memory accesses until now. A call other than write(2) that makes a
+// descriptor readable needs it.
 func RacePublish() {}
 
-// RaceAcquire tells the race detector that the caller sees what was published
-// before. Calls other than read(2) that get something from a descriptor need it.
+// RaceAcquire tells the race detector that the caller sees all that was published
+// before. A call other than read(2) that gets data from a descriptor needs it.
 func RaceAcquire() {}

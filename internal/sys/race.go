@@ -8,17 +8,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The detectors do not see what passes through the kernel. Packages syscall (under
-// os.File) and golang.org/x/sys/unix each tell the race detector of their own
-// reads and writes, through one variable each: a write releases it, a read that
-// succeeds acquires it. In race builds our reads and writes do both, so a program
-// may use any of the three at the other end. Package syscall also tells the memory
-// and address sanitizers.
+// The detectors do not see data that passes through the kernel. Packages syscall
+// (under os.File) and golang.org/x/sys/unix each annotate a variable of their own for
+// the race detector: a write releases it, and a read that succeeds acquires it. In
+// race builds the reads and writes of this package do both, so a program may use any
+// of the three at the other end. Package syscall also tells the memory and address
+// sanitizers.
 
 const instrumented = true
 
-// instrumentedIO is a read or write that tells the detectors of the buffer, and of
-// what the other end of the descriptor published.
+// instrumentedIO is a read or write that tells the detectors of the buffer, and of the
+// data that the other end of the descriptor published.
 func instrumentedIO(number int, dir direction, p []byte) (n int, err error) {
 	if dir == writing {
 		RacePublish()
@@ -29,17 +29,17 @@ func instrumentedIO(number int, dir direction, p []byte) (n int, err error) {
 	return n, err
 }
 
-// RacePublish tells the race detector that a read from a descriptor after this
-// sees what the caller did before. Calls other than write(2) that make a
-// descriptor readable need it.
+// RacePublish tells the race detector that a later read from a descriptor sees the
+// caller's memory accesses until now. A call other than write(2) that makes a
+// descriptor readable needs it.
 func RacePublish() {
 	// Both release before they find that there is no such descriptor.
 	_, _ = syscall.Write(-1, nil)
 	_, _ = unix.Write(-1, nil)
 }
 
-// RaceAcquire tells the race detector that the caller sees what was published
-// before. Calls other than read(2) that get something from a descriptor need it.
+// RaceAcquire tells the race detector that the caller sees all that was published
+// before. A call other than read(2) that gets data from a descriptor needs it.
 func RaceAcquire() {
 	_, _ = syscall.Read(null, nullBuf[:])
 	_, _ = unix.Readv(null, nil)
