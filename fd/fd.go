@@ -256,12 +256,18 @@ func (f *FD) Dup() (*FD, error) {
 
 // dup duplicates the number for a use that f cannot see.
 func (f *FD) dup() (int, error) {
+	life := f.d.Life()
 	number, err := f.fcntl(unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return -1, err
 	}
 	// Before this returns, nothing else has the duplicate.
-	if err := f.d.Share(); err != nil {
+	if err := f.d.ShareBy(func(int) error {
+		if f.d.Life() != life {
+			return ErrClosed
+		}
+		return nil
+	}); err != nil {
 		_ = unix.Close(number)
 		return -1, err
 	}

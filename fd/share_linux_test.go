@@ -57,3 +57,36 @@ func TestCloseRacesWithDupBesideParkedRead(t *testing.T) {
 		}
 	}
 }
+
+// A reader that is parked on an eventfd gets another poller when a writer finds that
+// readiness says too little. It does not return what it has not read.
+func TestParkedReadMovesWithPoller(t *testing.T) {
+	for range 20 {
+		number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+		require.NoError(t, err)
+		f := fd.NewNonblock(number)
+		type result struct {
+			v   uint64
+			err error
+		}
+		read := make(chan result, 1)
+		go func() {
+			v, err := f.ReadUint64Context(background)
+			read <- result{v, err}
+		}()
+		time.Sleep(tick)
+		wrote := make(chan error, 1)
+		tries := 0
+		go func() {
+			_, err := fd.WaitWrite(background, f, func() (int, error) { tries++; return 0, fd.ErrWouldBlock })
+			wrote <- err
+		}()
+		time.Sleep(10 * tick)
+		assert.Empty(t, read, "nothing was written")
+		require.NoError(t, f.Internal().WriteUint64(7))
+		assert.Equal(t, result{7, nil}, <-read)
+		closes(t, f)
+		assert.Equal(t, fd.ErrClosed, <-wrote)
+		assert.Greater(t, tries, 3)
+	}
+}

@@ -54,10 +54,12 @@ func (d *Descriptor) promote() {
 	case calls <= callsToBecome || b == evicting:
 	case !registered.Load():
 		registering.Do(register)
-	case b == nil:
-		d.bias.CompareAndSwap(nil, &bias{owner: self})
-	case calls > callsToEvict && b.owner != self && d.revoke(b, &bias{owner: self}):
+	case b == nil && d.bias.CompareAndSwap(nil, &bias{owner: self}),
+		b != nil && calls > callsToEvict && b.owner != self && d.revoke(b, &bias{owner: self}):
 		d.calls = 0
+		if d.state.Load()&(closing|stopped) != 0 {
+			d.evict() // a bias does not outlive the life of d
+		}
 	}
 }
 

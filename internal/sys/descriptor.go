@@ -87,8 +87,7 @@ func (d *Descriptor) update(mask, want, add uint64) bool {
 	}
 }
 
-// Init gives the closed Descriptor d a number to own. It returns false, and
-// changes nothing, if d is not closed or number cannot be a descriptor.
+// Init gives d a number. It returns false if d is open or number is no descriptor.
 func (d *Descriptor) Init(number int, mode Mode) bool {
 	if number < 0 || number > 1<<31-1 || !d.Reserve() {
 		return false
@@ -118,8 +117,7 @@ func (d *Descriptor) fill(w uint64) {
 // Life changes whenever d gets a number. A call of several steps belongs to one life.
 func (d *Descriptor) Life() uint64 { return d.life.Load() }
 
-// Number returns the number, or -1 once closed, even if references still keep it
-// open. The number is not protected: Incref and Pin return one that is.
+// Number returns the number, or -1 once closed. Incref and Pin keep it open.
 func (d *Descriptor) Number() int {
 	if w := d.state.Load(); w&(open|closing) == open {
 		return number(w)
@@ -174,8 +172,7 @@ func (d *Descriptor) StartClose() bool {
 	return true
 }
 
-// FinishClose closes the number. If a call in flight holds a reference, that
-// call closes the number instead, and the error of close(2) is lost.
+// FinishClose closes the number, unless a call in flight closes it later.
 func (d *Descriptor) FinishClose() error { return d.closeLast(d.state.Add(minusReference)) }
 
 // closeLast closes the number if w, which a decref left behind, has no reference.
@@ -199,18 +196,20 @@ func (d *Descriptor) closeLast(w uint64) error {
 // closed for all callers, and FinishRelease must follow.
 func (d *Descriptor) StartRelease(own int) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	number, err := d.Incref() // d is not stopped, because mu is held
 	if err != nil {
+		d.mu.Unlock()
 		return err
 	}
 	// After drain, a new reference belongs to a call that has seen stopped.
 	if d.stop() && d.drain(1+int64(own), false, releaseWait) && d.update(closing, 0, 1<<64-stopped+closing) {
 		d.pins.Add(-int64(own))
+		d.mu.Unlock()
 		return nil
 	}
 	was := d.state.And(^uint64(stopped))
-	d.Decref()
+	d.mu.Unlock()
+	d.Decref() // without mu, because it may close the number
 	if was&closing != 0 {
 		return ErrClosed
 	}
@@ -255,12 +254,13 @@ func (d *Descriptor) Share() error { return d.ShareBy(func(int) error { return n
 // is in flight. If the change fails, calls stay fast.
 func (d *Descriptor) ShareBy(change func(number int) error) error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
 	number, err := d.Incref()
 	if err != nil {
+		d.mu.Unlock()
 		return err
 	}
-	defer d.Decref()
+	defer d.Decref() // without mu, because it may close the number
+	defer d.mu.Unlock()
 	if !d.Fast() {
 		return change(number)
 	}
@@ -304,8 +304,7 @@ func (d *Descriptor) drain(n int64, pins bool, limit time.Duration) bool {
 	}
 }
 
-// backoff waits for a call in flight that does not block. It does not yield, because
-// Gosched returns only after every runnable goroutine has had its turn.
+// backoff waits for a call in flight. Gosched would run every other goroutine first.
 func backoff(try int) {
 	if try >= 20 {
 		time.Sleep(50 * time.Microsecond)

@@ -238,6 +238,8 @@ func (d *Descriptor) FastReadUint64(life uint64) (v uint64, err error, made bool
 		return v, nil, true
 	case -int(unix.EAGAIN):
 		return 0, ErrWouldBlock, true
+	case 0:
+		return 0, nil, false // to find out what that means takes a reference, which waits for Share
 	}
 	n, err, made := d.settle(r, reading, 8, life)
 	if made {
