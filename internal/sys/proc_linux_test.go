@@ -136,6 +136,7 @@ func TestKindOfLongPath(t *testing.T) {
 
 // A thread may have a descriptor table of its own, where a number is another object.
 func TestObjectInThreadWithOwnDescriptors(t *testing.T) {
+	systest.NeedCall(t, "unshare", unix.SYS_UNSHARE)
 	// If the thread is the first one, the table stays that of /proc/self.
 	out, err := systest.Child(t, "TestChildObjectInThreadWithOwnDescriptors").CombinedOutput()
 	assert.NoError(t, err, "%s", out)
