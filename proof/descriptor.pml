@@ -523,8 +523,8 @@ inline share(d) {
 		:: else
 		fi
 	fi;
-	decref(d);
 	unlock(d);
+	decref(d);                /* without mu, because it may close the number */
 	w = 0; done = false
 }
 
@@ -595,11 +595,11 @@ inline startRelease(d, own) {
 		only(STOP_UNCOUNTED, locked(state[d] = state[d] + REFERENCE))
 	:: else
 	fi;
+	unlock(d);
 	if
 	:: done
 	:: else -> decref(d); waits[me] = false
 	fi;
-	unlock(d);
 	w = 0
 }
 
