@@ -15,13 +15,14 @@ func Overflow(t testing.TB, number int) {
 	t.Helper()
 	// The struct iocb of linux/aio_abi.h.
 	type request struct {
-		data                  uint64
-		key, rwFlags          uint32
-		opcode                uint16 // 0 is IOCB_CMD_PREAD
-		priority              int16
-		file                  uint32
-		buffer, size, at, res uint64
-		flags, eventfd        uint32
+		_              uint64    // aio_data
+		_, _           uint32    // aio_key, aio_rw_flags
+		_              uint16    // aio_lio_opcode: 0 is IOCB_CMD_PREAD
+		_              int16     // aio_reqprio
+		file           uint32    // aio_fildes
+		buffer, size   uint64    // aio_buf, aio_nbytes
+		_              [2]uint64 // aio_offset, aio_reserved2
+		flags, eventfd uint32    // aio_flags, aio_resfd
 	}
 	const signal = 1 // IOCB_FLAG_RESFD
 	full := uint64(1<<64 - 2)
