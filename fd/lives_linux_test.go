@@ -201,7 +201,9 @@ func oldLifeRound(t *testing.T, c oldCall, newFD func(number int) *fd.FD) {
 		}
 		taken <- err
 	}()
-	require.True(t, inFunction(inDrain))
+	for !isInFunction(inDrain) && len(taken) == 0 { // a slow machine may miss it
+		runtime.Gosched()
+	}
 	require.NoError(t, c.wake(peer))
 	for range 3 {
 		runtime.Gosched() // the wait begins its next try, and finds the Take

@@ -86,11 +86,15 @@ func fastWriter(t testing.TB, size int) tried {
 // false if that takes too long.
 func inFunction(name string) bool {
 	for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
-		if bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(name)) {
+		if isInFunction(name) {
 			return true
 		}
 	}
 	return false
+}
+
+func isInFunction(name string) bool {
+	return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte(name))
 }
 
 const (
