@@ -19,7 +19,7 @@ func newEventFd() (*eventFd, error) {
 		return nil, err
 	}
 	efd := &eventFd{counter, counter.Fd()}
-	// A poller that was dropped without Close had its eventfds closed all the same,
+	// A poller that was dropped without Close had its eventfds closed,
 	// by the finalizer of an os.File.
 	runtime.AddCleanup(efd, func(counter *eventfd.EventFD) { _ = counter.Close() }, counter)
 	return efd, nil

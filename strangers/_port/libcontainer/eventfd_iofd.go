@@ -8,5 +8,5 @@ import (
 
 func newEventFD() (*eventfd.EventFD, error) { return eventfd.New(0) }
 
-// await waits for the kernel, or whoever else has the number, to add to e.
+// await waits for the kernel to add to e.
 func await(e *eventfd.EventFD) (uint64, error) { return e.WaitContext(context.Background()) }

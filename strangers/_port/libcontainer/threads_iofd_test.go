@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Whoever waits for memory to run out should not keep a thread for it.
+// A wait for memory to run out should not keep a thread.
 func TestNotifyKeepsNoThread(t *testing.T) {
 	const waiters = 50
 	dir := t.TempDir()

@@ -7,7 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A poller that has ended is triggered once more, when somebody else has got the
+// A poller that has ended is triggered once more, after another file has got the
 // number of its eventfd.
 func TestTriggerAfterClose(t *testing.T) {
 	file, err := os.CreateTemp(t.TempDir(), "")

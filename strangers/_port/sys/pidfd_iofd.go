@@ -21,7 +21,7 @@ func checkPidFD() error {
 	if err := self.SendSignal(0); err != nil {
 		return err
 	}
-	// Nobody is his own child.
+	// A process is not its own child.
 	if _, err := self.Wait(); !errors.Is(err, unix.ECHILD) {
 		return fmt.Errorf("waitid with P_PIDFD: %v, not ECHILD", err)
 	}
