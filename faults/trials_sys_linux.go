@@ -294,7 +294,9 @@ func writeTrial(call, op string, number uintptr, open opener) trial {
 		prepare: func(s *scene) func() error {
 			r, w := open(s, unix.O_NONBLOCK)
 			s.on(w.Fd())
-			ctx := soon(s)
+			// Longer than soon: the reader has much to read, on a busy machine too.
+			ctx, cancel := context.WithTimeout(context.Background(), patience/4)
+			s.later(cancel)
 			written := 0
 			read := make(chan int, 1)
 			go func() {
