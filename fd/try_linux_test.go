@@ -630,6 +630,11 @@ var objectSituations = func() []situation {
 	const full = 1<<64 - 2
 	overflowed := func(t *testing.T) int {
 		n := event(0)(t)
+		defer func() {
+			if t.Skipped() {
+				_ = unix.Close(n)
+			}
+		}()
 		systest.Overflow(t, n)
 		return n
 	}
