@@ -2,6 +2,8 @@ package timerfd_test
 
 import (
 	"context"
+	"errors"
+	"os"
 	"testing"
 	"time"
 
@@ -81,13 +83,16 @@ func TestReadAfterClockWasSetBack(t *testing.T) {
 							require.NoError(t, err)
 						}
 					}
-					back := time.Now().Round(0).Sub(due) + 20*time.Millisecond
+					back := time.Now().Round(0).Sub(due) + 200*time.Millisecond
 					stepClockBy(t, -back)
 					n, err := read(tm)
 					early := time.Now().Round(0).Before(due)
 					stepClockBy(t, back)
 					if !early {
 						t.Skip("the machine is too slow, or something else sets its clock")
+					}
+					if errors.Is(err, unix.EINVAL) && os.Getenv("MATRIX_EMU") != "" {
+						t.Skip("the emulator does not return 0 bytes")
 					}
 					want := fd.ErrWouldBlock
 					if what == "ReadContext" {
