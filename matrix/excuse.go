@@ -28,7 +28,7 @@ var excuses = []excuse{
 	{user, nil, reason(`memfd_secret: function not implemented`), "memfd_secret(2)", "QEMU has no memfd_secret(2)"},
 	{user, nil, reason(`since Linux 6\.1[35]: unsupported`), "PIDFD_GET_INFO", "QEMU does not know the ioctl(2) PIDFD_GET_INFO"},
 	{user, nil, reason(`since Linux 6\.11: ioctl`), "PIDFD_GET_PID_NAMESPACE", "QEMU does not know the ioctl(2) calls for namespaces"},
-	{user, nil, reason(`makes no (PID )?namespaces|has no network namespace|takes root, and no emulator|neither users nor namespaces`), "clone(2), CLONE_NEWPID", "QEMU refuses to clone(2) into new namespaces"},
+	{user, nil, reason(`makes no (PID )?namespaces|needs namespaces|takes root, and no emulator|neither users nor namespaces`), "clone(2), CLONE_NEWPID", "QEMU refuses to clone(2) into new namespaces"},
 	{user, nil, reason(`does not number signals`), "real-time signal by pidfd_send_signal(2), with its siginfo", "QEMU translates the signal's number, but not the siginfo that has it too"},
 	{user, nil, reason(`process handle unavailable`), "os.Process.WithHandle", "package os finds no pidfds that work under QEMU"},
 	{user, nil, reason(`keeps the descriptors that do not fit`), "recvmsg(2) closes what does not fit", "QEMU receives into a buffer of its own, and leaks the descriptors that do not fit into the program's"},
