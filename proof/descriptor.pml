@@ -514,7 +514,7 @@ inline share(d) {
 	done = fast(w);
 	add(d);                   /* not stopped: mu is held */
 	if
-	:: !open(w)
+	:: !open(w) -> refused = true
 	:: open(w) && !(fast(w) && done) -> change(number(w))
 	:: open(w) && fast(w) && done ->
 		stop(d);
@@ -571,7 +571,7 @@ inline startRelease(d, own) {
 	done = false;
 	if
 	:: open(w) -> stop(d)
-	:: else
+	:: else    -> refused = true
 	fi;
 	if
 	:: done ->
