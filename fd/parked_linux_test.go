@@ -3,6 +3,7 @@ package fd_test
 import (
 	"bytes"
 	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +60,7 @@ func parked(t testing.TB, waiters, inPoller int) {
 			}
 			// Other states, as "preempted" or "GC assist wait", also stop a goroutine that
 			// has not begun to wait.
-			if state[:7] == "IO wait" || state[:6] == "select" {
+			if state[:7] == "IO wait" || state[:6] == "select" || strings.HasPrefix(state, "sync.Mutex.Lock") {
 				asleep++
 			}
 		}

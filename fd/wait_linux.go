@@ -29,8 +29,11 @@ func epollInstance(number int) (int, error) {
 
 // collectEdge takes an edge from the epoll instance, and reports whether s has one.
 func (s *side) collectEdge(instance int) bool {
-	var events [1]unix.EpollEvent
-	if n, _ := unix.EpollWait(instance, events[:], 0); n > 0 {
+	var events [1]unix.EpollEvent // all bits if it cannot be asked: rather a try too many
+	if n, err := unix.EpollWait(instance, events[:], 0); n > 0 || err != nil {
+		if err != nil {
+			events[0].Events = unix.EPOLLIN | unix.EPOLLOUT
+		}
 		if events[0].Events&^unix.EPOLLOUT != 0 {
 			s.sides[reading].signal()
 		}
