@@ -11,7 +11,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A badContext is a context of the caller's own, whose methods do what they must not.
+// A badContext is a context of the caller, whose methods break the rules of contexts.
 type badContext struct {
 	context.Context
 	done     <-chan struct{}

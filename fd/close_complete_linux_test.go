@@ -231,8 +231,8 @@ var objects = map[string]func(t testing.TB) object{
 	},
 }
 
-// ends are the ways in which an FD ends and the object is to be closed. None of
-// them may fail while all waiters are parked.
+// ends are the ways in which an FD ends and the object has to be closed. None of them
+// may fail while all waiters are parked.
 var ends = map[string]func(f *fd.FD) error{
 	"Close": (*fd.FD).Close,
 	"Release": func(f *fd.FD) error {
@@ -347,8 +347,7 @@ func TestUnpinIsCompleteBesideWaiters(t *testing.T) {
 	}
 }
 
-// Packages net and os are the yardstick: what the tests above ask of fd, these
-// packages do.
+// Packages net and os are the yardstick: they do what the tests above ask of fd.
 func TestCloseIsCompleteInStandardLibrary(t *testing.T) {
 	rounds := 300
 	if testing.Short() || raceEnabled {
@@ -458,7 +457,7 @@ func TestCloseUnderLockOfTry(t *testing.T) {
 					nextTry(t, w, tried)
 				}
 				mu.Lock()
-				// A try that has told of itself may wait for the lock already.
+				// A try that has reported may wait for the lock already.
 				for range 5 {
 					_, err := w.Write([]byte("x"))
 					require.NoError(t, err)

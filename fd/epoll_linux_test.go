@@ -64,7 +64,7 @@ func TestOthersRunWhilePeerHoldsUpClose(t *testing.T) {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 			number, err := unix.Eventfd(1, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
 			require.NoError(t, err)
-			var f fd.FD // as the handles have it
+			var f fd.FD // in the state in which the handles have it
 			require.True(t, f.Internal().Init(number, sys.FastClose))
 			defer f.Close()
 			shared, err := share(&f)

@@ -14,9 +14,9 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// Inotify is a handle of an inotify(7) instance, which tells what happens to
-// files. It is what somebody else's package would export: an FD by value, a way
-// in, calls of its own, and the FD for the rest.
+// Inotify is a handle of an inotify(7) instance, which reports events of files. A
+// package outside this module would export it: an FD by value, a constructor, calls of
+// its own, and the FD for all other calls.
 type Inotify struct{ fd fd.FD }
 
 func NewInotify() (*Inotify, error) {
@@ -25,11 +25,12 @@ func NewInotify() (*Inotify, error) {
 		return nil, os.NewSyscallError("inotify_init1", err)
 	}
 	in := new(Inotify)
-	// Its reads return at once in non-blocking mode, and nobody else has it.
+	// Its reads return at once in non-blocking mode, and no other process has it.
 	return in, in.fd.Take(fd.NewNonblock(number))
 }
 
-// InotifyFromFD takes over what was inherited or received, and is nothing else.
+// InotifyFromFD takes over a descriptor that was inherited or received. It fails for
+// any other kind of object.
 func InotifyFromFD(f *fd.FD) (*Inotify, error) {
 	in := new(Inotify)
 	err := in.fd.Adopt(f, func(number int) error {
@@ -59,8 +60,8 @@ func (in *Inotify) Watch(path string, mask uint32) (watch int, err error) {
 	return watch, err
 }
 
-// Pending is how many bytes of events there are: FIONREAD of ioctl(2), which x/sys
-// calls TIOCINQ, through the syscall.RawConn that other packages ask for.
+// Pending returns how many bytes of events there are: FIONREAD of ioctl(2), which x/sys
+// calls TIOCINQ. It uses the syscall.RawConn that other packages ask for.
 func (in *Inotify) Pending() (n int, err error) {
 	conn, err := in.fd.SyscallConn()
 	if err != nil {

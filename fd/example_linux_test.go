@@ -33,7 +33,7 @@ func Example() {
 	// EOF
 }
 
-// A Pin keeps a number open that the kernel keeps for longer than a call.
+// A Pin keeps a number open that the kernel uses for longer than a call.
 func ExampleFD_Pin() {
 	var p [2]int
 	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
@@ -55,7 +55,7 @@ func ExampleFD_Pin() {
 	// Output: 1 <nil>
 }
 
-// WaitRead makes a waiting call of any that returns ErrWouldBlock: here
+// WaitRead turns every call that returns ErrWouldBlock into a waiting call: here
 // accept4(2) on a listening socket.
 func ExampleWaitRead() {
 	number, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
@@ -64,7 +64,7 @@ func ExampleWaitRead() {
 	}
 	listener := fd.New(number)
 	defer listener.Close()
-	// An empty name: the kernel finds one.
+	// The name is empty, so the kernel chooses one.
 	if err := unix.Bind(number, &unix.SockaddrUnix{}); err != nil {
 		log.Fatal(err)
 	}

@@ -134,7 +134,7 @@ func TestWouldBlock(t *testing.T) {
 	_, err := r.Read(make([]byte, 1))
 	assert.Equal(t, fd.ErrWouldBlock, err)
 
-	// More than a pipe holds: a short count, with the reason.
+	// A write of more than a pipe holds returns a short count, with the reason.
 	data := make([]byte, 1<<20)
 	n, err := w.Write(data)
 	assert.Equal(t, fd.ErrWouldBlock, err)
@@ -249,7 +249,7 @@ func TestPin(t *testing.T) {
 	_, err = r.Pin()
 	assert.ErrorIs(t, err, fd.ErrClosed)
 	for range 3 {
-		first.Unpin() // once: the rest must not take the second pin
+		first.Unpin() // once: the other Unpins must not take the second pin
 	}
 	assert.True(t, isOpen(number), "a pin is left")
 	_, err = w.Write([]byte("x"))

@@ -19,9 +19,9 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// Many goroutines call whatever they like on one descriptor, which is closed,
-// released, taken, duplicated and made blocking meanwhile, while a stranger opens
-// and closes its own: each call ends, in a way that it may, the stranger never
+// Many goroutines make random calls on one descriptor. Meanwhile it is closed,
+// released, taken, duplicated and made blocking, and a bystander opens and closes its
+// own descriptor. Each call ends in one of the ways that it may. The bystander never
 // notices, and nothing is left.
 func TestRandomHistories(t *testing.T) {
 	rounds := 600
@@ -49,7 +49,8 @@ func TestRandomHistories(t *testing.T) {
 	assert.Empty(t, before.Left())
 }
 
-// beStranger has a number for a moment, which nobody else may read from or close.
+// beStranger opens a number for a moment. No other goroutine may read from it or close
+// it.
 func beStranger(t *testing.T) {
 	number, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if !assert.NoError(t, err) {
@@ -57,12 +58,12 @@ func beStranger(t *testing.T) {
 	}
 	runtime.Gosched()
 	_, err = unix.Read(number, make([]byte, 8))
-	assert.NoError(t, err, "somebody was here")
+	assert.NoError(t, err, "another goroutine read from the number or closed it")
 	assert.NoError(t, unix.Close(number))
 }
 
-// A shared descriptor is what the goroutines of a history have in common: the
-// reading end of a pipe, in the FD that owns it now, and the other end.
+// A sharedEnd is what the goroutines of a history have in common: the reading end of a
+// pipe, in the FD that owns it now, and the other end.
 type sharedEnd struct {
 	current atomic.Pointer[fd.FD]
 	writer  *fd.FD
@@ -95,7 +96,7 @@ func history(t *testing.T, seed, round uint64) {
 	}
 	time.Sleep(time.Millisecond)
 	stop.Store(true)
-	// Who waits gets ErrClosed. Who reads in blocking mode needs the end of file.
+	// A waiter gets ErrClosed. A read in blocking mode needs the end of file.
 	for f := s.current.Load(); ; f = s.current.Load() {
 		assert.NoError(t, f.Close())
 		if f == s.current.Load() {

@@ -65,7 +65,7 @@ func lingers(t *testing.T, newLife func(f *fd.FD) life, newFD func(t *testing.T,
 	number, endLinger := lingering(t)
 	require.NoError(t, unix.SetNonblock(number, false))
 	f := newFD(t, number)
-	more := make([]byte, 64<<20) // whatever room the kernel finds still
+	more := make([]byte, 64<<20) // more than the kernel has room for
 	const waiters = 4
 	got := make(chan error, waiters)
 	ctx, cancel := context.WithCancel(background)

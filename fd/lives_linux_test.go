@@ -17,7 +17,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// secondLife ends the life of f and gives it another, the reading end of a pipe. It
+// secondLife ends the life of f and begins another, with the reading end of a pipe. It
 // returns the writing end.
 func secondLife(t testing.TB, f *fd.FD) (feed *fd.FD) {
 	t.Helper()
@@ -289,7 +289,8 @@ func TestReleaseWaitsForControl(t *testing.T) {
 	t.Error("no Release waits for a Control that takes a millisecond")
 }
 
-// A read(2) that is in flight when its FD is closed returns an empty datagram as such.
+// A read(2) that is in flight when its FD is closed returns an empty datagram as an
+// empty datagram.
 func TestEmptyDatagramBesideClose(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	require.NoError(t, err)
@@ -357,7 +358,7 @@ func TestTakeIntoPinnedIsBusy(t *testing.T) {
 	new(fd.Pin).Unpin() // does nothing
 }
 
-// A Dup that fails gives nothing out of hand, so calls stay fast.
+// A Dup that fails shares nothing, so calls stay fast.
 func TestFailingDupKeepsFastPath(t *testing.T) {
 	f, dup := fastEventfd(t, 0)
 	closeAtEnd(t, dup)
@@ -375,7 +376,7 @@ func TestFailingDupKeepsFastPath(t *testing.T) {
 	assert.False(t, f.Internal().Fast())
 }
 
-// Close ends a Dup that waits for a call in flight. The duplicate is not given out,
+// Close ends a Dup that waits for a call in flight. Dup does not return the duplicate,
 // because that call may still be on its way to the kernel.
 func TestDupBesideCloseIsErrClosed(t *testing.T) {
 	for name, call := range map[string]func(*fd.FD) error{

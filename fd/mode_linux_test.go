@@ -25,7 +25,7 @@ import (
 // The kernel takes locks for read(2) and write(2) in non-blocking mode too. A peer
 // holds such a lock for as long as it likes. These tests let a child hold one.
 
-// heldAtMost is the time after which the child gives the lock back by itself. Only a
+// heldAtMost is the time after which the child releases the lock by itself. Only a
 // parent in which no goroutine runs needs it.
 const heldAtMost = 10 * time.Second
 
@@ -343,7 +343,7 @@ func modeEnds(t *testing.T, named bool) (r, w int) {
 	return p[0], p[1]
 }
 
-// The calls that a peer may stop, plain and with a context that has ended.
+// The calls that a peer may stop are plain, or have a context that has ended.
 var (
 	stuckReads = map[string]func(*fd.FD, []byte) (int, error){
 		"Read":        (*fd.FD).Read,
@@ -376,7 +376,7 @@ func TestOthersRunWhilePeerHoldsPipe(t *testing.T) {
 	}
 }
 
-// A socket's lock is held by a process that has the same socket.
+// A process that has the same socket holds the socket's lock.
 func TestOthersRunWhilePeerHoldsSocket(t *testing.T) {
 	const holder = "receive from the socket into slow memory"
 	for name, call := range stuckReads {
@@ -397,7 +397,7 @@ func TestOthersRunWhilePeerHoldsSocket(t *testing.T) {
 	}
 }
 
-// The mode of a received descriptor is the sender's too.
+// The mode of a received descriptor belongs to the sender, too.
 func TestOthersRunWhenModeIsTakenAway(t *testing.T) {
 	for kind, pair := range map[string]func(*testing.T) (r, w int){
 		"pipe": func(t *testing.T) (r, w int) { return modeEnds(t, false) },
@@ -435,7 +435,7 @@ func TestChildWritesNetlink(t *testing.T) {
 		if kind == "" {
 			t.Skip("the kernel has no network device that can be added and deleted")
 		}
-		// Every request that fails is answered.
+		// The kernel answers every request that fails.
 		_, err := f.Write(addAndDelete(kind))
 		require.NoError(t, err)
 		if _, err = f.Read(make([]byte, 4096)); err == fd.ErrWouldBlock {

@@ -15,8 +15,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// A model of the two ends of a pipe, or of two sockets of which one only writes,
-// and of any number of FDs for each. Every call is foretold.
+// A model describes the two ends of a pipe, or of two sockets of which only one writes,
+// and any number of FDs for each. It predicts the result of every call.
 type model struct {
 	t       testing.TB
 	socket  bool
@@ -215,7 +215,7 @@ func (m *model) write(f *modelFD, n int) {
 	require.Zero(m.t, got)
 }
 
-// read reads by call, which returns wouldBlock where there is nothing.
+// read reads by call, which returns wouldBlock if there is no data.
 func (m *model) read(f *modelFD, n int, call func([]byte) (int, error), wouldBlock error) {
 	empty := len(m.content) == 0
 	if m.socket && f.end == writer || empty && m.ends[reader].blocking && m.open(writer) {
@@ -246,7 +246,7 @@ func (m *model) read(f *modelFD, n int, call func([]byte) (int, error), wouldBlo
 	require.Zero(m.t, got)
 }
 
-// check compares what can be seen between calls.
+// check compares all that can be observed between calls.
 func (m *model) check() {
 	for _, f := range m.fds {
 		require.Equal(m.t, !f.closed, f.Valid())
@@ -267,7 +267,7 @@ func (m *model) check() {
 	}
 }
 
-// play makes the calls that ops say, three bytes each, and ends all.
+// play makes the calls that ops name, three bytes each, and ends all of them.
 func play(t testing.TB, socket bool, ops []byte) {
 	before := systest.OpenDescriptors()
 	m := newModel(t, socket)
@@ -278,7 +278,7 @@ func play(t testing.TB, socket bool, ops []byte) {
 	}
 }
 
-// end closes what is open, and finds nothing left.
+// end closes all that is open, and checks that nothing is left.
 func (m *model) end(before systest.Descriptors) {
 	for _, f := range m.fds {
 		assert.NoError(m.t, f.Close())

@@ -15,8 +15,8 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// Of two that wait for one number on a descriptor in blocking mode, who comes
-// too late is not caught in a read(2) that outlasts its context.
+// Two goroutines wait for one number on a descriptor in blocking mode. The later one
+// does not get stuck in a read(2) that outlasts its context.
 func TestWaitForStolenNumber(t *testing.T) {
 	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	require.NoError(t, err)

@@ -14,8 +14,8 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// Numbers come as they were written, whoever waits, in either mode, until ctx
-// ends or the descriptor is closed.
+// Numbers arrive as they were written, with several waiters and in either mode, until
+// ctx ends or the descriptor is closed.
 func TestReadUint64Context(t *testing.T) {
 	for what, flags := range map[string]int{"non-blocking": unix.EFD_NONBLOCK, "blocking": 0} {
 		t.Run(what, func(t *testing.T) {
@@ -66,11 +66,11 @@ func TestReadUint64ContextEnds(t *testing.T) {
 	assert.Equal(t, context.Canceled, err)
 	require.NoError(t, f.Internal().WriteUint64(7))
 	v, err := f.ReadUint64Context(ended)
-	require.NoError(t, err, "what is there is read even so")
+	require.NoError(t, err, "a value that is there is read")
 	assert.EqualValues(t, 7, v)
 }
 
-// Of many who come to wait first, each gets a byte.
+// Many goroutines begin to wait at the same time, and each gets a byte.
 func TestFirstWaiters(t *testing.T) {
 	rounds := 1000
 	if testing.Short() {

@@ -35,7 +35,7 @@ func init() {
 	}
 }
 
-// open returns an FD of what is there, closed when the test ends.
+// open returns an FD of the object with that name. It is closed when the test ends.
 func open(t testing.TB, path string, flags int) *fd.FD {
 	t.Helper()
 	number, err := unix.Open(path, flags|unix.O_CLOEXEC, 0)
@@ -50,8 +50,7 @@ func owned(t testing.TB, number int, err error) *fd.FD {
 	return f
 }
 
-// What nobody should pass is refused before anything is done, and changes
-// nothing.
+// Calls refuse invalid arguments before they do anything, and change nothing.
 func TestRefused(t *testing.T) {
 	r, w := pipe(t, true)
 	number := r.Fd()
@@ -90,7 +89,7 @@ func TestRefused(t *testing.T) {
 	assert.Equal(t, fd.ErrClosed, conn.Control(nil), "closed before anything else")
 }
 
-// An empty buffer reads and writes nothing, at once, on whatever it is.
+// An empty buffer reads and writes nothing, at once, on every kind of object.
 func TestEmptyBuffers(t *testing.T) {
 	for _, nonblock := range []bool{true, false} {
 		r, w := pipe(t, nonblock)
@@ -109,7 +108,7 @@ func TestEmptyBuffers(t *testing.T) {
 	}
 }
 
-// Numbers that are no descriptors have the kernel's error, and no consequences.
+// For numbers that are not open, calls return the kernel's error and change nothing.
 func TestStrangeNumbers(t *testing.T) {
 	for _, number := range []int{1 << 20, 1<<31 - 1} {
 		f := fd.New(number)
@@ -118,7 +117,8 @@ func TestStrangeNumbers(t *testing.T) {
 		for name, call := range closedCalls {
 			switch err := call(f); name {
 			case "Release", "Pin", "SyscallConn", "Take", "Read nothing", "same as self":
-				// These ask nobody. Release and Take leave f closed: give it back.
+				// These calls do not ask the kernel. Release and Take leave f closed:
+				// make an FD of the number again.
 				assert.NoError(t, err, name)
 				f = fd.New(number)
 			case "nil context", "number, no context", "SameFile", "Adopt by nothing":
@@ -130,12 +130,12 @@ func TestStrangeNumbers(t *testing.T) {
 			}
 		}
 		assert.ErrorIs(t, f.Close(), unix.EBADF)
-		assert.False(t, f.Valid(), "closed all the same")
+		assert.False(t, f.Valid(), "closed although close(2) failed")
 		assert.NoError(t, f.Close())
 	}
 }
 
-// Kinds that cannot do it say so.
+// Kinds of objects without a feature return an error that says so.
 func TestWrongKinds(t *testing.T) {
 	r, w := pipe(t, true)
 	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
@@ -170,8 +170,8 @@ func TestWrongKinds(t *testing.T) {
 	}
 }
 
-// More than one call may take is written in several. The memory is never touched,
-// and so not there.
+// Write divides more bytes than one call may take into several calls. The memory is
+// never touched, and so takes no space.
 func TestHugeWrite(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector touches it")
@@ -200,8 +200,8 @@ func TestNothingWritten(t *testing.T) {
 	}, systest.Refusal{Call: unix.SYS_WRITE, Errno: 0, Arg: 1, Value: uint32(w.Fd())})
 }
 
-// Where there are no numbers left, whatever needs one fails, and works again when
-// there are.
+// If no numbers are left, every call that needs one fails. It works again when there
+// are.
 func TestNoNumbersLeft(t *testing.T) {
 	r, _ := pipe(t, true)
 	blocking, _ := pipe(t, false)
@@ -248,8 +248,8 @@ func readSoon(f *fd.FD) error {
 	return readByte(soon, f)
 }
 
-// Whatever the kernel refuses on the way into a wait is said by name; the next
-// wait has no harm from it, and nothing is left.
+// If the kernel refuses a call on the way into a wait, the error names that call. The
+// next wait works, and nothing is left.
 func TestWaitRefused(t *testing.T) {
 	type refuse func(f *fd.FD) systest.Refusal
 	for what, c := range map[string]struct {
@@ -275,7 +275,7 @@ func TestWaitRefused(t *testing.T) {
 	} {
 		t.Run(what, func(t *testing.T) {
 			r, w := pipe(t, c.nonblock)
-			// A read first, so that its mode is known.
+			// The read comes first, so that the mode is known.
 			_, err := w.Write([]byte("x"))
 			require.NoError(t, err)
 			_, err = r.Read(make([]byte, 1))
@@ -295,8 +295,8 @@ func TestWaitRefused(t *testing.T) {
 	}
 }
 
-// A descriptor in blocking mode that poll(2) cannot be asked about is not read: the
-// read(2) would block, whatever the context says.
+// A descriptor in blocking mode is not read if poll(2) fails: the read(2) would block,
+// although the context ends.
 func TestPollRefused(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(path, 0o600))
@@ -313,15 +313,16 @@ func TestPollRefused(t *testing.T) {
 	assert.NoError(t, readSoon(r))
 }
 
-// What the runtime's poller does not take is an error, not a wait for ever.
+// A descriptor that the runtime's poller does not take is an error, not a wait for
+// ever.
 func TestPollerRefuses(t *testing.T) {
 	r, _ := pipe(t, true)
 	systest.Refuse(t, func() { assert.Error(t, readByte(background, r)) },
 		systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.EPERM})
 }
 
-// It is said for a descriptor in blocking mode, too, and the next wait has the
-// poller look again.
+// The error is the same for a descriptor in blocking mode, and the next wait tries the
+// poller again.
 func TestPollerRefusesBlocking(t *testing.T) {
 	r, _ := pipe(t, false)
 	pollers := 0
@@ -343,7 +344,8 @@ func TestPollerRefusesBlocking(t *testing.T) {
 	assert.Equal(t, context.DeadlineExceeded, readSoon(r))
 }
 
-// Calls that change a flag leave it, and who owns what, where the kernel refuses.
+// If the kernel refuses a call that changes a flag, the flag and the ownership stay as
+// they were.
 func TestFlagsRefused(t *testing.T) {
 	r, w := pipe(t, true)
 	number, err := unix.FcntlInt(uintptr(r.Fd()), unix.F_DUPFD, 0) // as if inherited
@@ -371,7 +373,8 @@ func TestFlagsRefused(t *testing.T) {
 	require.NoError(t, to.Close())
 }
 
-// On a kernel without F_DUPFD_QUERY kcmp(2) answers; without that, nobody does.
+// On a kernel without F_DUPFD_QUERY, SameFile uses kcmp(2). Without kcmp(2) there is no
+// answer.
 func TestSameFileFallsBack(t *testing.T) {
 	r, w := pipe(t, true)
 	d, err := r.Dup()
@@ -387,7 +390,7 @@ func TestSameFileFallsBack(t *testing.T) {
 			}
 			same, err := r.SameFile(d)
 			if errors.Is(err, errors.ErrUnsupported) {
-				return // this kernel was built without
+				return // this kernel was built without it
 			}
 			assert.NoError(t, err)
 			assert.True(t, same)

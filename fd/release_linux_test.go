@@ -116,7 +116,7 @@ var shortCalls = map[string]func(f *fd.FD, i int) error{
 	},
 }
 
-// crowds are numbers of goroutines.
+// crowds are the numbers of goroutines.
 func crowds() []int {
 	if testing.Short() || raceEnabled {
 		return []int{100}

@@ -14,7 +14,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// sameByKcmp is SameFile as a kernel before 6.10 has it.
+// sameByKcmp is SameFile on a kernel before 6.10.
 func sameByKcmp(f, other *fd.FD) (bool, error) {
 	return fd.KcmpFile(f.Fd(), other.Fd())
 }
@@ -91,7 +91,7 @@ func TestKcmpFileOfUnopenedNumber(t *testing.T) {
 	assert.Equal(t, "kcmp", call.Syscall)
 }
 
-// A filter that refuses kcmp(2) hides EBADF no more.
+// A filter that refuses kcmp(2) no longer hides EBADF.
 func TestSameFileOfUnopenedNumbers(t *testing.T) {
 	const none = 1 << 20
 	f := fd.New(none)

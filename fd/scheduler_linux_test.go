@@ -14,8 +14,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// A read that blocks must not hold the only P. If it did, nothing in the process
-// would run any more, so the test is a child with a deadline.
+// A read that blocks must not hold the only P. If it did, no goroutine of the process
+// would run, so the test is a child with a deadline.
 func TestBlockingReadLetsOthersRun(t *testing.T) {
 	for _, test := range []string{"TestChildBlockingPipe", "TestChildModeTakenAway", "TestChildHandedOut", "TestChildFromOutside"} {
 		out, err := systest.Child(t, test).CombinedOutput()
@@ -23,8 +23,8 @@ func TestBlockingReadLetsOthersRun(t *testing.T) {
 	}
 }
 
-// readWhileOthersRun reads from r, which blocks, and returns when others have
-// run and the collector has been through meanwhile.
+// readWhileOthersRun reads from r, which blocks. It returns when other goroutines have
+// run and the collector has made a cycle meanwhile.
 func readWhileOthersRun(t *testing.T, r, w *fd.FD, size int) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	read := make(chan error, 1)
@@ -54,8 +54,8 @@ func TestChildBlockingPipe(t *testing.T) {
 	}
 }
 
-// From non-blocking to blocking while reads are made all the time: no read that
-// began in the one mode may reach the kernel in the other.
+// The descriptor changes from non-blocking to blocking mode while goroutines read. No
+// read that began in one mode may reach the kernel in the other.
 func TestChildModeTakenAway(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
@@ -85,8 +85,8 @@ func TestChildModeTakenAway(t *testing.T) {
 	}
 }
 
-// A child, or here a stranger's hand, clears O_NONBLOCK of a descriptor that was
-// given out.
+// A child, or here a bare call in its place, clears O_NONBLOCK of a descriptor that was
+// shared.
 func TestChildHandedOut(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
@@ -101,7 +101,7 @@ func TestChildHandedOut(t *testing.T) {
 	readWhileOthersRun(t, r, w, 1)
 }
 
-// A read that blocks does not hold up a change of mode or a Dup.
+// A read that blocks does not delay a change of mode or a Dup.
 func TestModeBesideBlockedRead(t *testing.T) {
 	r, w := pipe(t, false)
 	got := make(chan error, 1)
@@ -134,8 +134,8 @@ func TestModeBesideBlockedRead(t *testing.T) {
 	}
 }
 
-// So may whoever sent a descriptor, which has come with close-on-exec and so looks
-// like one of our own.
+// The sender of a descriptor may clear O_NONBLOCK, too. The descriptor has arrived with
+// close-on-exec, and so looks like one that this process made.
 func TestChildFromOutside(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return

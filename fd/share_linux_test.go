@@ -13,8 +13,8 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// Dup drains the calls in flight, Close waits until the poller's callback has
-// returned, and the callback makes a call: none of the three waits for the others.
+// Dup drains the calls in flight, Close waits until the poller's callback has returned,
+// and the callback makes a call. None of the three waits for another one.
 func TestCloseRacesWithDupBesideParkedRead(t *testing.T) {
 	rounds := 3000
 	if testing.Short() {

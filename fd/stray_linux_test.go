@@ -17,10 +17,10 @@ import (
 
 var strayTime = flag.Duration("stray", time.Second, "how long to look for stray reads")
 
-// A stray read is one that reaches the number's next owner. Readers hammer a
-// descriptor that never has anything to read; it is closed under them, and its
-// number taken at once by a stranger that has. Whoever reads anything has
-// strayed.
+// A stray read is one that reaches the number's next owner. Readers read all the time
+// from a descriptor that never has data. The test closes the descriptor meanwhile, and
+// gives its number to another one that has data. A read that returns data is a stray
+// read.
 type strayHunt struct {
 	read    func(*fd.FD, []byte) (int, error)
 	current atomic.Pointer[fd.FD]
@@ -28,8 +28,7 @@ type strayHunt struct {
 	stop    atomic.Bool
 }
 
-// Small reads are counted in one place, those that tell the scheduler in
-// another.
+// Small reads are counted in one place, and reads that tell the scheduler in another.
 var readSizes = []int{8, 8, 8192}
 
 func (h *strayHunt) reader(size int) {
@@ -40,7 +39,7 @@ func (h *strayHunt) reader(size int) {
 			h.stray.Add(1)
 		}
 		if n%4 == 0 || f.Fd() < 0 {
-			runtime.Gosched() // else, where there are few processors, the closer hardly gets one
+			runtime.Gosched() // otherwise the closer hardly gets a processor if there are few
 		}
 	}
 }
@@ -61,7 +60,8 @@ func (h *strayHunt) run(t *testing.T, duration time.Duration, enough int64) (rou
 		for range rounds % 16 {
 			runtime.Gosched()
 		}
-		// The stranger comes first half of the time to Close, else after it.
+		// In half of the rounds, Close has returned before the number's next owner is
+		// opened. In the other half, Close may still run.
 		closed := make(chan struct{})
 		go func() {
 			_ = f.Close()
@@ -94,7 +94,7 @@ func TestNoStrayRead(t *testing.T) {
 	}
 }
 
-// The hunt finds the reads of who uses the number without a guard.
+// The harness finds reads by the bare number, which hold no reference.
 func TestStrayHuntFinds(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	h := &strayHunt{read: func(f *fd.FD, b []byte) (int, error) {
@@ -107,9 +107,9 @@ func TestStrayHuntFinds(t *testing.T) {
 	assert.Positive(t, h.stray.Load())
 }
 
-// Everything that changes a descriptor's life or mode, while calls are made on
-// it: each call succeeds, would block or finds it closed, and what is left is
-// one open number for each that was released.
+// Calls that change a descriptor's life or mode run beside reads. Each call succeeds,
+// would block or finds the descriptor closed. One open number is left for each FD that
+// was released.
 func TestLifeStorm(t *testing.T) {
 	rounds := 3000
 	if testing.Short() {

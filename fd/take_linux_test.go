@@ -146,8 +146,8 @@ func observe(f *fd.FD, of ...map[string]func(*fd.FD, int) error) (stop func() []
 	}
 }
 
-// park returns when a goroutine is parked in a read on f. stop ends the wait and
-// returns an error if something else has ended it before.
+// park returns when a goroutine is parked in a read on f. stop ends the wait, and
+// returns an error if the wait has ended before for another reason.
 func park(t testing.TB, f *fd.FD) (stop func() error) {
 	ctx, cancel := context.WithCancel(background)
 	got := make(chan error, 1)

@@ -21,8 +21,8 @@ import (
 )
 
 // A situation is a descriptor in a state in which one call is made. The kernel itself
-// says what the call has to return: it is asked on a second descriptor in the same
-// state, in non-blocking mode.
+// tells what the call has to return: the test asks it on a second descriptor in the
+// same state, in non-blocking mode.
 type situation struct {
 	name  string
 	make  func(t *testing.T) (number int)
@@ -33,11 +33,11 @@ type situation struct {
 // buffer returns a buffer of the call's own.
 func (s situation) buffer() []byte { return slices.Clone(s.bytes) }
 
-// plain makes the call on number as the kernel has it.
+// plain makes the call on number in the kernel's own form.
 func (s situation) plain(number int) (n int, err error) {
 	if !s.write {
 		if len(s.bytes) == 0 {
-			return 0, nil // an FD asks nothing of the kernel for it
+			return 0, nil // an FD does not ask the kernel for it
 		}
 		n, err = unix.Read(number, s.buffer())
 		return max(n, 0), err
@@ -52,7 +52,8 @@ func (s situation) plain(number int) (n int, err error) {
 }
 
 // hasForm reports whether the kernel can make the call in blocking mode without
-// blocking: for every socket, and for what takes RWF_NOWAIT. It makes the call.
+// blocking: for every socket, and for every object that takes RWF_NOWAIT. It makes the
+// call.
 func (s situation) hasForm(number int) bool {
 	if _, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_TYPE); err == nil {
 		return true
@@ -141,8 +142,8 @@ func (s situation) withContext(t *testing.T, ctx context.Context, f *fd.FD) (n i
 	return n, err
 }
 
-// Each Context call returns at once what read(2) or write(2) returns at once, or what
-// says that it would have to wait.
+// Each Context call returns at once the result that read(2) or write(2) returns at
+// once, or the error that says that it would have to wait.
 func TestContextCallAnswersAtOnce(t *testing.T) {
 	for _, s := range situations {
 		t.Run(s.name, func(t *testing.T) {
@@ -163,7 +164,7 @@ func TestContextCallAnswersAtOnce(t *testing.T) {
 					require.NoError(t, unix.SetNonblock(probe, true))
 					ready := s.ready(t, probe)
 					if !s.hasForm(probe) && (waits || !ready) {
-						continue // poll(2) is all that there is
+						continue // poll(2) is the only way to find out
 					}
 				}
 				for name, origin := range origins {
@@ -215,8 +216,8 @@ func TestContextCallEnds(t *testing.T) {
 	}
 }
 
-// Several goroutines wait for one thing, in blocking mode. All but the one that gets
-// it go on to wait, and end with their context.
+// Several goroutines wait for one event, in blocking mode. All but the one that gets it
+// go on to wait, and end with their context.
 func TestContextCallEndsThoughAnotherWasFaster(t *testing.T) {
 	for kind, pair := range map[string]func(*testing.T) (a, b int){
 		"pipe": func(t *testing.T) (a, b int) { return modeEnds(t, false) },
@@ -530,7 +531,7 @@ func errorQueued(t *testing.T, number int) int {
 	return number
 }
 
-// stamped has a socket queue a time stamp for what it sends.
+// stamped makes a socket queue a time stamp for each message that it sends.
 func stamped(t *testing.T, number, when int) {
 	t.Helper()
 	const flags = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_TSONLY

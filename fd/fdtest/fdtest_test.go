@@ -36,7 +36,7 @@ func openNumber(t testing.TB) int {
 	return number
 }
 
-// leaks are what a test can leave open, and what the report has to say of it.
+// leaks are what a test can leave open, and the report that has to follow.
 var leaks = []struct {
 	leave func(t *testing.T)
 	want  string // a regular expression, of one paragraph
@@ -54,7 +54,7 @@ func leaveFD(t *testing.T) { openNull(t) }
 
 func leaveHandle(t *testing.T) { newHandle(t) }
 
-// leaveNumber leaves one that an FD has had before.
+// leaveNumber leaves a number open that an FD has had before.
 func leaveNumber(t *testing.T) {
 	f := openNull(t)
 	number := f.Fd()
@@ -90,7 +90,7 @@ func leaveFromGoroutine(t *testing.T) {
 	<-done
 }
 
-// noLeaks are what tests do and leave nothing.
+// noLeaks are actions of tests that leave nothing open.
 var noLeaks = map[string]func(t *testing.T){
 	"nothing": func(*testing.T) {},
 	"Close":   func(t *testing.T) { require.NoError(t, openNull(t).Close()) },
@@ -238,7 +238,7 @@ func TestChildLeaksInATest(t *testing.T) {
 	t.Run("that does not", noLeaksOnly)
 }
 
-// A number that was open before, and is another FD's now, is a leak as well.
+// A number that was open before, and that another FD owns now, is a leak as well.
 func TestSameNumber(t *testing.T) {
 	out := child(t, "TestChildSameNumber")
 	assert.Contains(t, out, "left open by the test:")
