@@ -19,7 +19,7 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// knows skips the test where the kernel tells no more than fdinfo does.
+// knows skips the test if the kernel reports no more than fdinfo does.
 func knows(t *testing.T, known bool, major, minor int) {
 	t.Helper()
 	if !known {
@@ -90,7 +90,7 @@ func cgroupID(pid int) uint64 {
 	return 0
 }
 
-// What is known of a stranger's end, and when.
+// A process that is not a child reports its exit status, once its parent has reaped it.
 func TestInfoOfStranger(t *testing.T) {
 	for script, want := range map[string]pidfd.ExitStatus{
 		"exit 7":           {Code: 7},
@@ -128,8 +128,7 @@ func TestInfoOfStranger(t *testing.T) {
 	}
 }
 
-// stubbornParent starts a shell that has a child, and reaps it only when
-// dismissed.
+// stubbornParent starts a shell that has a child, and reaps it only when dismissed.
 func stubbornParent(t *testing.T, script string) (*actor, *pidfd.PidFD) {
 	t.Helper()
 	parent := act(t, (*exec.Cmd).Start, "parent", scriptVar+"="+script)
@@ -143,7 +142,7 @@ func stubbornParent(t *testing.T, script string) (*actor, *pidfd.PidFD) {
 
 const scriptVar = "PIDFD_TEST_SCRIPT"
 
-// parent has a child, says its PID, and reaps it when dismissed.
+// parent has a child, reports its PID, and reaps it when dismissed.
 func parent() {
 	cmd := exec.Command("sh", "-c", os.Getenv(scriptVar))
 	if err := cmd.Start(); err != nil {
@@ -153,7 +152,7 @@ func parent() {
 	_ = cmd.Wait()
 }
 
-// What older kernels give, and sandboxes.
+// Info on older kernels and in sandboxes returns what they report.
 func TestInfoWithoutIoctl(t *testing.T) {
 	none := errors.New("no /proc")
 	for name, test := range map[string]struct {
@@ -173,18 +172,18 @@ func TestInfoWithoutIoctl(t *testing.T) {
 		"neither":            {unix.ESRCH, nil, none, pidfd.Info{}, none},
 		"denied":             {unix.EPERM, []int{7}, nil, pidfd.Info{}, unix.EPERM},
 	} {
-		raw := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT} // as it was asked for
+		raw := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT} // as Info requests it
 		info, err := pidfd.SettleInfo(&raw, test.ioctl, test.pids, test.pidsErr, 7)
 		assert.Equal(t, test.want, info, name)
 		assert.ErrorIs(t, err, test.wantErr, name)
 	}
 }
 
-// notMounted is what secluded says if it may not mount.
+// notMounted is the answer of secluded if it may not mount.
 const notMounted = "not mounted"
 
 // secluded has a PID namespace and a /proc of its own, and the pidfd of a process
-// outside. It says what it learns of that process.
+// outside. It reports what it learns about that process.
 func secluded() {
 	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err == unix.EPERM {
 		ready(notMounted)
@@ -219,7 +218,7 @@ func TestProcessOutOfSight(t *testing.T) {
 	}
 	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), child.line)
 
-	// The other way round it has one PID more.
+	// The process in the inner namespace has one PID more.
 	inner, err := pidfd.Open(child.cmd.Process.Pid)
 	require.NoError(t, err)
 	defer inner.Close()

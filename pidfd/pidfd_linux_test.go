@@ -94,7 +94,7 @@ func TestDup(t *testing.T) {
 
 	assert.Equal(t, 3, wait(t, d).Code)
 	status, err := p.Wait()
-	require.NoError(t, err, "what the duplicate has reaped")
+	require.NoError(t, err, "the duplicate has reaped the child")
 	assert.Equal(t, 3, status.Code)
 }
 
@@ -160,7 +160,7 @@ func TestClosed(t *testing.T) {
 	}
 }
 
-// noContext is what a caller passes who forgot to make one.
+// noContext is the argument of a caller that forgot to make a context.
 var noContext context.Context
 
 func second[T any](_ T, err error) error { return err }

@@ -13,7 +13,7 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// writer has a pipe with a greeting in it, and says its number.
+// writer has a pipe with a greeting in it, and reports its number.
 func writer() {
 	r, w, err := os.Pipe()
 	if err != nil {

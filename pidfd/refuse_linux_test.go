@@ -23,11 +23,11 @@ import (
 
 const targetVar = "PIDFD_TEST_TARGET"
 
-// stranger becomes another user, tries everything on a process, and says what he
-// gets.
+// stranger becomes another user, tries every call on a process, and reports the
+// results.
 func stranger() {
 	pid, err := strconv.Atoi(os.Getenv(targetVar))
-	dumpable := func() error { // else, up to Linux 5.13, he may not look at his own descriptors in /proc
+	dumpable := func() error { // else, up to Linux 5.13, it may not look at its own descriptors in /proc
 		return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
 	}
 	for _, err := range []error{err, syscall.Setgroups(nil), syscall.Setgid(65534), syscall.Setuid(65534), dumpable()} {
@@ -118,8 +118,8 @@ func TestProcessOfAnotherUser(t *testing.T) {
 	assert.True(t, alive)
 }
 
-// What has no process to be asked for, every constructor refuses, and none leaves
-// a descriptor behind.
+// Every constructor refuses a PID that has no process, and none leaves a descriptor
+// behind.
 func TestConstructorsRefuse(t *testing.T) {
 	dead := open(t, "exit 0")
 	wait(t, dead)
@@ -155,7 +155,7 @@ func TestConstructorsRefuse(t *testing.T) {
 	assert.Equal(t, before, descriptors(t))
 }
 
-// No call that fails leaves a descriptor behind, on whatever process.
+// No call that fails leaves a descriptor behind, in every state of the process.
 func TestFailuresLeakNothing(t *testing.T) {
 	running := open(t, "exec sleep 100")
 	zombie := open(t, "exit 0")
@@ -170,7 +170,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 	all := map[string]*pidfd.PidFD{
 		"running": running, "zombie": zombie, "reaped": reaped, "closed": closed, "zero": new(pidfd.PidFD),
 	}
-	_ = running.Exited(ctx) // makes what waiting takes
+	_ = running.Exited(ctx) // opens the descriptors that waiting needs
 	before := descriptors(t)
 	for name, p := range all {
 		for range 3 {

@@ -176,7 +176,7 @@ func TestOpenWhenDescriptorsRunOut(t *testing.T) {
 			"GetFD":  second(p.GetFD(0)),
 			"Exited": p.Exited(soon(t)),
 		} {
-			if !errors.Is(err, unix.EPERM) { // GetFD, where a security module denies it
+			if !errors.Is(err, unix.EPERM) { // GetFD, if a security module denies it
 				assert.ErrorIs(t, err, unix.EMFILE, call)
 			}
 		}
@@ -196,7 +196,7 @@ func descriptors(t *testing.T) []string {
 	return names
 }
 
-// withFree calls f while only so many more descriptors can be opened.
+// withFree calls f while only that many more descriptors can be opened.
 func withFree(t *testing.T, free int, f func()) {
 	t.Helper()
 	var old unix.Rlimit

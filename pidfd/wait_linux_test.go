@@ -130,7 +130,7 @@ func TestWaitAfterCmdWait(t *testing.T) {
 	assert.NoError(t, p.Exited(soon(t)))
 }
 
-// ignorer ignores SIGCHLD, which a process cannot take back, and says what it
+// ignorer ignores SIGCHLD, which a process cannot undo, and reports the errors that it
 // then gets.
 func ignorer() {
 	signal.Ignore(unix.SIGCHLD)
@@ -141,7 +141,7 @@ func ignorer() {
 	}
 	_, err = p.WaitContext(context.Background())
 	exited := p.Exited(context.Background())
-	// The kernel tells of the end a moment before it has reaped.
+	// The kernel reports the end a moment before it has reaped.
 	gone := p.SendSignal(0)
 	for range 1000 {
 		if gone != nil {
@@ -197,7 +197,7 @@ func TestManyWaiters(t *testing.T) {
 	wg.Wait()
 }
 
-// Who waits for the reaping must not stand in the way of who reaps.
+// A goroutine that waits in Reaped must not block a goroutine that reaps.
 func TestReapedBesideOthers(t *testing.T) {
 	p := open(t, "exec sleep 100")
 	ctx, cancel := soonOver()
@@ -283,7 +283,7 @@ func stressRound(t *testing.T) {
 	}
 }
 
-// tracee lets anybody trace it, which Yama would not, and ends with code 4.
+// tracee lets every process trace it, which Yama would not, and ends with code 4.
 func tracee() {
 	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
 	ready("ready")
@@ -292,9 +292,9 @@ func tracee() {
 
 const traceeVar = "PIDFD_TEST_TRACEE"
 
-// tracer traces a process and does not care for its end.
+// tracer traces a process and does not react to its end.
 func tracer() {
-	runtime.LockOSThread() // whose thread is the tracer
+	runtime.LockOSThread() // this thread is the tracer
 	pid, err := strconv.Atoi(os.Getenv(traceeVar))
 	if err == nil {
 		err = unix.PtraceSeize(pid)
@@ -305,7 +305,7 @@ func tracer() {
 
 func TestWaitOfTracedChild(t *testing.T) {
 	var p *pidfd.PidFD
-	child := act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1") // a signal would stop it, and the tracer lets it
+	child := act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1") // a signal would stop it, and the tracer would leave it stopped
 	defer p.Close()
 	other := act(t, (*exec.Cmd).Start, "tracer", traceeVar+"="+strconv.Itoa(p.PID()))
 	errno, err := strconv.Atoi(other.line)
@@ -324,7 +324,8 @@ func TestWaitOfTracedChild(t *testing.T) {
 	_, err = p.WaitContext(ctx)
 	assert.ErrorIs(t, err, context.DeadlineExceeded)
 	busy := processorTime(t) - before
-	// A loop that sleeps as long does the same work. One that does not sleep does far more.
+	// A loop that sleeps as long does the same work. A loop that does not sleep does
+	// far more.
 	before = processorTime(t)
 	for end := time.Now().Add(time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
 		_, err = p.Wait()

@@ -192,7 +192,7 @@ func TestEveryWay(t *testing.T) {
 	}
 }
 
-// One call transfers at most 1 GiB. The memory is never touched, so it takes none.
+// One call transfers at most 1 GiB. The memory is never touched, so it takes no space.
 func TestLargestCall(t *testing.T) {
 	if instrumented {
 		t.Skip("the race detector touches it")
@@ -240,7 +240,8 @@ func TestCloseFails(t *testing.T) {
 	}
 }
 
-// A number that is none, or not any more, has errors but no consequences.
+// Calls on a number that is not open, or that was closed, return errors and change
+// nothing.
 func TestStrangers(t *testing.T) {
 	const none = 1 << 20
 	g := new(Descriptor)
@@ -287,7 +288,7 @@ func TestClosedDescriptor(t *testing.T) {
 }
 
 // A change of mode that the kernel refuses leaves the Descriptor as it was, and its
-// calls going.
+// calls go on.
 func TestModeRefused(t *testing.T) {
 	g := counter(t)
 	systest.Refuse(t, func() {

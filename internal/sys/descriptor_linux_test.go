@@ -67,7 +67,7 @@ func TestTooManyPins(t *testing.T) {
 	g.pins.Store(0)
 }
 
-// One of many closers closes, and the last decref closes the number.
+// One of many calls of Close closes, and the last decref closes the number.
 func TestCloseOnce(t *testing.T) {
 	rounds := 2000
 	if testing.Short() {

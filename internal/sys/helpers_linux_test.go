@@ -2,8 +2,8 @@ package sys
 
 import "golang.org/x/sys/unix"
 
-// closeNow is FD.Close without waiters. It reports whether it was the close that
-// counts.
+// closeNow is FD.Close without waiters. It reports whether this call closed the
+// Descriptor.
 func closeNow(d *Descriptor) (bool, error) {
 	if !d.StartClose() {
 		return false, nil

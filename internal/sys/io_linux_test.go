@@ -10,7 +10,7 @@ import (
 )
 
 func TestTryReadUint64(t *testing.T) {
-	// In blocking mode, which makes no difference.
+	// in blocking mode, which makes no difference
 	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC)
 	require.NoError(t, err)
 	var g Descriptor

@@ -113,7 +113,7 @@ func TestKindOfPathDescriptor(t *testing.T) {
 	}
 }
 
-// The kernel does not tell a path of more than a page.
+// The kernel does not report a path of more than a page.
 func TestKindOfLongPath(t *testing.T) {
 	name := strings.Repeat("n", 255)
 	dir, err := unix.Open(t.TempDir(), unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -207,7 +207,7 @@ func TestProcFilesAndLists(t *testing.T) {
 	assert.True(t, own)
 }
 
-// Without a /proc that can be believed, every answer is the same error.
+// Without a /proc that is genuine, every call returns the same error.
 func TestFalseProc(t *testing.T) {
 	systest.InMountNamespace(t, "TestChildFalseProc", 0)
 }
@@ -233,7 +233,7 @@ func TestChildFalseProc(t *testing.T) {
 		source, target string
 		kind           string // none for a bind mount
 		says           string
-		false          []string // what must not be believed
+		false          []string // the answers that must be errors
 	}{
 		{"no proc", "none", "/proc", "tmpfs", "/proc is not mounted", all},
 		{"forged proc", string(forged), "/proc", "", "/proc is not mounted", all},
