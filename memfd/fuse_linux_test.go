@@ -16,7 +16,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// What FUSE asks of a file system, see fuse(4) and the kernel's linux/fuse.h.
+// The requests of FUSE to a file system, see fuse(4) and the kernel's linux/fuse.h.
 const (
 	fuseLookup  = 1
 	fuseForget  = 2
@@ -65,16 +65,16 @@ type (
 	}
 )
 
-// A fileSystem has one file, and notes what it is asked. Nothing that it says is kept
-// by the kernel, so that whatever is done to the file is asked of it.
+// A fileSystem has one file, and records the requests that it gets. The kernel caches
+// none of its answers, so every access to the file is a request.
 type fileSystem struct {
 	device *os.File
 	mu     sync.Mutex
 	asked  []uint32 // opcodes
 }
 
-// mountFUSE opens a file of a given name on a file system of the test's own, that
-// nobody else sees.
+// mountFUSE opens a file of a given name on a file system of the test's own. No other
+// process sees that file system.
 func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	t.Helper()
 	if os.Getenv("MATRIX_EMU") != "" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
@@ -105,8 +105,8 @@ func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	t.Cleanup(func() {
 		require.NoError(t, unix.Close(number))
 		require.NoError(t, unix.Close(mount)) // the last reference: it is unmounted
-		// Whoever has just taken a request then, say to release the file, hears of it
-		// with ECONNABORTED.
+		// If serve has just taken a request then, for example to release the file, its
+		// answer fails with ECONNABORTED.
 		require.Contains(t, []error{unix.ENODEV, unix.ECONNABORTED}, <-served)
 		require.NoError(t, device.Close())
 	})
@@ -114,7 +114,7 @@ func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	return number, fs
 }
 
-// requests returns what was asked since it was called last.
+// requests returns the requests since the last call.
 func (fs *fileSystem) requests() []uint32 {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -174,13 +174,13 @@ func (fs *fileSystem) serve() error {
 			_ = binary.Write(&answer, binary.NativeEndian, body)
 		}
 		if _, err := unix.Write(int(fs.device.Fd()), answer.Bytes()); err != nil && !errors.Is(err, unix.ENOENT) {
-			return err // ENOENT: whoever asked was interrupted
+			return err // ENOENT: the caller of the request was interrupted
 		}
 	}
 }
 
-// Whoever serves a file can answer as late as he likes, so a file that is no memfd is
-// asked nothing before it is refused. To close it is all that is done.
+// The server of a file can answer as late as it likes. So Receive sends no request for
+// a file that is not a memfd before it refuses the file. It only closes the file.
 func TestHostileFileSystem(t *testing.T) {
 	for _, name := range []string{"file", "memfd:x (deleted)"} {
 		t.Run(name, func(t *testing.T) {

@@ -27,7 +27,7 @@ func TestString(t *testing.T) {
 	assert.Equal(t, "memfd closed", m.String())
 }
 
-// A closed file says so, whatever the arguments.
+// A closed file returns ErrClosed, with any arguments.
 func TestClosed(t *testing.T) {
 	closed, err := memfd.New("closed")
 	require.NoError(t, err)
@@ -113,7 +113,7 @@ func TestFromFD(t *testing.T) {
 	}
 }
 
-// After FromFD it is the kernel that decides about seals.
+// After FromFD the kernel decides about seals.
 func TestFromFDSeal(t *testing.T) {
 	for name, m := range map[string]*memfd.MemFD{
 		"allowed":     create(t, memfd.AllowSealing),
@@ -187,7 +187,7 @@ func TestNameOf(t *testing.T) {
 	}
 }
 
-// A descriptor that an FD was told not to block takes the scheduler's path.
+// A file that FromFD makes of an FD from NewNonblock uses the entersyscall path.
 func TestFromFDNonblock(t *testing.T) {
 	m := createWith(t, "abc")
 	number, err := unix.FcntlInt(uintptr(m.Fd()), unix.F_DUPFD_CLOEXEC, 0)
@@ -199,7 +199,7 @@ func TestFromFDNonblock(t *testing.T) {
 	assert.Equal(t, "abc", content(t, received))
 }
 
-// receive is the child of TestChild: it looks at the files that it inherited.
+// receive is the child of TestChild: it checks the files that it inherited.
 func receive() error {
 	for number := 3; number < 5; number++ {
 		m, err := memfd.FromFD(fd.New(number))

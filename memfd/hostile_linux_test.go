@@ -18,7 +18,7 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// refusedAs receives what must be refused, though no seals are required.
+// refusedAs receives a message that must be refused, although no seals are required.
 func refusedAs(t *testing.T, c *net.UnixConn, want error, text string) {
 	t.Helper()
 	r, err := memfd.ReceiveFrom(c, 0)
@@ -27,8 +27,8 @@ func refusedAs(t *testing.T, c *net.UnixConn, want error, text string) {
 	require.Nil(t, r)
 }
 
-// What would wait for somebody if it were opened, read, written or looked at through
-// /proc is only closed. The socket may be the very one that it came by.
+// Some objects block if they are opened, read, written or looked up through /proc. They
+// are only closed. The socket may be the one that they arrived on.
 func TestHostileWaiters(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(fifo, 0o600))
@@ -75,8 +75,9 @@ func TestHostileWaiters(t *testing.T) {
 	})
 }
 
-// On a tmpfs of the sender's own anything can have the name of a memfd. A file passes
-// for one, but has no seal that could be relied on; nothing else does.
+// On a tmpfs of the sender's own, every kind of file can have the name of a memfd. A
+// regular file is accepted as a memfd, but has no seal that protects the receiver. All
+// other kinds are refused.
 func TestHostileNames(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	for kind, mode := range map[string]uint32{"directory": unix.S_IFDIR, "fifo": unix.S_IFIFO, "device": unix.S_IFCHR} {
@@ -106,7 +107,8 @@ func TestHostileNames(t *testing.T) {
 	})
 }
 
-// A file of any size has its size looked at, and costs nothing before it is touched.
+// The size of a file is read, however large it is. The file costs nothing before it is
+// touched.
 func TestHostileSize(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	size := int64(math.MaxInt64)
@@ -137,7 +139,7 @@ func TestHostileSize(t *testing.T) {
 	assert.Zero(t, st.Blocks, "nothing was touched")
 }
 
-// A message out of band is neither the next byte nor in its way.
+// A message out of band does not count as the next byte, and does not block it.
 func TestHostileOutOfBand(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	m := blob(t, "immutable")
@@ -163,9 +165,9 @@ func TestHostileOutOfBand(t *testing.T) {
 	assert.Equal(t, before, openDescriptors(t))
 }
 
-// FuzzHostilePeer has a peer send whatever the fuzzer thinks of. Each message is received as
-// a file that has the seals, or refused; nothing is left open, and nothing waits once
-// the peer has gone.
+// FuzzHostilePeer makes a peer send random messages. Each message is received as a file
+// that has the seals, or refused. Nothing is left open, and nothing waits once the peer
+// has gone.
 func FuzzHostilePeer(f *testing.F) {
 	f.Add([]byte{0, 1, 'm', 1, 0})
 	f.Add([]byte{0, 1, 'm', 2, 0, 3, 1, 'm', 1, 1})

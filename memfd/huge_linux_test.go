@@ -20,8 +20,8 @@ import (
 
 const hugePage = 2 << 20
 
-// huge makes a file of huge pages, or skips the test on a machine that has none of
-// this size, which must be what New said.
+// huge makes a file of huge pages. It skips the test on a machine that has none of this
+// size, which New must report.
 func huge(t *testing.T, opts ...memfd.Option) *memfd.MemFD {
 	t.Helper()
 	m, err := memfd.New("huge", append(opts, memfd.HugeTLB(hugePage))...)
@@ -35,8 +35,8 @@ func huge(t *testing.T, opts ...memfd.Option) *memfd.MemFD {
 	return m
 }
 
-// reserve adds n huge pages to the machine's pool until the test ends, or skips the
-// test where they are not to be had.
+// reserve adds n huge pages to the machine's pool until the test ends. It skips the
+// test if the machine has none.
 func reserve(t *testing.T, n int) {
 	t.Helper()
 	const pool = "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
@@ -60,7 +60,7 @@ func reserve(t *testing.T, n int) {
 	}
 }
 
-// What happens to a file of huge pages whether there are some or not.
+// These calls have the same result with and without huge pages.
 func TestHugeTLB(t *testing.T) {
 	m := huge(t, memfd.AllowSealing)
 	for _, write := range []func() (int, error){
@@ -95,7 +95,7 @@ func TestHugeTLB(t *testing.T) {
 	p := []byte("0123456789")
 	_, err := m.ReadAt(p, hugePage-5)
 	require.NoError(t, err)
-	assert.True(t, bytes.Equal(make([]byte, 10), p), "what was never written reads as zeros")
+	assert.True(t, bytes.Equal(make([]byte, 10), p), "unwritten bytes read as zeros")
 
 	require.NoError(t, m.Seal(memfd.SealShrink))
 	err = m.Truncate(0)
@@ -103,7 +103,7 @@ func TestHugeTLB(t *testing.T) {
 	require.ErrorContains(t, err, "the file is sealed against it (shrink)")
 }
 
-// Every size that the machine lists is known again in what was received.
+// A received file reports every size that the machine lists.
 func TestHugeTLBListed(t *testing.T) {
 	sizes, err := filepath.Glob("/sys/kernel/mm/hugepages/hugepages-*kB")
 	require.NoError(t, err)
@@ -155,7 +155,7 @@ func TestHugeTLBPages(t *testing.T) {
 	copy(mapping.Bytes(), "0123456789")
 	copy(mapping.Bytes()[hugePage:], "abcdefghij")
 
-	// Parts of pages become zeros, whole ones are given back.
+	// Parts of pages become zeros, and whole pages are freed.
 	require.NoError(t, m.PunchHole(hugePage+5, 2))
 	if mapping.Bytes()[5] == '5' {
 		require.NoError(t, mapping.Close())
@@ -183,5 +183,5 @@ func TestHugeTLBPages(t *testing.T) {
 		require.NoError(t, mapping.Close())
 	}
 	_, err = received.Map(4096, 10, memfd.ReadOnly)
-	require.ErrorContains(t, err, "page size of 2097152", "of a received file, too")
+	require.ErrorContains(t, err, "page size of 2097152", "the received file has the same page size")
 }

@@ -292,7 +292,7 @@ func TestReadFrom(t *testing.T) {
 	}
 }
 
-// countReader and countWriter return whatever count they are told.
+// countReader and countWriter return the count that they are given.
 type (
 	countReader int
 	countWriter int
@@ -368,7 +368,7 @@ func TestWriteTo(t *testing.T) {
 			assert.Equal(t, long[:tt.limit], w.String())
 			assert.EqualValues(t, 2+tt.limit, offset(t, m))
 
-			// What was not taken is still there.
+			// The bytes that were not taken are still there.
 			rest, err := io.ReadAll(m)
 			require.NoError(t, err)
 			assert.Equal(t, long[tt.limit:], string(rest))
@@ -419,7 +419,7 @@ func TestNilPartner(t *testing.T) {
 	require.ErrorContains(t, err, "writer is nil")
 }
 
-// A regular file cannot be read without blocking, whatever its mode says.
+// A regular file cannot be read without blocking, even in non-blocking mode.
 func TestTellsScheduler(t *testing.T) {
 	m := createWith(t, "abc")
 	require.NoError(t, m.FD().SetNonblock(true))

@@ -47,8 +47,8 @@ func startChild(t *testing.T, files ...*os.File) string {
 // skipped finds the reason in the output of a test.
 var skipped = regexp.MustCompile(`_test\.go:\d+: (.*)\n--- SKIP: `)
 
-// becomeNobody takes every privilege from this process, which must be a child made
-// for it.
+// becomeNobody drops every privilege of this process, which must be a child made for
+// it.
 func becomeNobody(t *testing.T) {
 	t.Helper()
 	const nobody = 65534
@@ -99,7 +99,7 @@ func createWith(t *testing.T, text string, opts ...memfd.Option) *memfd.MemFD {
 	return m
 }
 
-// content returns all that is in the file.
+// content returns all bytes of the file.
 func content(t *testing.T, m *memfd.MemFD) string {
 	t.Helper()
 	size, err := m.Size()

@@ -101,7 +101,8 @@ func TestNewSealed(t *testing.T) {
 	}
 }
 
-// NewSealed closes the file when it cannot write: TestMain finds what is left.
+// NewSealed closes the file if it cannot write: TestMain finds descriptors that are
+// left.
 func TestNewSealedFails(t *testing.T) {
 	page := os.Getpagesize()
 	unreadable, err := unix.Mmap(-1, 0, page, unix.PROT_NONE, unix.MAP_ANON|unix.MAP_PRIVATE)
@@ -185,7 +186,7 @@ func TestExecute(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			m := createWith(t, string(program), tt.opts...)
 			cmd := exec.Command(m.Path())
-			cmd.Args[0] = "true" // a program of many names goes by this
+			cmd.Args[0] = "true" // a program of many names chooses one by this
 			require.ErrorIs(t, cmd.Run(), tt.want)
 		})
 	}

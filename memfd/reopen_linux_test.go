@@ -32,7 +32,7 @@ func TestReopenReadOnly(t *testing.T) {
 	_, err = f.Write([]byte("x"))
 	require.ErrorIs(t, err, unix.EBADF)
 
-	// TestAccessMode has what it cannot do.
+	// TestAccessMode has the calls that fail.
 	r, err := memfd.FromFD(f)
 	require.NoError(t, err)
 	defer r.Close()
@@ -40,14 +40,14 @@ func TestReopenReadOnly(t *testing.T) {
 	assert.Equal(t, "0123456789", string(mapFile(t, r, 0, 10, memfd.ReadOnly).Bytes()))
 	assert.Equal(t, "0123456789", content(t, m))
 
-	// It stays what it is when it is opened again.
+	// It keeps its access mode when it is opened again.
 	again, err := r.ReopenReadOnly()
 	require.NoError(t, err)
 	require.NoError(t, again.Close())
 }
 
-// A read-only descriptor keeps nobody from opening the file for writing, whoever he
-// is; a seal does.
+// A read-only descriptor does not keep any user from opening the file for writing. A
+// seal does.
 func TestReopenForWriting(t *testing.T) {
 	const first = 3
 	if systest.IsChild(t.Name()) {
@@ -89,7 +89,7 @@ func TestReopenForWriting(t *testing.T) {
 	assert.Equal(t, "0123456789", content(t, sealed))
 }
 
-// Without /proc, what goes through it says so.
+// Without /proc, the calls that use it return an error that says so.
 func TestWithoutProc(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		systest.InMountNamespace(t, t.Name(), 0)

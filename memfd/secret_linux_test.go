@@ -16,8 +16,8 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// secret makes secret memory of the given size, or skips the test on a kernel that
-// has none. Linux has it on by default since 6.5.
+// secret makes secret memory of the given size. It skips the test on a kernel that has
+// none. Linux has it on by default since 6.5.
 func secret(t *testing.T, size int64) *memfd.MemFD {
 	t.Helper()
 	m, err := memfd.NewSecret()
@@ -48,7 +48,7 @@ func TestSecret(t *testing.T) {
 	defer d.Close()
 	assert.Equal(t, "0123456789", string(mapFile(t, d, 0, 10, memfd.ReadOnly).Bytes()))
 
-	// System calls copy from and to it.
+	// System calls copy from it and to it.
 	file := create(t)
 	_, err = file.Write(mapping.Bytes())
 	require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestSecretHidden(t *testing.T) {
 	}
 	_ = plain
 
-	// Nor do calls that keep hold of the pages get them.
+	// Calls that keep hold of the pages do not get them, either.
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
@@ -139,7 +139,7 @@ func TestSecretRefuses(t *testing.T) {
 	require.ErrorContains(t, err, "is not a memfd (/secretmem (deleted))")
 }
 
-// What is not sized has nothing to map, and can be sized as zero often.
+// A file without a size has nothing to map. Its size can be set to zero many times.
 func TestSecretEmpty(t *testing.T) {
 	m := secret(t, 0)
 	require.NoError(t, m.Truncate(0))
@@ -150,7 +150,7 @@ func TestSecretEmpty(t *testing.T) {
 	require.NoError(t, mapFile(t, m, 0, 1, memfd.ReadWrite).Close())
 }
 
-// Secret memory is locked, which an ordinary user may do with little.
+// Secret memory is locked, and an ordinary user may lock little memory.
 func TestSecretLimit(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		secret(t, 0)

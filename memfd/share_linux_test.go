@@ -75,7 +75,7 @@ func TestSendReceive(t *testing.T) {
 			_, err = m.Seek(3, io.SeekStart)
 			require.NoError(t, err)
 			require.NoError(t, m.SendTo(a))
-			require.NoError(t, m.Close(), "what is sent is under way")
+			require.NoError(t, m.Close(), "the sent file is in flight")
 
 			r, err := memfd.ReceiveFrom(b, immutable|memfd.SealSeal)
 			require.NoError(t, err)
@@ -135,7 +135,7 @@ func TestSendToDialed(t *testing.T) {
 	}
 }
 
-// Close-on-exec is there before anybody could fork in between.
+// Close-on-exec is set before another goroutine could fork in between.
 func TestReceiveCloexec(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	require.NoError(t, blob(t, "").SendTo(a))
@@ -149,14 +149,14 @@ func TestReceiveCloexec(t *testing.T) {
 	assert.True(t, cloexec)
 }
 
-// openDescriptors returns what this process has open.
+// openDescriptors returns the open descriptors of this process.
 func openDescriptors(t *testing.T) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	require.NoError(t, err)
 	open := make(map[string]string)
 	for _, entry := range entries {
-		// The one that the folder itself was read through is gone by now.
+		// The descriptor of the directory itself is closed by now.
 		if object, err := os.Readlink("/proc/self/fd/" + entry.Name()); err == nil {
 			open[entry.Name()] = object
 		}
@@ -164,7 +164,7 @@ func openDescriptors(t *testing.T) map[string]string {
 	return open
 }
 
-// send sends what a hostile peer might.
+// send sends a message that a hostile peer might send.
 func send(t *testing.T, c *net.UnixConn, data string, control []byte) {
 	t.Helper()
 	conn, err := c.SyscallConn()
@@ -221,7 +221,7 @@ func TestHostileMessages(t *testing.T) {
 				require.Nil(t, r)
 				assert.Equal(t, before, openDescriptors(t))
 
-				// The next is received.
+				// The next message is received.
 				require.NoError(t, m.SendTo(a))
 				r, err = memfd.ReceiveFrom(b, immutable)
 				require.NoError(t, err)
@@ -231,7 +231,7 @@ func TestHostileMessages(t *testing.T) {
 	}
 }
 
-// What follows the byte stays in the stream, and is refused in its turn.
+// The bytes after the first one stay in the stream, and the next call refuses them.
 func TestStreamGoesOn(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	m := blob(t, "immutable")
@@ -351,8 +351,8 @@ func lookalike(t *testing.T, mode uint32) int {
 	return number
 }
 
-// What the owner of the socket asked the kernel to add is in nobody's way, and the
-// pidfd among it is closed.
+// The socket's owner may make the kernel add control messages. They do no harm, and a
+// pidfd among them is closed.
 func TestReceiveWithCredentials(t *testing.T) {
 	eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
 		conn, err := b.SyscallConn()
@@ -382,7 +382,7 @@ func TestReceiveEnd(t *testing.T) {
 			require.NoError(t, blob(t, "last").SendTo(a))
 			require.NoError(t, end(a))
 			r, err := memfd.ReceiveFrom(b, immutable)
-			require.NoError(t, err, "what was sent before is received")
+			require.NoError(t, err, "a file sent earlier is received")
 			require.NoError(t, r.Close())
 			for range 2 {
 				_, err = memfd.ReceiveFrom(b, immutable)
@@ -471,8 +471,8 @@ func TestReceiveDeadline(t *testing.T) {
 	})
 }
 
-// fill sends m until c has no room for it, which takes no deadline to find out: a slow
-// machine misses it.
+// fill sends m until c has no room for it. It uses no deadline to find out, because a
+// slow machine misses it.
 func fill(t *testing.T, m *memfd.MemFD, c *net.UnixConn) (sent int) {
 	t.Helper()
 	require.NoError(t, c.SetWriteBuffer(1)) // the least
@@ -505,7 +505,7 @@ func TestSendDeadline(t *testing.T) {
 		}
 		require.NoError(t, b.SetReadDeadline(time.Unix(1, 0)))
 		_, err := memfd.ReceiveFrom(b, immutable)
-		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "what was given up was not sent")
+		require.ErrorIs(t, err, os.ErrDeadlineExceeded, "the file of the failed SendTo was not sent")
 	})
 }
 
@@ -528,7 +528,7 @@ func TestSendClosed(t *testing.T) {
 	require.Equal(t, fd.ErrClosed, <-done)
 }
 
-// Closing the connection wakes who waits on it.
+// Closing the connection wakes the goroutines that wait on it.
 func TestShareConnectionClosed(t *testing.T) {
 	eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
 		m := blob(t, "")
