@@ -179,7 +179,7 @@ func (fs *fileSystem) serve() error {
 	}
 }
 
-// The server of a file can answer as late as it likes. So Receive sends no request for
+// The server of a file can answer as late as it likes. So ReceiveFrom sends no request for
 // a file that is not a memfd before it refuses the file. It only closes the file.
 func TestHostileFileSystem(t *testing.T) {
 	for _, name := range []string{"file", "memfd:x (deleted)"} {

@@ -38,8 +38,8 @@ var blockable = signalfd.NewSet(
 	unix.SIGXCPU, unix.SIGXFSZ, unix.SIGVTALRM, unix.SIGWINCH, unix.SIGIO, unix.SIGPWR,
 ) | (1<<64 - 1<<34) // and 35 to 64
 
-// startsVar names a file to which every start of the program adds a byte. One that
-// starts itself for ever is ended.
+// startsVar names a file to which every start of the program adds a byte. A program
+// that starts itself for ever is ended.
 const startsVar = "SIGNALFD_TEST_STARTS"
 
 const maxStarts = 20
@@ -59,8 +59,8 @@ func init() {
 	}
 }
 
-// needExec skips where a program cannot start itself: an emulator runs one, and
-// the kernel cannot run another of its kind.
+// needExec skips the test if a program cannot start itself: an emulator runs it, and
+// the kernel cannot run a program for that processor.
 func needExec(t *testing.T) {
 	t.Helper()
 	if os.Getenv("MATRIX_EMU") != "" {
@@ -68,7 +68,7 @@ func needExec(t *testing.T) {
 	}
 }
 
-// countStarts has cmd count how often its program is started.
+// countStarts makes cmd count how often its program is started.
 func countStarts(t *testing.T, cmd *exec.Cmd) (count func() int) {
 	t.Helper()
 	name := filepath.Join(t.TempDir(), "starts")
@@ -116,7 +116,7 @@ func blockAll() error {
 	return printSignals(s)
 }
 
-// newDirect is New, where that must give the kernel's signalfd.
+// newDirect is New for signals for which New must return the kernel's signalfd.
 func newDirect(set signalfd.Set) (*signalfd.SignalFD, error) {
 	s, err := signalfd.New(set)
 	if err != nil {
@@ -203,7 +203,7 @@ func nicer(t *testing.T, do func()) {
 	}
 }
 
-// What a process is stays, and what it was told.
+// The attributes of the process stay, and so do its arguments and its environment.
 func TestBlockKeeps(t *testing.T) {
 	needExec(t)
 	plain := self(t, "kept")
@@ -274,7 +274,8 @@ func tellKept() error {
 	return waitForInput()
 }
 
-// Nothing of the way back to oneself is seen afterwards: not here, nor in a child.
+// The marker that Block uses for the restart is gone afterwards, from the environment
+// of this process and of its children.
 func TestBlockEnvironment(t *testing.T) {
 	needExec(t)
 	cmd := self(t, "environment")
@@ -285,7 +286,7 @@ func TestBlockEnvironment(t *testing.T) {
 func showEnvironment() error {
 	for range 2 {
 		if os.Getenv("BLOCKED") == "" {
-			// In a program that never comes to Block, too.
+			// A program that does not reach Block has a clean environment, too.
 			os.Setenv("BLOCKED", "yes")
 		} else if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
 			return err
@@ -308,7 +309,7 @@ func showEnvironment() error {
 	return nil
 }
 
-// The program runs on where its file has been deleted or replaced meanwhile.
+// The program goes on although its file has been deleted or replaced meanwhile.
 func TestBlockWithoutFile(t *testing.T) {
 	needExec(t)
 	for how, spoil := range map[string]func(string) error{
@@ -335,7 +336,7 @@ func TestBlockWithoutFile(t *testing.T) {
 	}
 }
 
-// What execve refuses leaves the program as it was.
+// If execve fails, the program stays as it was.
 func TestBlockNotExecutable(t *testing.T) {
 	needExec(t)
 	name := copySelf(t)
@@ -382,8 +383,8 @@ func copySelf(t *testing.T) string {
 	return to
 }
 
-// In the process itself: what cannot be passed on is refused, and nothing is
-// blocked then.
+// In the process itself, Block refuses arguments that cannot be passed on. Then it
+// blocks nothing.
 func TestBlockArguments(t *testing.T) {
 	args := os.Args
 	defer func() { os.Args = args }()
@@ -398,8 +399,7 @@ func TestBlockArguments(t *testing.T) {
 	assert.Empty(t, blocked)
 }
 
-// A signal that somebody unblocks in the new program too is no reason to try for
-// ever.
+// If the new program unblocks a signal too, Block does not try for ever.
 func TestBlockNotSticky(t *testing.T) {
 	needExec(t)
 	cmd := self(t, "notsticky")
@@ -429,7 +429,7 @@ func blockNotified() error {
 	return nil
 }
 
-// What is blocked by one Block stays blocked by the next.
+// A signal that one Block has blocked stays blocked at the next.
 func TestBlockMore(t *testing.T) {
 	needExec(t)
 	cmd := self(t, "more")
@@ -449,8 +449,8 @@ func blockMore() error {
 	return err
 }
 
-// A signal that was sent before the program began anew is not lost if it was
-// blocked then already.
+// A signal that was sent before the program started anew is not lost if it was blocked
+// already.
 func TestBlockKeepsPending(t *testing.T) {
 	needExec(t)
 	p := start(t, self(t, "pending"))
@@ -481,8 +481,8 @@ func keepPending() error {
 	return errors.Join(err, s.Close())
 }
 
-// The table of what the runtime lets be blocked is what it does: in a program
-// that began with every signal blocked.
+// The table of signals that the runtime lets Block block is correct, in a program that
+// began with every signal blocked.
 func TestBlockable(t *testing.T) {
 	needExec(t) // and an emulator keeps signals for itself
 	var all, old unix.Sigset_t
@@ -517,7 +517,7 @@ func tellBlockable() error {
 			return err
 		}
 	}
-	// GODEBUG=asyncpreemptoff=1 has the runtime do without.
+	// GODEBUG=asyncpreemptoff=1 makes the runtime work without SIGURG.
 	blocked.Del(unix.SIGURG)
 	if can != blocked {
 		return fmt.Errorf("Block says %v, the runtime blocks %v", can, blocked)
@@ -547,7 +547,7 @@ func TestBlockRefuses(t *testing.T) {
 	assert.NoError(t, signalfd.Block(signalfd.NewSet(0, 65, -1)), "numbers that are no signals are not in the set")
 }
 
-// Block in a test: the test binary starts itself anew, flags and all.
+// If a test calls Block, the test binary starts itself anew, with its flags.
 func TestBlockInTest(t *testing.T) {
 	needExec(t)
 	const name = "TestBlockInTest"

@@ -27,12 +27,12 @@ import (
 	"code.hybscloud.com/iofd/signalfd"
 )
 
-// What another process has to do in a test, the test binary does under the name
-// of a role in its environment.
+// The test binary is also the other processes of a test. roleVar in the environment
+// names the role of such a process.
 const roleVar = "SIGNALFD_TEST_ROLE"
 
-// deadline ends a process in a role, as one that has captured all signals may
-// not be ended otherwise.
+// deadline ends a process in a role, because a process that has captured all signals
+// may have no other end.
 func deadline() time.Duration { return time.Duration(*factor) * 60 * time.Second }
 
 func TestMain(m *testing.M) {
@@ -97,13 +97,13 @@ func self(t testing.TB, role string) *exec.Cmd {
 	ctx, cancel := context.WithTimeout(context.Background(), deadline())
 	t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, args[0], args[1:]...)
-	// The race detector has a process wait for a second at its end.
+	// The race detector makes a process wait for a second at its end.
 	cmd.Env = append(os.Environ(), roleVar+"="+role, "GORACE=atexit_sleep_ms=0")
 	cmd.Stderr = os.Stderr
 	return cmd
 }
 
-// A process is one in a role that takes lines and answers lines.
+// A process has a role, takes lines and answers lines.
 type process struct {
 	t   testing.TB
 	cmd *exec.Cmd
@@ -188,7 +188,7 @@ func sendOnDemand() error {
 	return in.Err()
 }
 
-// queue is sigqueue(3), again where the receiver's queue is full.
+// queue is sigqueue(3), repeated while the receiver's queue is full.
 func queue(pid int, sig syscall.Signal, value uintptr) error {
 	for {
 		err := capturetest.Queue(pid, sig, value)
@@ -208,8 +208,8 @@ func waitForInput() error {
 	return err
 }
 
-// closeThenWait captures the signal that the environment names, reads it once,
-// closes, and waits: what ends the process then is the signal's old meaning.
+// closeThenWait captures the signal that the environment names, reads it once, closes,
+// and waits. Then the signal's old meaning ends the process.
 func closeThenWait() error {
 	n, err := strconv.Atoi(os.Getenv("SIGNAL"))
 	if err != nil {
@@ -272,8 +272,8 @@ func output(t *testing.T, cmd *exec.Cmd) string {
 	return string(out)
 }
 
-// blockHere blocks sigs on this thread, which the caller has locked, as Block
-// would have on all.
+// blockHere blocks sigs on this thread, which the caller has locked. Block would do so
+// on all threads.
 func blockHere(t *testing.T, sigs ...syscall.Signal) {
 	t.Helper()
 	var set, old unix.Sigset_t
@@ -286,7 +286,7 @@ func blockHere(t *testing.T, sigs ...syscall.Signal) {
 	})
 }
 
-// unchanged returns a function that fails the test if what sig does has changed
+// unchanged returns a function that fails the test if the action of sig has changed
 // since.
 func unchanged(t testing.TB, sig syscall.Signal) func() {
 	t.Helper()

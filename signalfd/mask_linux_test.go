@@ -49,7 +49,7 @@ func TestSetMaskCaptured(t *testing.T) {
 	read(unix.SIGUSR2)
 	read(unix.SIGHUP)
 
-	// Refusals change nothing.
+	// A SetMask that fails changes nothing.
 	require.ErrorIs(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, 40)), unix.EBUSY)
 	require.ErrorIs(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGPROF)), unix.EINVAL)
 	assert.Equal(t, signalfd.NewSet(unix.SIGUSR2, unix.SIGHUP), s.Mask())
@@ -124,7 +124,7 @@ func readDirect() error {
 	return printSignals(d)
 }
 
-// A set of which only some are blocked is captured whole.
+// If only some signals of a set are blocked, the whole set is captured.
 func TestMixed(t *testing.T) {
 	needCapture(t)
 	p := startBlocked(t, "mixed")
@@ -165,7 +165,7 @@ func printSignals(s *signalfd.SignalFD) error {
 	}
 }
 
-// A thread that manages its own mask reads what was sent to it.
+// A thread that manages its own mask reads the signals that were sent to it.
 func TestOpen(t *testing.T) {
 	var set, old unix.Sigset_t
 	fill(&set, unix.SIGUSR1)

@@ -38,8 +38,8 @@ var showStatus = []string{"grep", "-E", "^(SigBlk|TracerPid)", "/proc/self/statu
 
 const cleanStatus = "TracerPid:\t0\nSigBlk:\t0000000000000000\n"
 
-// Of many children none has a signal blocked or is traced, while signals come in
-// and none is lost.
+// No child has a signal blocked or is traced, while many children start and signals
+// come in. No signal is lost.
 func TestStart(t *testing.T) {
 	needPtrace(t)
 	const count = 20000
@@ -117,7 +117,7 @@ func startMany() error {
 	return errors.Join(<-read, s.Close())
 }
 
-// Where nothing is blocked, Start is cmd.Start.
+// If no signal is blocked, Start is cmd.Start.
 func TestStartUnblocked(t *testing.T) {
 	cmd := exec.Command(showStatus[0], showStatus[1:]...)
 	var out bytes.Buffer
@@ -127,7 +127,7 @@ func TestStartUnblocked(t *testing.T) {
 	assert.Equal(t, cleanStatus, out.String())
 }
 
-// The command is started as its owner wants it, pipes, pidfd and all.
+// Start honors the fields of cmd, such as pipes and the pidfd.
 func TestStartObeys(t *testing.T) {
 	needPtrace(t)
 	blockHere(t, unix.SIGUSR1, unix.SIGTERM)
@@ -155,7 +155,7 @@ func TestStartObeys(t *testing.T) {
 	assert.Equal(t, 7, exit.ExitCode())
 	assert.ErrorIs(t, cmd.Process.Signal(unix.SIGTERM), os.ErrProcessDone)
 
-	// The thread is as it was, and its child can be ended by what it has blocked.
+	// The thread is as it was. A signal that the thread has blocked can end its child.
 	cmd = exec.Command("sleep", "100")
 	require.NoError(t, signalfd.Start(cmd))
 	assert.Nil(t, cmd.SysProcAttr)
@@ -167,7 +167,7 @@ func TestStartObeys(t *testing.T) {
 	assert.Equal(t, signalfd.NewSet(unix.SIGUSR1, unix.SIGTERM), statusSet(string(status), "SigBlk"))
 }
 
-// A child that is killed before it has begun is one that was killed.
+// A child that is killed before its program begins is reported as killed.
 func TestStartKilled(t *testing.T) {
 	needPtrace(t)
 	blockHere(t, unix.SIGUSR1)
@@ -193,7 +193,7 @@ func TestStartKilled(t *testing.T) {
 	}
 }
 
-// A child that its owner wants traced is left to him.
+// Start leaves a child traced if the caller asks for that.
 func TestStartTraced(t *testing.T) {
 	needPtrace(t)
 	blockHere(t, unix.SIGUSR1)
@@ -245,7 +245,7 @@ func TestStartFailsAsExecDoes(t *testing.T) {
 	require.ErrorIs(t, signalfd.Start(nil), unix.EINVAL)
 }
 
-// A refusal of the kernel's that has nothing to do with tracing stays as it is.
+// An error of the kernel that has nothing to do with tracing stays as it is.
 func TestStartNotPermitted(t *testing.T) {
 	needPtrace(t)
 	p := start(t, self(t, "notpermitted"))
@@ -274,8 +274,7 @@ func lockAndBlock() {
 	_ = unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil)
 }
 
-// Where tracing is forbidden nothing runs, and the error tells of a way that
-// does work.
+// If tracing is forbidden, no program runs. The error names a way that works.
 func TestStartForbidden(t *testing.T) {
 	needPtrace(t)
 	for name, request := range map[string]int{
@@ -303,7 +302,7 @@ func startForbiddenTo(t *testing.T, request int) {
 	assert.NoFileExists(t, ran)
 }
 
-// noSuchEnv is what a process says if env(1) cannot do what the error advises.
+// noSuchEnv is the output of a process if env(1) cannot do what the error advises.
 const noSuchEnv = "no such env"
 
 func startForbidden() error {
@@ -339,8 +338,8 @@ func startForbidden() error {
 	return nil
 }
 
-// A set-user-ID program gets its privileges from an ordinary start, and not from
-// one that is traced, unless the tracer might have given them to it himself.
+// A set-user-ID program gets its privileges from an ordinary start. It does not get
+// them if it is traced, unless the tracer could have given them to it.
 func TestStartPrivileges(t *testing.T) {
 	needPtrace(t)
 	systest.NeedUser(t, 65534, 65534)
@@ -394,8 +393,8 @@ func startPrivileged() error {
 	return nil
 }
 
-// Signals to the process group while children begin, and somebody who reaps all
-// children: neither hangs.
+// Start does not hang if signals reach the process group while children begin, or if
+// another goroutine reaps all children.
 func TestStartAmongOthers(t *testing.T) {
 	needPtrace(t)
 	needCapture(t)
@@ -437,7 +436,7 @@ func startHammered() error {
 	close(stop)
 	wg.Wait()
 	fmt.Println("done")
-	return nil // what is still on its way would end the process after Close
+	return nil // a signal that is still on its way would end the process after Close
 }
 
 func startReaped() error {
