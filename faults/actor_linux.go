@@ -18,11 +18,11 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// roleVar in the environment has this program play a part, as a child of itself.
+// roleVar in the environment makes this program play a part, as a child of itself.
 const roleVar = "IOFD_FAULTS_ROLE"
 
-// The first thread is this goroutine's alone: the runtime parks it, with every signal
-// blocked, when a goroutine ends that is locked to it.
+// The main goroutine keeps the first thread. If another goroutine ended while locked to
+// that thread, the runtime would park it with every signal blocked.
 func init() {
 	if os.Getenv(roleVar) != "" {
 		runtime.LockOSThread()
@@ -44,21 +44,20 @@ func runRole() (played bool, err error) {
 	return true, play(argument)
 }
 
-// child returns the command that has this program play the role.
+// child returns the command that makes this program play the role.
 func child(role string) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	cmd := exec.Command(self)
-	// With the race detector a process sleeps for a second as it ends, unless told
-	// not to.
+	// With the race detector a process sleeps for a second at its end by default.
 	cmd.Env = append(os.Environ(), roleVar+"="+role, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	cmd.Stderr = os.Stderr
 	return cmd, nil
 }
 
-// perform has an actor make a trial with errors, and returns the cells.
+// perform makes an actor run a trial with errors, and returns the cells.
 func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	p, mapping, file, err := newPage()
 	if err != nil {
@@ -145,7 +144,7 @@ func act(argument string) error {
 	if err != nil {
 		return err
 	}
-	// Package os finds out once, and for good, whether there are pidfds.
+	// Package os asks only once whether there are pidfds.
 	if self, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = self.Release()
 	}
@@ -167,8 +166,8 @@ func act(argument string) error {
 	return json.NewEncoder(os.Stdout).Encode(cells)
 }
 
-// supervise has the kernel ask the supervisor about each call of that number, of
-// all threads from now on.
+// supervise makes the kernel ask the supervisor about each later call of that number,
+// in all threads.
 func supervise(number uintptr, p *page) error {
 	program := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
@@ -180,8 +179,8 @@ func supervise(number uintptr, p *page) error {
 	if err != nil {
 		return err
 	}
-	// The call that the supervisor is asked about cannot be made before it has the
-	// listener. No trial is of sendmmsg(2).
+	// A call that the supervisor is asked about blocks until the supervisor has the
+	// listener. No trial refuses sendmmsg(2).
 	if err := sendDescriptor(socketNumber, listener); err != nil {
 		return err
 	}
@@ -211,10 +210,9 @@ func sendDescriptor(socket, number int) error {
 	return nil
 }
 
-// installFilter is seccomp(2) for all threads of the process, and returns what
-// that does.
+// installFilter is seccomp(2) for all threads of the process, and returns its result.
 func installFilter(program []unix.SockFilter, flags uintptr) (int, error) {
-	runtime.LockOSThread() // no_new_privs is a thread's, until the kernel gives it to all
+	runtime.LockOSThread() // no_new_privs belongs to this thread until seccomp(2) sets it for all
 	defer runtime.UnlockOSThread()
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return -1, os.NewSyscallError("prctl", err)
@@ -228,8 +226,8 @@ func installFilter(program []unix.SockFilter, flags uintptr) (int, error) {
 	return int(r), nil
 }
 
-// refuseFor has the kernel answer errno to a call whose argument, counted from 0,
-// has the value, in all threads and for good.
+// refuseFor makes the kernel answer errno to a call if its argument, counted from 0,
+// has the value. The filter holds in all threads and until the process ends.
 func refuseFor(number uintptr, argument int, value uint32, errno unix.Errno) error {
 	_, err := installFilter([]unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},

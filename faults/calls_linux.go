@@ -48,8 +48,8 @@ func ioctls() map[uint64]string {
 	return names
 }
 
-// An explanation says why no trial refuses a call: by package and name, of which
-// "*" stands for any.
+// An explanation says why no trial refuses a call, by package and name. "*" stands for
+// any.
 type explanation struct{ by, call, why string }
 
 const (
@@ -100,7 +100,7 @@ func init() {
 	}
 }
 
-// callName names a call as trials do.
+// callName returns the name of a call in trials.
 func callName(number uintptr, args *[6]uint64) string {
 	name := callNames[number]
 	if name == "" {

@@ -13,7 +13,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// A call that is neither tried nor explained is told from those that are.
+// covered is false for a call that is neither tried nor explained.
 func TestCovered(t *testing.T) {
 	_, ok := covered(site{"fd", "kcmp"})
 	assert.True(t, ok, "tried")
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// Each call refused, with each errno: see trial.
+// Every trial passes with every errno.
 func TestFaults(t *testing.T) {
 	with := errnos
 	if testing.Short() {
@@ -52,7 +52,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// In each place, each feature works, or says what is missing.
+// In each place, each feature works, or its error says what is missing.
 func TestPlaces(t *testing.T) {
 	for i := range places {
 		p := &places[i]
@@ -67,7 +67,7 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// The kernel's own faults.
+// The operations meet the kernel's own limits.
 func TestLimits(t *testing.T) {
 	group, noGroup := newMemoryGroup()
 	if noGroup == nil {
@@ -85,7 +85,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// What is tried stands in the documentation: go run ./faults >doc/faults.md
+// The documentation has every trial, limit and place: go run ./faults >doc/faults.md
 func TestDocumented(t *testing.T) {
 	page, err := os.ReadFile("../doc/faults.md")
 	require.NoError(t, err)

@@ -10,13 +10,12 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// A page is memory that an actor shares with its supervisor. The actor says by it
-// which of its calls are refused: without a system call, which might be one of
-// those.
+// A page is memory that an actor shares with its supervisor. The actor uses it to say
+// which of its calls are refused. A system call for that might itself be refused.
 type page struct {
 	serving atomic.Bool // the supervisor answers
 
-	errno       atomic.Int32 // what refused calls give; 0 while none is refused
+	errno       atomic.Int32 // the result of refused calls; 0 while none is refused
 	number      atomic.Int32 // the first argument of the calls that count, -1 for any
 	first, last atomic.Int32 // of the calls that count, these are refused
 	seen        atomic.Int32 // the calls that counted since errno was set
@@ -28,7 +27,7 @@ const pageSize = 4096
 // forEver is a last that no call reaches.
 const forEver = math.MaxInt32
 
-// newPage makes a page, and the file that it is in.
+// newPage makes a page, and the file that holds it.
 func newPage() (*page, *memfd.Mapping, *memfd.MemFD, error) {
 	file, err := memfd.New("faults")
 	if err != nil {
@@ -53,8 +52,8 @@ func mapPage(file *memfd.MemFD) (*page, *memfd.Mapping, error) {
 	return (*page)(unsafe.Pointer(unsafe.SliceData(mapping.Bytes()))), mapping, nil
 }
 
-// arm has the calls from first to last refused, of those that are made from now
-// on with number for their first argument, or any if that is -1.
+// arm makes the supervisor refuse the calls from first to last. It counts the calls
+// from now on whose first argument is number, or all calls if number is -1.
 func (p *page) arm(errno unix.Errno, number, first, last int) {
 	p.seen.Store(0)
 	p.refused.Store(0)
@@ -64,13 +63,13 @@ func (p *page) arm(errno unix.Errno, number, first, last int) {
 	p.errno.Store(int32(errno))
 }
 
-// disarm has all calls let through, and returns how many were refused.
+// disarm makes the supervisor let all calls through. It returns how many were refused.
 func (p *page) disarm() int {
 	p.errno.Store(0)
 	return int(p.refused.Load())
 }
 
-// verdict returns the errno of a call that counts, 0 to let it through.
+// verdict returns the errno for a call that counts, 0 to let it through.
 func (p *page) verdict(firstArgument uint64) unix.Errno {
 	errno := unix.Errno(p.errno.Load())
 	if errno == 0 {

@@ -15,19 +15,19 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// A place is where a program may have to run. The tour is made there.
+// A place is an environment in which a program may have to run. The tour is made there.
 type place struct {
 	name string
 
-	// clone has the namespaces that it takes, and nobody that the user is not root.
+	// clone has the namespaces of the place. nobody says that the user is not root.
 	clone  uintptr
 	nobody bool
 
-	// enter is what the child does before the tour.
+	// enter is the child's work before the tour.
 	enter func() error
 
-	// apart has the features that do not work there, each with the beginning of what
-	// the tour says.
+	// apart has the features that do not work there, each with the beginning of the
+	// tour's result.
 	apart map[string]string
 }
 
@@ -41,14 +41,15 @@ func forbids(name string, errno unix.Errno, apart map[string]string, calls ...ui
 				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)})
 		}
 		program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
-		// The runtime's poller, which a Go program ends without, takes an eventfd itself.
+		// A Go program ends if the runtime's poller cannot start, and the poller needs
+		// an eventfd itself. The sleep starts it before the filter.
 		time.Sleep(time.Nanosecond)
 		_, err := installFilter(program, 0)
 		return err
 	}}
 }
 
-// withoutProc is what takes /proc: it says so.
+// withoutProc has the features that need /proc. Their errors say so.
 var withoutProc = map[string]string{
 	"eventfd.Value":        "unsupported: iofd: /proc is not mounted",
 	"eventfd.FromFD":       "unsupported: iofd: /proc is not mounted",
@@ -59,8 +60,8 @@ var withoutProc = map[string]string{
 var places = []place{
 	{name: "as it is"},
 
-	// What Docker's and Podman's default profile refuses of our calls, as the
-	// container has no CAP_SYS_PTRACE. All others it allows.
+	// The default profiles of Docker and Podman refuse these calls of the library,
+	// because the container has no CAP_SYS_PTRACE. They allow all its other calls.
 	forbids("container default", unix.EPERM, map[string]string{
 		"pidfd.GetFD": "forbidden: pidfd_getfd: ",
 	}, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PROCESS_MADVISE, unix.SYS_CLOCK_SETTIME, unix.SYS_MOUNT, unix.SYS_UNSHARE, unix.SYS_SETNS),
@@ -133,10 +134,10 @@ func mount(source, target, kind string, flags uintptr) error {
 		unix.Mount(source, target, kind, flags, "")))
 }
 
-// chroot makes a root of what programs need, in memory, which goes with the mount
-// namespace.
+// chroot makes a root directory in memory with the files that programs need. It
+// disappears with the mount namespace.
 func chroot() error {
-	root := "/tmp" // whatever it has is hidden in this namespace only
+	root := "/tmp" // the content of /tmp is hidden in this namespace only
 	if err := mount("tmpfs", root, "tmpfs", 0); err != nil {
 		return err
 	}
@@ -170,14 +171,14 @@ var errNotHere = errors.New("not on this machine")
 // statusNotHere is the exit status of a child that cannot get to its place.
 const statusNotHere = 77
 
-// forbidden are the calls that a seccomp(2) filter of this machine may refuse whatever
-// the place, and the features that do not work then.
+// forbidden are the calls that a seccomp(2) filter of this machine may refuse in every
+// place, and the features that do not work then.
 var forbidden = map[string]uintptr{
 	"pidfd.GetFD":                           unix.SYS_PIDFD_GETFD,
 	"signalfd.Start, with a signal blocked": unix.SYS_PTRACE,
 }
 
-// attributes returns how a child is started that is to visit the place.
+// attributes returns the attributes of a child that is to visit the place.
 func (p *place) attributes() (*syscall.SysProcAttr, error) {
 	attr, err := &syscall.SysProcAttr{}, error(nil)
 	switch {
@@ -194,7 +195,7 @@ func (p *place) attributes() (*syscall.SysProcAttr, error) {
 }
 
 // visit makes the tour in a place, by a child, and returns what worked. Its error is
-// errNotHere if there is no getting to the place.
+// errNotHere if this machine does not let the child get to the place.
 func (p *place) visit(index int) (map[string]string, error) {
 	cmd, err := child(fmt.Sprint("visit ", index))
 	if err != nil {
@@ -204,7 +205,7 @@ func (p *place) visit(index int) (map[string]string, error) {
 		return nil, err
 	}
 	if cmd.SysProcAttr.Credential != nil {
-		// The test binary is where only its owner can look.
+		// The test binary is in a directory that only its owner can read.
 		binary, err := os.Open(cmd.Path)
 		if err != nil {
 			return nil, err
@@ -244,7 +245,7 @@ func visit(argument string) error {
 	return tour()
 }
 
-// unexpected returns what the tour in a place should not have said.
+// unexpected returns the results of a tour that the place does not allow.
 func (p *place) unexpected(results map[string]string) (all []string) {
 	for _, s := range stops {
 		if call, listed := forbidden[s.feature]; listed && systest.TryCall(call) != nil {

@@ -26,7 +26,7 @@ is not on this page.
 
 ` + "A cell with several outcomes depends on which of the calls failed.\n\n"
 
-// report writes the page, and returns what is not as it should be.
+// report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
 	rows, err := tryAll(everything, errnos)
 	if _, failed := io.WriteString(w, head); failed != nil {
@@ -66,7 +66,7 @@ func printExplained(w io.Writer) error {
 	return err
 }
 
-// printLimits says what becomes of them: the tests use them up.
+// printLimits lists the limits and the effect of each. The tests use them up.
 func printLimits(w io.Writer) error {
 	var text strings.Builder
 	text.WriteString("\n## Limits\n\n| used up | effect |\n| --- | --- |\n")

@@ -14,10 +14,10 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// A supervisor answers for the kernel the calls that a process's filter asks it
-// about, see SECCOMP_RET_USER_NOTIF in seccomp(2). It is another process: in one,
-// the collector would wait for a thread in a raw call, and the thread for a
-// supervisor whom the collector has stopped.
+// A supervisor answers system calls of a process in place of the kernel, see
+// SECCOMP_RET_USER_NOTIF in seccomp(2). It is a process of its own. In one process, the
+// collector would wait for a thread in a raw call, and the thread for a supervisor that
+// the collector has stopped.
 type supervisor struct {
 	actor  *pidfd.PidFD
 	socket *fd.FD // to the actor
@@ -139,8 +139,9 @@ func (s *supervisor) answer(listener int) error {
 	}
 }
 
-// counts reports whether it is a call of the trial's: not the Go runtime's own, nor
-// the C library's when it starts a thread, and not a child's, which has inherited the filter.
+// counts reports whether the call belongs to the trial. Calls of the Go runtime do not,
+// nor do those of the C library when it starts a thread. A child's calls do not,
+// either, although it has inherited the filter.
 func (s *supervisor) counts(asked *notification) bool {
 	if s.match != nil && !s.match(&asked.args) {
 		return false

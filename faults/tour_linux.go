@@ -22,7 +22,8 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A stop of the tour makes, uses and closes something. It returns why it could not.
+// A stop of the tour makes, uses and closes something. It returns the error that
+// prevented this.
 type stop struct {
 	feature string
 	visit   func(s *scene) error
@@ -157,15 +158,16 @@ func onChild(do func(p *pidfd.PidFD) error) func(s *scene) error {
 	}
 }
 
-// later is a context for what has to happen.
+// later is a context for events that have to happen.
 func later(s *scene) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	s.later(cancel)
 	return ctx
 }
 
-// stray races a goroutine that signals a counter against one that closes it and
-// makes another under its number, and fails if a signal reaches the wrong one.
+// stray races a goroutine that signals a counter against one that closes it. The latter
+// makes another counter under its number. stray fails if a signal reaches the wrong
+// one.
 func stray(limit time.Duration) error {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 		e, err := eventfd.New(0)
@@ -197,7 +199,7 @@ func stray(limit time.Duration) error {
 	return nil
 }
 
-// tour makes all stops and says what came of them.
+// tour makes all stops and prints their results.
 func tour() error {
 	results := make(map[string]string)
 	for _, s := range stops {
@@ -206,7 +208,7 @@ func tour() error {
 	return json.NewEncoder(os.Stdout).Encode(results)
 }
 
-// result is "works", or what kind of error there was and the error.
+// result is "works", or the kind of the error and the error.
 func (s stop) result() string {
 	err := s.make()
 	for _, kind := range []struct {

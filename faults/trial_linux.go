@@ -17,7 +17,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// errnos are what each call is refused with.
+// errnos are the errors of refused calls.
 var errnos = []unix.Errno{
 	unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
 	unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EIO, unix.EINVAL,
@@ -30,39 +30,39 @@ type trial struct {
 	call string // as the trace names it: "fcntl F_DUPFD_CLOEXEC"
 	op   string // what a program calls: "FD.Dup"
 
-	// number is the call's, and match tells, by its arguments, those meant.
+	// number is the call's. match selects calls by their arguments.
 	number uintptr
 	match  func(args *[6]uint64) bool
 
-	// prepare returns the operation, which is made while the call is refused. It
-	// returns nil only if it did what it should, and may be made again.
+	// prepare returns the operation, which runs while the call is refused. The
+	// operation returns nil only if it succeeded, and may be repeated.
 	prepare func(s *scene) func() error
 
-	// once says that the library asks once in a process: each errno gets one.
+	// once says that the library asks once in a process: each errno gets one process.
 	once bool
 
-	// endless says that an operation which retries EINTR is not there to retry, so
-	// that EINTR may be refused for ever.
+	// endless says that the operation does not retry EINTR, so EINTR may be refused for
+	// ever.
 	endless bool
 
-	// first says that what is refused is so from the first call on: a filter that
-	// comes while the library is at it is not tried.
+	// first says that calls are refused from the first one on. No filter is tried that
+	// comes in the middle of the operation.
 	first bool
 
-	// made says that this program makes the call at all; nil stands for yes.
+	// made reports whether this program makes the call at all. nil stands for yes.
 	made func() bool
 
-	// racy says that the call is made only if something else is slow: the operation
-	// is tried until it is.
+	// racy says that the call is made only if something else is slow. The operation is
+	// repeated until the call is made.
 	racy bool
 
-	// name is what errors call it, if not the first word of call.
+	// name is the call's name in errors, if not the first word of call.
 	name string
 
-	// swallowed is what the table says where EINTR is no error, if not "retried".
+	// swallowed is the entry in the table if EINTR is no error, if not "retried".
 	swallowed string
 
-	// also has other errors that are as they should be, by what the table says.
+	// also has other correct errors, by their entry in the table.
 	also map[string]func(err error, refused unix.Errno) bool
 }
 
@@ -76,21 +76,21 @@ func (t *trial) forbidden() error {
 	return nil
 }
 
-// A scene is what a trial prepares. Its methods end the trial if they fail.
+// A scene is the preparation of a trial. Its methods end the trial if they fail.
 type scene struct {
 	number  int // for page.arm
 	checks  []func(err error) error
 	cleanup []func()
 }
 
-// on has only those calls count whose first argument is number.
+// on counts only the calls whose first argument is number.
 func (s *scene) on(number int) { s.number = number }
 
-// check has f look, when calls are let through again, at what the operation left
-// behind. err is the operation's.
+// check registers f to check, after calls are let through again, the state that the
+// operation left behind. err is the operation's.
 func (s *scene) check(f func(err error) error) { s.checks = append(s.checks, f) }
 
-// later has f called when the trial is over.
+// later registers f to be called when the trial is over.
 func (s *scene) later(f func()) { s.cleanup = append(s.cleanup, f) }
 
 func (s *scene) must(err error) {
@@ -108,10 +108,10 @@ func closes[C interface{ Close() error }](s *scene, c C, err error) C {
 	return c
 }
 
-// A cell is what became of a trial with an errno.
+// A cell is the result of a trial with an errno.
 type cell struct {
-	Outcomes []string // in the order in which they were met first
-	Problems []string // what is not as it should be
+	Outcomes []string // in the order of their first occurrence
+	Problems []string // the reasons why the trial fails
 }
 
 func (c cell) String() string { return strings.Join(c.Outcomes, ", ") }
@@ -125,12 +125,12 @@ func (c *cell) note(outcome string) {
 // maxCalls is how many calls of an operation are refused one by one.
 const maxCalls = 8
 
-// run tries errno: each call by itself, and each with all that follow it, as long
-// as there is one.
+// run tries errno. It refuses each call by itself, and each with all that follow it, as
+// long as there is one.
 func (t *trial) run(p *page, errno unix.Errno) cell {
 	var c cell
 	for n := 1; n <= maxCalls; n++ {
-		// EINTR is retried for ever, as package os does: unless it ends.
+		// Operations retry EINTR for ever, as package os does. So these refusals end.
 		all := n + 2
 		if errno != unix.EINTR || t.endless {
 			all = forEver
@@ -171,8 +171,8 @@ func (t *trial) run(p *page, errno unix.Errno) cell {
 
 const hangs = "hangs"
 
-// patience is how long an operation may take: it is not a measurement, as all
-// take some milliseconds.
+// patience is how long an operation may take. It is not a measurement, because all
+// operations take some milliseconds.
 const patience = 10 * time.Second
 
 // attempt makes the operation once, with the calls from first to last refused.
@@ -217,7 +217,7 @@ func (t *trial) attempt(p *page, errno unix.Errno, first, last int) (outcome str
 	return outcome, refused, problem
 }
 
-// judge says what the table has for err, and what is wrong with it.
+// judge returns the entry in the table for err, and what is wrong with it.
 func (t *trial) judge(err error, errno unix.Errno, refused int) (string, error) {
 	name := t.name
 	if name == "" {

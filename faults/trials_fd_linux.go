@@ -25,7 +25,7 @@ func fcntlTrial(cmd int, name, op string, do func(r *fd.FD) error) trial {
 	}
 }
 
-// waits is a wait that nothing ends but its context.
+// waits is a wait that ends only with its context.
 func waits(s *scene, r *fd.FD) func() error {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/1000)
@@ -106,8 +106,8 @@ func sameFile(s *scene) func() error {
 	return func() error { return errors.Join(gives(true)(r.SameFile(d)), gives(false)(r.SameFile(w))) }
 }
 
-// adoptTrial tries Adopt of a descriptor that is not close-on-exec: as it does,
-// or as its owner's.
+// adoptTrial tries Adopt of a descriptor that is not close-on-exec. Afterwards dst owns
+// the descriptor, or src after an error, and reads from it.
 func adoptTrial(call string, number uintptr, match func(*[6]uint64) bool) trial {
 	return trial{
 		by: "fd", call: call, op: "FD.Adopt", number: number, match: match,

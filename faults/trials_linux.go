@@ -15,11 +15,11 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// trials are what is tried. Their package and call are the names that the trace
-// has, and what it finds has to be here.
+// trials are all trials. Their package and call are the names in the trace. Every call
+// in the trace has to be here or in explained.
 var trials = slices.Concat(sysTrials, procTrials, fdTrials, eventfdTrials, timerfdTrials, pidfdTrials, memfdTrials, signalfdTrials)
 
-// gives returns a function that is nil for what is wanted.
+// gives returns a function that returns nil for the wanted value.
 func gives[T comparable](want T) func(got T, err error) error {
 	return func(got T, err error) error {
 		if err == nil && got != want {
@@ -29,7 +29,7 @@ func gives[T comparable](want T) func(got T, err error) error {
 	}
 }
 
-// closing closes what an operation gave.
+// closing closes the result of an operation.
 func closing[C interface{ Close() error }](c C, err error) error {
 	if err == nil {
 		err = c.Close()
@@ -37,7 +37,7 @@ func closing[C interface{ Close() error }](c C, err error) error {
 	return err
 }
 
-// command matches calls whose second argument is it: of fcntl(2) and ioctl(2).
+// command matches calls whose second argument has the value: of fcntl(2) and ioctl(2).
 func command(value uint64) func(*[6]uint64) bool {
 	return func(args *[6]uint64) bool { return args[1] == value }
 }
@@ -47,11 +47,11 @@ func first(value uint64) func(*[6]uint64) bool {
 	return func(args *[6]uint64) bool { return args[0] == value }
 }
 
-// waiting is how long an operation waits for what may not come: long enough for all
-// that comes on a busy machine.
+// waiting is how long an operation waits for an event that may not come. It is long
+// enough for all events that come on a busy machine.
 const waiting = 300 * time.Millisecond
 
-// soon is a context for what may have to wait for ever.
+// soon is a context for a wait that may have no other end.
 func soon(s *scene) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), waiting)
 	s.later(cancel)
@@ -64,7 +64,7 @@ func counter(s *scene, value uint64) *eventfd.EventFD {
 	return closes(s, e, err)
 }
 
-// pipe returns the ends of a pipe, in the mode asked.
+// pipe returns the ends of a pipe, in the given mode.
 func pipe(s *scene, flags int) (r, w *fd.FD) {
 	var ends [2]int
 	s.must(unix.Pipe2(ends[:], unix.O_CLOEXEC|flags))
@@ -99,7 +99,7 @@ func streamSockets(s *scene, flags int) (r, w *fd.FD) {
 	return socketPair(s, unix.SOCK_STREAM|flags) // SOCK_NONBLOCK is O_NONBLOCK
 }
 
-// put writes text, which a pipe has room for.
+// put writes text for which a pipe has room.
 func put(s *scene, w interface{ Write([]byte) (int, error) }, text string) {
 	_, err := w.Write([]byte(text))
 	s.must(err)

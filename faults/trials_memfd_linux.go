@@ -48,7 +48,7 @@ func newTrial(call, op string, number uintptr, opts ...memfd.Option) trial {
 	return trial{
 		by: "memfd", call: call, op: op, number: number,
 		prepare: func(s *scene) func() error {
-			file(s) // so that it is known what the kernel has
+			file(s) // so that the library knows the kernel's features
 			return func() error { return closing(memfd.New("faults", opts...)) }
 		},
 	}
@@ -97,8 +97,8 @@ var memfdTrials = []trial{
 		},
 	},
 	{
-		// What cannot be unmapped stays mapped: the mapping is closed, and its memory
-		// is there until the process ends.
+		// A mapping that cannot be unmapped is closed, and its memory stays mapped
+		// until the process ends.
 		by: "memfd", call: "munmap", op: "Mapping.Close", number: unix.SYS_MUNMAP,
 		made: func() bool { return !raceEnabled }, // the race detector makes it, too
 		prepare: func(s *scene) func() error {
@@ -233,8 +233,8 @@ func received(kind int) func(s *scene) func() error {
 	}
 }
 
-// truncateSealed is refused by a seal, and says so whatever becomes of the calls
-// that find out why.
+// truncateSealed is refused by a seal. Its error says so, whatever happens to the calls
+// that find out the reason.
 func truncateSealed(m *memfd.MemFD) error {
 	if err := m.Seal(memfd.SealGrow); err != nil {
 		return err

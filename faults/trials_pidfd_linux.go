@@ -166,19 +166,19 @@ var pidfdTrials = []trial{
 		},
 	},
 	{
-		// Before Linux 6.13 /proc tells the ID, which is not tried with this call.
+		// Before Linux 6.13 /proc has the ID, and this trial does not cover that.
 		by: "pidfd", call: "ioctl PIDFD_GET_INFO", op: "pidfd.FromFD", number: unix.SYS_IOCTL, match: command(unix.PIDFD_GET_INFO),
 		prepare: fromPidfd,
 	},
 }
 
-// info asks for what there is, from the kernel or from /proc.
+// info asks the kernel or /proc for all that they have.
 func info(p *pidfd.PidFD) error {
 	got, err := p.Info()
 	return gives(p.PID())(got.PID, err)
 }
 
-// untilSoon waits for what does not happen.
+// untilSoon waits for an event that does not happen.
 func untilSoon(wait func(*pidfd.PidFD, context.Context) error) func(*pidfd.PidFD) error {
 	return func(p *pidfd.PidFD) error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/1000)

@@ -16,8 +16,8 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// procTrials try the calls that read a verified /proc, and those that tell the
-// kind of a descriptor.
+// procTrials try the calls that read a verified /proc, and those that find out the kind
+// of a descriptor.
 var procTrials = []trial{
 	procTrial("openat", "FD.Fdinfo", unix.SYS_OPENAT, fdinfo),
 	procTrial("fstatfs", "FD.Fdinfo", unix.SYS_FSTATFS, fdinfo),

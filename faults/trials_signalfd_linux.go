@@ -39,7 +39,7 @@ var signalfdTrials = []trial{
 	{
 		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: systest.Fstatat, once: true,
 		prepare: func(s *scene) func() error {
-			// Package os retries EINTR, and the program is not to start anew.
+			// Package os retries EINTR, and the program must not start anew.
 			s.must(forbids("", unix.EIO, nil, unix.SYS_EXECVE).enter())
 			return block(s)
 		},
@@ -66,8 +66,8 @@ var signalfdTrials = []trial{
 		},
 	},
 	{
-		// The kernel does not take its handler back. It gives signals to nobody, and
-		// counts them.
+		// The kernel refuses to remove the handler. The handler then passes signals to
+		// no SignalFD, and counts them.
 		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", number: unix.SYS_RT_SIGACTION, first: true,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
@@ -86,8 +86,8 @@ var signalfdTrials = []trial{
 	reading("internal/sys", "read", unix.SYS_READ, keeperSignals),
 	reading("internal/sys", "write", unix.SYS_WRITE, keeperPipe),
 	{
-		// What the handler cannot pass on is counted. The capture's own thread may have
-		// been quicker, though.
+		// The handler counts signals that it cannot pass on. The capture's own thread
+		// may have been quicker, though.
 		by: "internal/sys/capture", call: "rt_tgsigqueueinfo", op: "SignalFD.Read", number: unix.SYS_RT_TGSIGQUEUEINFO, first: true, racy: true,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
@@ -127,8 +127,8 @@ func capturing(by, call string, number uintptr) trial {
 	return trial{by: by, call: call, op: "signalfd.New", number: number, prepare: capture}
 }
 
-// fromTheFirst has calls refused from the first on only: who refuses
-// rt_sigprocmask(2) later leaves the thread with what was blocked by then.
+// fromTheFirst refuses calls from the first one on. A refusal of a later
+// rt_sigprocmask(2) would leave the thread with the signals that are blocked by then.
 func fromTheFirst(t trial) trial {
 	t.first = true
 	return t
@@ -140,8 +140,8 @@ func ifSlow(t trial) trial {
 	return t
 }
 
-// capture makes a SignalFD and reads a signal. Whether it can or not, the signal
-// has its old meaning afterwards.
+// capture makes a SignalFD and reads a signal. After success and after failure, the
+// signal has its old meaning.
 func capture(s *scene) func() error {
 	before := handler(s)
 	var f *signalfd.SignalFD
@@ -159,7 +159,7 @@ func capture(s *scene) func() error {
 	}
 }
 
-// masking tries to change what is captured: all or nothing.
+// masking tries to change the captured signals: all or nothing.
 func masking(by, call string, number uintptr) trial {
 	old, wanted := signalfd.NewSet(unix.SIGUSR1), signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)
 	return trial{
@@ -180,8 +180,8 @@ func masking(by, call string, number uintptr) trial {
 	}
 }
 
-// reading tries what the keeper of a capture does with a signal: it has to arrive,
-// if later.
+// reading tries the calls of a capture's forwarding thread. The signal has to arrive,
+// but may be late.
 func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.SignalFD) int) trial {
 	return trial{
 		by: by, call: call, op: "SignalFD.ReadContext", number: number,
@@ -202,7 +202,7 @@ func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.Sign
 			})
 			return func() error {
 				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
-				// The other calls of the trial are those that it waits for.
+				// This call waits for the other calls of the trial.
 				err := reads1(f, 100*time.Millisecond)
 				arrived = err == nil
 				return err
@@ -214,7 +214,7 @@ func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.Sign
 	}
 }
 
-// receives sends a signal, and has f read it.
+// receives sends a signal, and reads it from f.
 func receives(f *signalfd.SignalFD) error {
 	if err := unix.Kill(os.Getpid(), unix.SIGUSR1); err != nil {
 		return err
@@ -239,8 +239,8 @@ func handler(s *scene) uint64 {
 	return action[0]
 }
 
-// masksOpen checks that no thread has the signal blocked. That of a capture that
-// has ended is given a second to end, too.
+// masksOpen checks that no thread has the signal blocked. The thread of a capture that
+// has ended gets a second to end, too.
 func masksOpen() (err error) {
 	for range 1000 {
 		if err = masksOpenNow(); err == nil {
@@ -283,7 +283,7 @@ func keeperPipe(s *scene, f *signalfd.SignalFD) int {
 	return descriptor(s, name, f.Fd())
 }
 
-// descriptor returns that of the process which refers to the object, other than
+// descriptor returns the descriptor of this process that refers to the object, except
 // not.
 func descriptor(s *scene, object string, not int) int {
 	for number := range 1 << 10 {
@@ -315,7 +315,7 @@ func starting(by, call string, number uintptr, match func(*[6]uint64) bool) tria
 				}
 				return masksOpen()
 			})
-			// On a thread of its own, which ends with the goroutine.
+			// The thread belongs to this goroutine, and ends with it.
 			turn, result := make(chan struct{}), make(chan error)
 			s.later(func() { close(turn) })
 			go func() {
@@ -334,7 +334,7 @@ func starting(by, call string, number uintptr, match func(*[6]uint64) bool) tria
 	}
 }
 
-// startUnblocked starts a child that says what it has blocked: nothing.
+// startUnblocked starts a child that prints its blocked signals: none.
 func startUnblocked() error {
 	cmd := exec.Command("grep", "SigBlk", "/proc/self/status")
 	var out strings.Builder

@@ -85,8 +85,8 @@ var sysTrials = []trial{
 	writeTrial("pwritev2", "FD.WriteContext, of more than a pipe holds", unix.SYS_PWRITEV2, pipe),
 	writeTrial("sendto", "FD.WriteContext, of more than a socket holds", unix.SYS_SENDTO, streamSockets),
 	{
-		// The filter answers, and so the kernel has not closed what it says it
-		// could not: the check does.
+		// The filter answers the call, so the kernel has not closed the number that the
+		// error is about. The check closes it.
 		by: "internal/sys", call: "close", op: "FD.Close", number: unix.SYS_CLOSE, endless: true, swallowed: "closed",
 		prepare: func(s *scene) func() error {
 			r, _ := pipe(s, 0)
@@ -322,7 +322,7 @@ func writeTrial(call, op string, number uintptr, open opener) trial {
 	}
 }
 
-// arrived checks that a pipe holds so many bytes, and that it is of use.
+// arrived checks that a pipe holds that many bytes, and that it still works.
 func arrived(r *fd.FD, want int) error {
 	got, b := 0, make([]byte, 1<<16)
 	for {
