@@ -11,7 +11,7 @@ import (
 	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
-// packages are those of the library that have tests.
+// packages are the packages of the library that have tests.
 var packages = []string{"internal/sys", "internal/sys/capture", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
 
 // binary is the name of a package's test binary.
@@ -22,7 +22,8 @@ func binary(pkg string) string {
 	return filepath.Base(pkg) + ".test"
 }
 
-// What looks at the source tree or builds programs has no place elsewhere.
+// These tests look at the source tree or build programs, so they do not run on other
+// machines.
 const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests)$"
 
 // probe is the job that asks the kernel without the library.
@@ -45,9 +46,9 @@ func build(root, dir string, p *processor) error {
 	return nil
 }
 
-// jobs returns what is to be run on m of what build has put into dir, each in its
-// package's directory unless root is empty. What is emulated runs the short tests:
-// it is ten times slower, and some of the long ones know a deadline.
+// jobs returns the jobs for m from the files that build has put into dir. Each runs in
+// its package's directory unless root is empty. An emulated machine runs the short
+// tests: it is ten times slower, and some of the long tests have a deadline.
 func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	var all []job.Job
 	add := func(name, pkg string, env []string, args ...string) {
@@ -60,7 +61,7 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
 	for _, pkg := range packages {
 		if pkg == "internal/sys/capture" && !m.processor.lanes {
-			continue // it has no tests where there is no assembly
+			continue // it has no tests for a processor without assembly
 		}
 		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
 		if pkg == "signalfd" && m.kind != native {

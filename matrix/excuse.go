@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// An excuse says why tests are skipped that give a certain reason. It holds on
-// machines of one kind, and only where the probe found that the machine does not
-// do what it is about: the probe knows nothing of the library.
+// An excuse says why tests are skipped that give a certain reason. It holds on machines
+// of one kind, and only if the probe found that the machine lacks the feature. The
+// probe does not use the library.
 type excuse struct {
 	kind       kind
 	processors []string // all if empty
@@ -49,13 +49,13 @@ var excuses = []excuse{
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
 
-// portable are those that hold on machines of any kind.
+// portable are excuses that hold on machines of any kind.
 var portable = []excuse{
 	{"", fallback, reason(`^no handler for`), "", "the library captures signals in assembly, which there is none of; its documentation says so"},
 }
 
 // flaws are wrong answers of machines that make tests fail. The reasons are those
-// tests: a value of theirs may be wrong in any of many ways.
+// tests, because a value in them may be wrong in many ways.
 var flaws = []excuse{
 	{user, []string{"s390x"}, reason(`^(internal/sys|fd): TestReadUint64`), "preadv2(2) of an eventfd gives its value", turned},
 	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|TestConcurrentCallsAndClose|FuzzModel|TestDescription|TestDup|Test(Wait|Read)?AcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors|TestDescriptorLimit)`),
@@ -66,7 +66,7 @@ const turned = "QEMU turns the bytes of a counter round only in a read(2) of the
 
 var since = regexp.MustCompile(`^since Linux (\d+)\.(\d+): `)
 
-// explain finds a why for each skip and each failure that has one.
+// explain sets the reason of each skip and each failure that has one.
 func explain(r *result) {
 	for _, c := range r.Cells {
 		for i := range c.Skipped {
@@ -103,7 +103,7 @@ func (e excuse) holds(r *result) bool {
 	return e.probe == "" || slices.ContainsFunc(r.Probe, func(a answer) bool { return a.Call == e.probe && a.Answer != yes })
 }
 
-const yes = "yes" // what the probe says of what is there
+const yes = "yes" // the probe's answer for a feature that is there
 
 // series returns the first two numbers of a kernel's release.
 func series(release string) string { return regexp.MustCompile(`^\d+\.\d+`).FindString(release) }

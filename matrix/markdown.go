@@ -93,7 +93,7 @@ func writeProblems(b *bytes.Buffer, results []result) {
 	}
 }
 
-// writeSkips says for each reason which tests gave it, where.
+// writeSkips lists for each reason the tests that gave it, and the machines.
 func writeSkips(b *bytes.Buffer, results []result) {
 	type group struct{ why, reason string }
 	tests, machines := make(map[group]map[string]bool), make(map[group][]string)
@@ -143,7 +143,8 @@ func writeStress(b *bytes.Buffer, results []result) {
 	}
 }
 
-// writeProbe tells what the machines answered, those alike in one column.
+// writeProbe lists the answers of the machines. Machines with the same answer share a
+// line.
 func writeProbe(b *bytes.Buffer, results []result) {
 	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n| call | answer | machines |\n| --- | --- | --- |\n")
 	var calls []string

@@ -16,8 +16,8 @@ import (
 	"code.hybscloud.com/iofd/matrix/internal/job"
 )
 
-// Every number of a header stands in eight digits, and everything begins at a
-// multiple of four, see cpio(5).
+// Every number of a header has eight digits, and every part begins at a multiple of
+// four, see cpio(5).
 func TestCpio(t *testing.T) {
 	var b bytes.Buffer
 	c := cpio{w: &b}
@@ -62,7 +62,8 @@ func TestCpioFails(t *testing.T) {
 	assert.ErrorIs(t, c.end(), io.ErrShortWrite)
 }
 
-// What a job writes, through a console's carriage returns, comes back as it was.
+// Split restores the output of a job that passed through a console with carriage
+// returns.
 func TestSplit(t *testing.T) {
 	var b bytes.Buffer
 	b.WriteString("the firmware talks")
@@ -110,8 +111,8 @@ func TestJudge(t *testing.T) {
 	assert.Contains(t, c.Failed[0].Output, "d_test.go:9: wrong")
 }
 
-// A binary that dies, leaves a descriptor behind, or does not end has failed, though
-// no test of its own has.
+// A binary that dies, leaves a descriptor behind or does not end has failed, even if
+// none of its tests has.
 func TestJudgeTheWhole(t *testing.T) {
 	for _, status := range []string{"exit status 1", "signal: segmentation fault", ""} {
 		c, err := judge(job.Output{Status: status, Text: []byte(said + "left behind: descriptor 9\n")})
@@ -122,7 +123,7 @@ func TestJudgeTheWhole(t *testing.T) {
 	}
 }
 
-// A skip is good only where its reason holds.
+// A skip has a reason only on machines for which the reason holds.
 func TestWhy(t *testing.T) {
 	const noSeccomp = "an emulator has no seccomp(2)"
 	lacks := []answer{{"seccomp(2)", "ENOSYS"}}
@@ -158,7 +159,7 @@ func TestCompareVersions(t *testing.T) {
 	}
 }
 
-// Names of Debian's packages, and the series that they are found by.
+// The names of Debian's packages, and the series by which they are found.
 func TestVersion(t *testing.T) {
 	for name, want := range map[string]string{
 		"5.10.0-32": "5.10", "6.1.0-50": "6.1", "6.12.95+deb13": "6.12", "6.1.0-50-rt": "", "6.16.3+deb13": "6.16", "7.3": "7.3",
@@ -234,7 +235,7 @@ func TestPicture(t *testing.T) {
 			}
 		}
 	}
-	// One of each in the legend.
+	// The legend has one of each.
 	assert.Equal(t, map[string]int{"white": 1, green: 2, amber: 2, red: 3, grey: 3}, colours)
 }
 
@@ -248,7 +249,7 @@ func TestReplaceTable(t *testing.T) {
 	}
 }
 
-// What was published says the same again, until somebody changes it.
+// publishStored accepts the files of publish, until one of them is changed.
 func TestPublish(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.Mkdir(root+"/doc", 0o755))
@@ -258,7 +259,7 @@ func TestPublish(t *testing.T) {
 	require.NoError(t, os.WriteFile(root+"/doc/matrix.svg", nil, 0o644))
 	assert.ErrorContains(t, publishStored(root, true), "doc/matrix.svg is not what")
 
-	// A machine that is run again takes the place of what was stored of it.
+	// A machine that is run again replaces its stored result.
 	again := some[1]
 	again.Kernel = "5.10.0-33"
 	require.NoError(t, publish(root, []result{again}))
@@ -267,7 +268,7 @@ func TestPublish(t *testing.T) {
 	assert.Equal(t, []result{some[0], some[2], again}, results, "in the order of the machines")
 }
 
-// What is fetched has its name only when it is whole.
+// A file gets its name only when it has been fetched completely.
 func TestFetched(t *testing.T) {
 	s := store{dir: t.TempDir()}
 	broken := errors.New("broken")
@@ -286,11 +287,11 @@ func TestFetched(t *testing.T) {
 	s.refresh = true
 	_, err = s.fetched("a/b", func(string) error { return broken })
 	require.ErrorIs(t, err, broken)
-	require.FileExists(t, s.dir+"/a/b/file", "what was there stays")
+	require.FileExists(t, s.dir+"/a/b/file", "the old file stays")
 }
 
-// A failure that is the emulator's is one all the same, with the reason beside it;
-// without the probe's word, or on another machine, it has none.
+// A failure that the emulator causes is still a failure, with the reason beside it.
+// Without the probe's answer, or on another machine, it has no reason.
 func TestFlaws(t *testing.T) {
 	swapped := []answer{{"a duplicate of an eventfd gives its value", "0x100000000000000 instead of 1"}}
 	failed := func(processor string, probe []answer, test string) result {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// What is not run anywhere here.
+// These platforms are not run on any machine.
 const elsewhere = `| darwin/amd64, arm64; freebsd/amd64, arm64 | ` + "`iface`, `fd`" + ` and the root package with these, cross-compiled and vetted; not executed |
 | others | ` + "`iface`" + ` |
 `
@@ -62,7 +62,7 @@ func platforms(results []result) []byte {
 	return b.Bytes()
 }
 
-// list joins words as a sentence does.
+// list joins words as in a sentence.
 func list(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")

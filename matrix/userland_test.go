@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A program comes with its libraries and with theirs, and with the dynamic linker
-// where it looks for it. This machine's own tree is laid out as the fetched one.
+// A program is packed with its libraries and their libraries, and with the dynamic
+// linker at its path. The tree of this machine has the same layout as the fetched one.
 func TestAddLibraries(t *testing.T) {
 	if _, err := os.Stat("/etc/debian_version"); err != nil {
 		t.Skipf("needs the tree of Debian: %v", err)

@@ -1,5 +1,6 @@
-// Command probe asks the kernel for what the tests of the library may find missing,
-// by bare system calls: what it answers is the kernel's doing, or the emulator's.
+// Command probe asks the kernel for the features that the tests of the library may find
+// missing. It uses bare system calls, so the kernel or the emulator answers, and not
+// the library.
 package main
 
 import (
@@ -62,7 +63,7 @@ var questions = []struct {
 	{"PIDFD_THREAD", func() error { return onSelf(unix.O_EXCL, func(int) error { return nil }) }},
 	{"PIDFD_SIGNAL_PROCESS_GROUP", func() error {
 		return onSelf(0, func(pidfd int) error {
-			// No group has our number, unless we lead one.
+			// No process group has this PID, unless this process leads one.
 			if err := unix.PidfdSendSignal(pidfd, 0, nil, 4); err != unix.ESRCH {
 				return err
 			}
@@ -167,7 +168,7 @@ var questions = []struct {
 		_, err := unix.ClockAdjtime(unix.CLOCK_REALTIME, &unix.Timex{Modes: unix.ADJ_SETOFFSET})
 		return err
 	}},
-	// What these say of a bad argument tells whether they are there.
+	// The errors of these calls for a bad argument tell whether the calls are there.
 	{"clone3(2)", func() error { return there(unix.EINVAL, unix.SYS_CLONE3, 0, 0) }},
 	{"userfaultfd(2)", func() error { return there(unix.EINVAL, unix.SYS_USERFAULTFD, ^uintptr(0)) }},
 	{"process_madvise(2)", func() error { return there(unix.EBADF, processMadvise, ^uintptr(0), 0, 0, unix.MADV_COLD, 0) }},
@@ -194,8 +195,9 @@ var questions = []struct {
 	{"execve(2) of itself", func() error { return start("/proc/self/exe", 0) }},
 }
 
-// mapSecret maps secret memory, which is locked, beyond the limit of an ordinary
-// user: on a thread that has given up all privileges, and ends with its goroutine.
+// mapSecret maps secret memory, which is locked, beyond the limit of an ordinary user.
+// It does so on a thread that has dropped all privileges, and that ends with its
+// goroutine.
 func mapSecret() error {
 	outcome := make(chan error)
 	go func() {
@@ -247,7 +249,7 @@ func call(number uintptr, args ...uintptr) error {
 	return nil
 }
 
-// there makes a call that fails as want says on a kernel that has it.
+// there makes a call that fails with the error want on a kernel that has the call.
 func there(want unix.Errno, number uintptr, args ...uintptr) error {
 	switch err := call(number, args...); err {
 	case want:
@@ -278,7 +280,7 @@ func onSelf(flags int, do func(pidfd int) error) error {
 	return do(pidfd)
 }
 
-// readOne has an eventfd whose value is 1 read.
+// readOne makes read read from an eventfd whose value is 1.
 func readOne(read func(fd int, p []byte) error) error {
 	fd, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
 	if err != nil {
@@ -339,7 +341,7 @@ func start(program string, namespaces uintptr) error {
 	return err
 }
 
-// sendValue sends a signal that is ignored, with a siginfo that says its number.
+// sendValue sends a signal that is ignored, with a siginfo that has its number.
 func sendValue() error {
 	const number = 50
 	signal.Ignore(syscall.Signal(number))
@@ -350,7 +352,7 @@ func sendValue() error {
 	})
 }
 
-// receive receives fewer descriptors than were sent: the kernel closes the others.
+// receive receives fewer descriptors than were sent. The kernel closes the rest.
 func receive() error {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
