@@ -24,7 +24,7 @@ import (
 )
 
 // The base is the handles that stay open beside the lives. Each is visited now and
-// then, and at the end, and must be as it was made.
+// then, and at the end, and must still have its state.
 type base struct {
 	residents []resident
 	waiting   crowd // on some of them, until they are closed
@@ -33,7 +33,7 @@ type base struct {
 
 // A resident is a handle of the base, or two that belong together.
 type resident interface {
-	visit(i int) error // i is what it was made with
+	visit(i int) error // i is the number with which it was made
 	Close() error
 }
 
@@ -45,8 +45,8 @@ type occupancy struct {
 }
 
 // watched is how many descriptors the lives have room for, or half of RLIMIT_NOFILE if
-// that is less. They are the lowest, as fdtest knows the makers of the first 4096. The
-// base is opened above them.
+// that is less. They are the lowest, because fdtest knows the origins of the first
+// 4096. The base is opened above them.
 const watched = 1024
 
 const far = 1000 * time.Hour
@@ -115,7 +115,7 @@ func (c counter) visit(i int) error {
 
 func (t timer) visit(int) error {
 	left, _, err := t.Remaining()
-	// Of a wall clock that may be set there is no telling.
+	// The time that is left depends on the clock, and a wall clock may be set.
 	if steady := t.Clock() == timerfd.Monotonic || t.Clock() == timerfd.Boottime; err == nil && steady && (left <= 0 || left > far) {
 		err = fmt.Errorf("a timer of %v has %v left", far, left)
 	}
@@ -226,8 +226,8 @@ func openBase(handles, lives int) (*base, error) {
 	return b, nil
 }
 
-// occupy opens something under all numbers below n, so that what is opened next
-// gets one above.
+// occupy opens something under all numbers below n, so that the next descriptors get
+// numbers above it.
 func occupy(n int) ([]*os.File, error) {
 	var files []*os.File
 	for {
@@ -247,13 +247,14 @@ func occupy(n int) ([]*os.File, error) {
 func inUse() float64 {
 	var m runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what the first has found is gone with the second
+	runtime.GC() // the second cycle frees what the first has found
 	runtime.ReadMemStats(&m)
 	return float64(m.HeapAlloc) + float64(m.StackInuse) + float64(m.OtherSys)
 }
 
-// kernelMemory returns the bytes that the kernel has for its objects, and for the
-// pages of memfds: those of the whole machine, as there is no asking for less.
+// kernelMemory returns the bytes that the kernel has for its objects, and for the pages
+// of memfds. They are those of the whole machine, because the kernel reports no smaller
+// unit.
 func kernelMemory() (bytes float64) {
 	text, _ := os.ReadFile("/proc/meminfo")
 	for line := range strings.Lines(string(text)) {
@@ -265,7 +266,7 @@ func kernelMemory() (bytes float64) {
 	return bytes
 }
 
-// visitOne visits any of them.
+// visitOne visits a random resident.
 func (b *base) visitOne() error {
 	if len(b.residents) == 0 {
 		return nil
@@ -274,7 +275,8 @@ func (b *base) visitOne() error {
 	return b.residents[i].visit(i)
 }
 
-// close visits them all and closes them. Who waits on one must find that out.
+// close visits all residents and closes them. A goroutine that waits on one must get
+// the error.
 func (b *base) close() error {
 	var errs []error
 	for i, r := range b.residents {

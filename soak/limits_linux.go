@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// queued is how many signals may be pending: few, so that some are refused when
-// they are sent, and some lost on their way to the reader.
+// queued is how many signals may be pending. It is small, so that some signals are
+// refused when they are sent, and some are lost on their way to the reader.
 const queued = 48
 
-// limitQueue lowers RLIMIT_SIGPENDING. It counts what is pending for all processes
-// of the user, and is heeded by this one and its children.
+// limitQueue lowers RLIMIT_SIGPENDING. The kernel counts the pending signals of all
+// processes of the user. It applies the limit to this process and its children.
 func limitQueue() error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit); err != nil {
@@ -47,9 +47,10 @@ func makeRoom(wanted int) (int, error) {
 	return int(min(limit.Cur, uint64(wanted))), nil
 }
 
-// room returns how many of the wanted handles there are descriptors for, and how many
-// descriptors are left to the lives. It says so if the handles are fewer than wanted. Of
-// a hundred handles some are waited on, which takes six descriptors more.
+// room returns how many of the wanted handles fit into the limit of descriptors, and
+// how many descriptors are left to the lives. It prints a line if the handles are fewer
+// than wanted. Some handles of each hundred are waited on, which takes six descriptors
+// more.
 func room(wanted int, out io.Writer) (handles, lives int, err error) {
 	const descriptors, each, spare = 106, 100, 16
 	most, err := makeRoom(watched + spare + min(wanted, math.MaxInt32/2)/each*descriptors + descriptors)

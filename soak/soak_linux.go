@@ -19,10 +19,10 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// patience is how long anything may take that must come to an end.
+// patience is how long an operation may take that must come to an end.
 const patience = 2 * time.Minute
 
-// A soaking is lives that are lived beside a base.
+// A soaking is a run of lives beside a base.
 type soaking struct {
 	*options
 	out      io.Writer
@@ -34,16 +34,16 @@ type soaking struct {
 	pause   atomic.Int64 // between two lives of a worker
 	samples []sample
 
-	// Each life holds the gate shared. Who has it alone sees the process at rest: no
-	// life is lived, and all goroutines are there.
+	// Each life holds the gate shared. An exclusive holder sees the process at rest: no
+	// life runs, and all goroutines are there.
 	gate    sync.RWMutex
 	workers sync.WaitGroup
 	ending  chan struct{}
 	failed  chan error // the first failure
 }
 
-// soak does what the options say, writes what came of it, and fails if it is not
-// as it should be.
+// soak does the work that the options describe and writes the results. It fails if a
+// result is wrong.
 func soak(ctx context.Context, o *options, out io.Writer) error {
 	handles, lives, err := room(o.handles, out)
 	if err == nil {
@@ -69,7 +69,7 @@ func soak(ctx context.Context, o *options, out io.Writer) error {
 	return nil
 }
 
-// childless fails if there is a child that nobody has reaped.
+// childless fails if there is a child that has not been reaped.
 func childless() error {
 	switch err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
 	case unix.ECHILD:
@@ -91,7 +91,7 @@ func some(list string) string {
 	return fmt.Sprintf("%s\nand %d more", strings.Join(all[:few], title), len(all)-few)
 }
 
-// liveLives has the lives lived, and judges what they have left behind.
+// liveLives runs the lives, and judges what they have left behind.
 func (s *soaking) liveLives(ctx context.Context) error {
 	visit := life{"those that stay open", "visits", 1, func(a *account) error {
 		const visits = 100
@@ -105,7 +105,8 @@ func (s *soaking) liveLives(ctx context.Context) error {
 	}}
 	s.lives = append(allLives(), visit)
 	s.accounts = make([]account, len(s.lives))
-	// All at once: what is measured must not grow by the measuring.
+	// All samples are allocated at once, so that the measuring does not grow the memory
+	// that is measured.
 	s.samples = make([]sample, 0, int(s.length/s.period())+1000)
 	s.pause.Store(int64(time.Millisecond))
 	var clock *setter
@@ -164,7 +165,7 @@ func (s *soaking) work(l life, a *account) {
 	}
 }
 
-// endStuck ends the program, as nothing else can: a call has not returned.
+// endStuck ends the program because a call has not returned. Nothing else can end it.
 func endStuck(name string) {
 	fmt.Fprintf(os.Stderr, "soak: %s: a life has not ended after %v: some call does not return\n", name, patience)
 	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
@@ -183,8 +184,8 @@ func (s *soaking) period() time.Duration {
 	return min(max(s.length/1000, 100*time.Millisecond), time.Second)
 }
 
-// watch takes samples until the given time, counted from the beginning, and sees
-// that the lives use as much of the processors as they should.
+// watch takes samples until the given time, counted from the beginning. It adjusts the
+// pauses so that the lives use the given share of the processors.
 func (s *soaking) watch(ctx context.Context, until time.Duration) error {
 	ticker := time.NewTicker(s.period())
 	defer ticker.Stop()
@@ -214,7 +215,7 @@ func (s *soaking) watch(ctx context.Context, until time.Duration) error {
 			said = now
 			fmt.Fprintf(s.out, "%v: %v\n", now.Round(time.Second), taken)
 		}
-		// Half of the way to the pause that would have been right, lest it swing.
+		// Half of the way to the right pause, so that the load does not swing.
 		use := processorTime()
 		ratio := float64(use-used) / float64(time.Since(last)) / s.load
 		used, last = use, time.Now()
@@ -241,9 +242,9 @@ func (s *soaking) calls() (sum uint64) {
 	return sum
 }
 
-// rest ends all lives, and returns what there is then; the caller unlocks the gate.
-// What has been told to end gets a moment for it: at the end, where it is known
-// what there should be, until there is no more than that.
+// rest ends all lives, and returns the sample at rest. The caller unlocks the gate.
+// Goroutines and processes that were told to end get some time for it. At the end, when
+// the expected levels are known, they get more time until the levels are reached.
 func (s *soaking) rest(want *sample) (sample, systest.Descriptors, error) {
 	stuck := time.AfterFunc(2*patience, func() { endStuck("rest") })
 	s.gate.Lock()
@@ -268,7 +269,7 @@ func (s *soaking) rest(want *sample) (sample, systest.Descriptors, error) {
 	}
 }
 
-// judge says what became of each level, and fails if one is not flat.
+// judge prints the result of each level, and fails if a level is not flat.
 func (s *soaking) judge(before, after sample, between []sample, open systest.Descriptors) error {
 	fmt.Fprintf(s.out, "\n%-12s %12s %12s %22s\n", "at rest", "warmed up", "at the end", "grown in second half")
 	var errs []error
@@ -287,7 +288,7 @@ func (s *soaking) judge(before, after sample, between []sample, open systest.Des
 	return errors.Join(append(errs, p.write(s.svg, s.png))...)
 }
 
-// print says what the lives have done.
+// print prints the work of the lives.
 func (s *soaking) print(clock *setter) {
 	fmt.Fprintf(s.out, "\n%-22s %9s %11s %14s %14s\n", "lives", "lives", "calls", "in", "out")
 	for i, l := range s.lives {

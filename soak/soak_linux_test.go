@@ -25,12 +25,12 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// The test binary is soak when asProgram is set, and so are its children. What
-// spoilt says is then wrong with its lives.
+// The test binary is soak when asProgram is set, and so are its children. spoilt then
+// names a fault of its lives.
 const (
 	asProgram = "SOAK_TEST_PROGRAM"
 	spoilt    = "SOAK_TEST_SPOILT"
-	limited   = "SOAK_TEST_NOFILE" // to so many descriptors
+	limited   = "SOAK_TEST_NOFILE" // the limit of descriptors
 )
 
 func TestMain(m *testing.M) {
@@ -57,14 +57,15 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// notEmulated skips a test of all that the library does: an emulator lacks some.
+// notEmulated skips a test that uses the whole library: an emulator lacks some calls.
 func notEmulated(t testing.TB) {
 	if os.Getenv("MATRIX_EMU") != "" {
 		t.Skip("an emulator has not all that the program needs")
 	}
 }
 
-// The program does what its help says: all kinds of lives are lived, and drawn.
+// The program does what its help says: it runs all kinds of lives, and draws the
+// result.
 func TestSoak(t *testing.T) {
 	notEmulated(t)
 	dir := t.TempDir()
@@ -93,8 +94,8 @@ func TestSoak(t *testing.T) {
 	assert.NoError(t, err)
 }
 
-// What is wrong with a life in each of these makes the program fail, and it says
-// what it is.
+// Each of these has a life with a fault. The fault makes the program fail, and the
+// error names it.
 var spoils = map[string]func() error{
 	"fails":      func() error { return errors.New("own failure") },
 	"descriptor": leaveDescriptor,
@@ -154,7 +155,8 @@ func TestSpoilt(t *testing.T) {
 	}
 }
 
-// Where the limit of descriptors cannot be raised, the program says so and makes do.
+// If the limit of descriptors cannot be raised, the program says so and opens fewer
+// handles.
 func TestLimited(t *testing.T) {
 	notEmulated(t)
 	cmd := program(t, "-for", "1s", "-handles", "100000")
@@ -164,8 +166,8 @@ func TestLimited(t *testing.T) {
 	assert.Contains(t, out, "RLIMIT_NOFILE cannot be raised over 900: 409 handles stay open instead of 100000")
 }
 
-// unprivileged is result for a command that has no power over limits and clocks,
-// root's or not.
+// unprivileged is Result for a command without the capabilities to change limits and
+// clocks, even if the user is root.
 func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
 	done := make(chan struct{})
 	go func() {
@@ -173,7 +175,7 @@ func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr strin
 		// The thread ends with the goroutine, which does not unlock it.
 		runtime.LockOSThread()
 		for _, capability := range []uintptr{unix.CAP_SYS_TIME, unix.CAP_SYS_RESOURCE} {
-			// Who may not drop it has none.
+			// A process that may not drop the capability does not have it.
 			_ = unix.Prctl(unix.PR_CAPBSET_DROP, capability, 0, 0, 0)
 		}
 		status, stdout, stderr = systest.Result(t, cmd)
@@ -182,7 +184,7 @@ func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr strin
 	return status, stdout, stderr
 }
 
-// What there is when ^C ends it is judged.
+// If ^C ends the program, it judges the samples until then.
 func TestInterrupted(t *testing.T) {
 	notEmulated(t)
 	cmd := program(t, "-for", "1h", "-warmup", "100ms", "-handles", "100")
@@ -236,7 +238,7 @@ func TestUsage(t *testing.T) {
 	assert.Equal(t, help, out)
 }
 
-// Nobody but root sets the clock; the test does not, either.
+// Only root can set the clock. The test does not set it, either.
 func TestStepRefused(t *testing.T) {
 	notEmulated(t)
 	cmd := program(t, "-for", "1s", "-handles", "100", "-step", "1s")

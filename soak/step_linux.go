@@ -16,8 +16,8 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A setter sets the wall clock now and then. Timers that are to tell of that must
-// tell it once each time.
+// A setter sets the wall clock now and then. Timers that are armed to report that must
+// report it once each time.
 type setter struct {
 	every  time.Duration
 	gate   *sync.RWMutex
@@ -67,7 +67,7 @@ func startSetter(every time.Duration, gate *sync.RWMutex, fail func(error)) (*se
 	return s, nil
 }
 
-// expect has t tell when the clock is set. It is armed before it does.
+// expect makes t report when the clock is set. t is armed before the setter sets it.
 func (s *setter) expect(t *timerfd.TimerFD) error {
 	told := make(chan struct{}, 1000)
 	s.timers, s.told = append(s.timers, t), append(s.told, told)
@@ -92,8 +92,8 @@ func (s *setter) expect(t *timerfd.TimerFD) error {
 	return nil
 }
 
-// set sets the clock so that it is wrong by offset, and returns when all timers
-// have told.
+// set sets the clock so that it is wrong by offset, and returns when all timers have
+// reported.
 func (s *setter) set(offset time.Duration) error {
 	if err := setClock(offset - s.offset); err != nil {
 		return err
@@ -110,7 +110,8 @@ func (s *setter) set(offset time.Duration) error {
 	return nil
 }
 
-// stop sets the clock right, and fails if a timer has told more than there was.
+// stop sets the clock right, and fails if a timer has reported more changes than there
+// were.
 func (s *setter) stop() error {
 	close(s.ending)
 	time.Sleep(10 * time.Millisecond)

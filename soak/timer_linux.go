@@ -41,7 +41,7 @@ func findAlarms(out io.Writer) error {
 // shown returns the time that a clock shows.
 func shown(c timerfd.Clock) (time.Duration, error) {
 	id := int32(c)
-	switch c { // which cannot be asked for where nothing could wake the machine
+	switch c { // clock_gettime(2) fails for alarm clocks on a machine that nothing can wake
 	case timerfd.RealtimeAlarm:
 		id = unix.CLOCK_REALTIME
 	case timerfd.BoottimeAlarm:
@@ -52,10 +52,10 @@ func shown(c timerfd.Clock) (time.Duration, error) {
 	return time.Duration(ts.Nano()), err
 }
 
-// timerLife has several goroutines read a timer with an interval until it is
-// closed, and another handle read the rest. All expirations that were due by the
-// timer's own clock must have been read, and none that was not. Where the timer
-// says that the clock was set there is no telling.
+// timerLife has several goroutines that read a timer with an interval until it is
+// closed. Another handle reads the rest. All expirations that were due by the timer's
+// own clock must have been read, and no more. If the timer reports that the clock was
+// set, the number of expirations is unknown.
 func timerLife(a *account) error {
 	clock := clocks[rand.N(len(clocks))]
 	t, err := timerfd.New(clock)
@@ -119,12 +119,12 @@ func timerLife(a *account) error {
 	return a.settle(n, n)
 }
 
-// A period is when a timer expires: first some time from earliest to latest, then
-// every interval.
+// A period says when a timer expires: first at a time from earliest to latest, then
+// after every interval.
 type period struct{ earliest, latest, interval time.Duration }
 
-// arm has the timer expire soon and then every interval. One that runs by a wall
-// clock is told when, and to tell if that is set.
+// arm makes the timer expire soon and then after every interval. A timer of a wall
+// clock gets an absolute time, and reports if the clock is set.
 func (p *period) arm(t *timerfd.TimerFD) (err error) {
 	delay := rand.N(5 * time.Millisecond)
 	if c := t.Clock(); c == timerfd.Realtime || c == timerfd.RealtimeAlarm {
