@@ -31,8 +31,8 @@ type handle interface {
 	FD() *fd.FD
 }
 
-// A maker is a constructor, as something that others also have: what it made, and
-// then what was made of that.
+// A maker calls a constructor. It returns the handle, and the objects that were made of
+// the handle.
 type maker func() ([]io.Closer, error)
 
 // of is a maker that also makes what every handle can give: a duplicate, a file, and
@@ -192,9 +192,9 @@ func inheritable() (numbers []int) {
 
 const inherited = "inherited: "
 
-// No child sees a descriptor of the library's, whoever starts it and while whatever is
-// being made: close-on-exec is there from the start, or fork(2) and execve(2) of another
-// goroutine would find a moment without.
+// No child sees a descriptor of the library, at any time and from any way to start it.
+// Close-on-exec is set from the start. Otherwise fork(2) and execve(2) of another
+// goroutine would find a moment without it.
 func TestNothingInherited(t *testing.T) {
 	if systest.IsChild(t.Name()) {
 		fmt.Println(inherited, inheritable())

@@ -2,7 +2,7 @@ package main
 
 import "time"
 
-// A program is a package of a stranger's, and how it is moved to this library.
+// A program is a package of another project, and how it is moved to this library.
 type program struct {
 	name string // the folder of its files in _port/
 	pkg  string // whose tests are run

@@ -101,7 +101,7 @@ func beginCommand(t testing.TB, cmd *exec.Cmd) *process {
 	where := strings.Fields(line)
 	require.Len(t, where, 4, line)
 	p.network, p.address, _ = strings.Cut(where[2], ":")
-	// The first job has the Go runtime open its poller, for good.
+	// The first job makes the Go runtime open its poller, which stays open.
 	c := p.dial(t)
 	c.send("run true\nquit\n")
 	c.rest()

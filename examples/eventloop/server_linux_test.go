@@ -73,7 +73,7 @@ func TestJobs(t *testing.T) {
 			{"sh head -c 5000 /dev/zero | tr '\\0' x", "out " + strings.Repeat("x", 4096) + "\nout " + strings.Repeat("x", 904) + "\nended: exit status 0"},
 			{"sh exec >&- 2>&-; exit 4", "ended: exit status 4"},
 			{"sh cat; echo end of input", "out end of input\nended: exit status 0"},
-			{"sh setsid sleep 1 & sleep 0.1; echo soon", "out soon\nended: exit status 0"}, // who holds the pipe does not hold us up
+			{"sh setsid sleep 1 & sleep 0.1; echo soon", "out soon\nended: exit status 0"}, // a process that holds the pipe does not hold up the server
 			{"run iofd-nonexistent", `failed: exec: "iofd-nonexistent": executable file not found in $PATH`},
 			{"run /", `failed: exec: "/": is a directory`},
 			{"run a\x00b", ""},
@@ -199,8 +199,8 @@ func TestChurn(t *testing.T) {
 	})
 }
 
-// runsInGroup reports whether a process of the group runs. One that has ended stays a
-// zombie where nobody reaps orphans.
+// runsInGroup reports whether a process of the group runs. A process that has ended
+// stays a zombie if no process reaps orphans.
 func runsInGroup(t testing.TB, group int) bool {
 	t.Helper()
 	for _, p := range processes(t) {
@@ -265,7 +265,8 @@ func TestQuit(t *testing.T) {
 	})
 }
 
-// A client that does not read holds up nobody else, and costs no more than a bound.
+// A client that does not read holds up no other client. Its output in memory has a
+// bound.
 func TestSlowReader(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		p := begin(t, engine)
@@ -333,13 +334,13 @@ func TestOutputAfterEnd(t *testing.T) {
 func TestIdle(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		p := begin(t, engine, "-idle", "300ms")
-		// Who waits for something is not idle.
+		// A client that waits for something is not idle.
 		waiting := p.dial(t)
 		assert.Equal(t, "ok", waiting.ask("after 1s x"))
 		assert.Equal(t, []string{"error idle for 300ms"}, p.dial(t).rest())
 		waiting.expect("after x")
 		assert.Equal(t, []string{"error idle for 300ms"}, waiting.rest())
-		// Who does not read what waits is, also with a job.
+		// A client that does not read its output is idle, also with a job.
 		slow := p.dial(t)
 		slow.send("run yes\n")
 		p.forgets(t)

@@ -156,7 +156,8 @@ func TestSend(t *testing.T) {
 	assert.EqualValues(t, 7, n)
 }
 
-// What receive does not want it does not keep either: systest.Main would find it.
+// receive closes the descriptors that it refuses. Otherwise systest.Main would find
+// them.
 func TestReceiveRefuses(t *testing.T) {
 	e, err := eventfd.New(0)
 	require.NoError(t, err)

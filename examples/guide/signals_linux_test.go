@@ -223,7 +223,7 @@ func TestJob(t *testing.T) {
 	assert.Equal(t, 2, cmd.ProcessState.ExitCode())
 }
 
-// A worker is a child, and who waits for it.
+// A worker is a child, and the result of the wait for it.
 type worker struct {
 	cmd    *exec.Cmd
 	status *pidfd.ExitStatus
@@ -308,7 +308,7 @@ func TestOrphans(t *testing.T) {
 	require.NoError(t, cmd.Process.Release())
 }
 
-// SIGPIPE of package os does not ask who has captured the signal.
+// Package os handles SIGPIPE although a SignalFD has captured the signal.
 func TestBrokenOutput(t *testing.T) {
 	if systest.IsChild("TestBrokenOutput") {
 		s, err := signalfd.New(signalfd.NewSet(unix.SIGPIPE))

@@ -170,7 +170,7 @@ func TestRestarts(t *testing.T) {
 	}
 }
 
-// What a connection is in the middle of goes on.
+// Requests and answers that are under way on a connection go on.
 func TestInTheMiddle(t *testing.T) {
 	for _, by := range []string{byRights, byPidfd} {
 		t.Run(by, func(t *testing.T) {
@@ -178,7 +178,8 @@ func TestInTheMiddle(t *testing.T) {
 				systest.NeedCall(t, "pidfd_getfd(2)", unix.SYS_PIDFD_GETFD)
 			}
 			s := begin(t)
-			// Answers that nobody has read yet, and requests behind them.
+			// There are answers that the client has not read yet, and requests behind
+			// them.
 			flood := s.dial()
 			const floods = 20_000
 			flooded := make(chan struct{})
@@ -427,7 +428,8 @@ func TestFailedSuccessor(t *testing.T) {
 			s := begin(t, "-timeout", "300ms")
 			old := s.dial()
 			require.Equal(t, "1\n", old.ask("POST", "/a", ""))
-			// The first stranger has cost a descriptor of the control socket, for good.
+			// The first peer has cost a descriptor of the control socket,
+			// which stays open.
 			idle := s.descriptors()
 			n := newStandIn(t)
 			c.fails(n, s)
@@ -445,7 +447,7 @@ func TestFailedSuccessor(t *testing.T) {
 	}
 }
 
-// Of two at once one is refused.
+// The server refuses one of two successors that come at the same time.
 func TestTwoAtOnce(t *testing.T) {
 	s := begin(t)
 	old := s.dial()
@@ -520,7 +522,7 @@ func TestFailedRestart(t *testing.T) {
 	}
 }
 
-// What a new process does not trust, it does not take.
+// A new process takes nothing that it does not trust.
 func TestFailedPredecessor(t *testing.T) {
 	listener := func(t testing.TB) *fd.FD {
 		l, _, err := listen("unixpacket", filepath.Join(t.TempDir(), "socket"))
@@ -686,7 +688,7 @@ func TestNotify(t *testing.T) {
 		assert.Equal(t, fmt.Sprint("MAINPID=", s.process.PID()), told())
 	}
 	assert.Empty(t, s.stderr())
-	// That nobody listens changes nothing.
+	// A service manager that does not listen changes nothing.
 	require.NoError(t, manager.Close())
 	s.restart(2)
 	s.says("notify: connect: ")
@@ -725,8 +727,8 @@ func TestOtherUser(t *testing.T) {
 	assert.Equal(t, "1\n", s.dial().ask("POST", "/a", ""))
 }
 
-// A process that may not be traced cannot have its descriptors taken: rights can
-// be sent all the same.
+// The descriptors of a process that may not be traced cannot be taken. The process can
+// still send rights.
 func TestNotTraceable(t *testing.T) {
 	s := asNobody(t, 0o711) // the kernel does not let a program be looked at that cannot be read
 	c := s.dial()

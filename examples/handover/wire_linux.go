@@ -84,9 +84,9 @@ func closeAll(fds []*fd.FD) {
 	}
 }
 
-// sameUser refuses those who are not the user that we are. Who may connect is up to
-// the permissions of the socket's file; this is for those who have changed them, and
-// for a new process, which the file of another's in /tmp could deceive.
+// sameUser refuses a peer that runs as another user. The permissions of the socket's
+// file decide which users may connect. The check is for a file with changed
+// permissions, and for a new process, which another user's file in /tmp could deceive.
 func sameUser(c *net.UnixConn) error {
 	conn, err := c.SyscallConn()
 	if err != nil {
@@ -115,7 +115,7 @@ type successor struct {
 	by      string
 }
 
-// identify makes a successor of the first message, whoever sent it.
+// identify makes a successor of the first message, from any sender.
 func identify(text string, fds []*fd.FD) (*successor, error) {
 	defer closeAll(fds)
 	n := &successor{process: new(pidfd.PidFD), ready: new(eventfd.EventFD)}

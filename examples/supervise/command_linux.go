@@ -37,10 +37,11 @@ func startCommand(command []string, stderr *stderrCopy) (*exec.Cmd, *pidfd.PidFD
 }
 
 // handleSignals sees to it that commands begin with the default action for every
-// signal. They do for all that have a handler here, and the Go runtime gives one
-// to all but TSTP, TTIN and TTOU: if we were started with one of them ignored, so
-// would be they. And SIGPIPE is an error like others to a program that asks for
-// it: should our standard error be closed, the command's status is not lost.
+// signal. Commands begin so for all signals that have a handler here, and the Go
+// runtime gives one to all but TSTP, TTIN and TTOU. If this program was started with
+// one of these ignored, its commands ignore it, too. SIGPIPE is an ordinary error to a
+// program that asks for it: if standard error is closed, the command's status is not
+// lost.
 func handleSignals() {
 	unread := make(chan os.Signal, 1)
 	signal.Notify(unread, unix.SIGPIPE)

@@ -378,8 +378,7 @@ func TestRestartAfterLimit(t *testing.T) {
 	assert.Equal(t, "run\nrun\n", stdout)
 }
 
-// Who asks to end does not want a restart: neither while the command runs, nor
-// between two runs.
+// A signal to end prevents a restart, while the command runs and between two runs.
 func TestNoRestartAfterSignal(t *testing.T) {
 	cmd, out := begin(t, []string{"-restart", "5"}, "echo ready; exec sleep 20")
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
@@ -490,7 +489,7 @@ func TestLingeringWriter(t *testing.T) {
 	assert.Less(t, time.Since(start), 4*time.Second, "it did not wait")
 }
 
-// That nobody reads our standard error any more does not change the status.
+// If standard error has no reader any more, the status stays the same.
 func TestStderrGone(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
@@ -508,7 +507,7 @@ func TestSignalWhileDraining(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	defer reader.Close()
-	// More than two pipes hold, and a command that ends nevertheless.
+	// The output is more than two pipes hold, and the command ends before it is read.
 	cmd := supervise(t, append([]string{"-report", "--"}, sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & sleep 0.2; exit 3`)...)...)
 	cmd.Stderr = writer
 	require.NoError(t, cmd.Start())

@@ -129,7 +129,7 @@ func TestTicksBeside(t *testing.T) {
 	}
 }
 
-// So fast that none is waited for, it can be stopped nevertheless.
+// An interval so short that no tick is waited for can be stopped, too.
 func TestTooFast(t *testing.T) {
 	cmd, out := begin(t, nil, "-every", "1ns", "-print")
 	until(t, out, "missed")
@@ -268,7 +268,7 @@ func TestClockSet(t *testing.T) {
 	assert.Regexp(t, "\nclock set +[1-9]", rest)
 }
 
-// What follows from the clock being set far, without setting it.
+// The test computes the effects of a clock that was set far, and does not set it.
 func TestClockSetFar(t *testing.T) {
 	now := time.Now()
 	const every = 20 * time.Millisecond
@@ -294,7 +294,7 @@ func TestClockSetFar(t *testing.T) {
 			assert.Equal(t, now.Round(0).Add(c.want), tk.due)
 			assert.Equal(t, c.want <= 0, tk.setOver)
 
-			// That the clock was set over a tick is not called late.
+			// A tick over which the clock was set is not called late.
 			require.NoError(t, tk.take(time.Now(), expirations))
 			assert.EqualValues(t, 1, tk.late.Ticks)
 			if c.want <= 0 {
@@ -433,7 +433,8 @@ type full struct{}
 
 func (full) Write([]byte) (int, error) { return 0, errFull }
 
-// What cannot be written is told, the picture's file before the first tick.
+// Output that cannot be written is reported, and the picture's file before the first
+// tick.
 func TestCannotWrite(t *testing.T) {
 	status, stdout, stderr := systest.Result(t, program(t, "-every", "1h", "-svg", "/nonexistent/x.svg"))
 	assert.Equal(t, 1, status)
@@ -458,8 +459,8 @@ func TestCannotWrite(t *testing.T) {
 	}
 }
 
-// However few descriptors there are it ends, and says what it lacked. Where the
-// runtime has none for its poller, it is that which ends it.
+// With any number of descriptors the program ends, and says what it lacked. If the
+// runtime has no descriptor for its poller, the runtime ends the program.
 func TestFewDescriptors(t *testing.T) {
 	notEmulated(t)
 	ended := make(map[int]int)
