@@ -105,3 +105,22 @@ func TestChildFromFDPIDForged(t *testing.T) {
 	}, ioctlFails(unix.ENOTTY))
 	assert.True(t, f.Valid())
 }
+
+// An ID that neither the ioctl nor /proc reports is an error, and not a guess.
+func TestFromFDPIDRefused(t *testing.T) {
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	systest.Refuse(t, func() {
+		_, err := adoptedPID(t, self)
+		assert.ErrorIs(t, err, unix.EPERM)
+		assert.ErrorContains(t, err, "ioctl")
+	}, ioctlFails(unix.EPERM))
+	systest.Refuse(t, func() {
+		_, err := adoptedPID(t, self)
+		assert.ErrorIs(t, err, unix.EPERM)
+		assert.ErrorContains(t, err, "openat2")
+	}, ioctlFails(unix.ENOTTY), systest.Refusal{Call: unix.SYS_OPENAT2, Errno: unix.EPERM})
+	_, err = adoptedPID(t, self)
+	assert.NoError(t, err)
+}
