@@ -7,6 +7,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 func TestTryReadUint64(t *testing.T) {
@@ -46,4 +48,36 @@ func TestReadUint64Short(t *testing.T) {
 	require.NoError(t, err)
 	_, err = g.TryReadUint64(0)
 	assert.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
+// A try does without the kind of the descriptor if the kernel does not report it.
+func TestTryWithoutKind(t *testing.T) {
+	var p [2]int
+	require.NoError(t, unix.Pipe2(p[:], unix.O_CLOEXEC))
+	r, w := owned(t, p[0], nil), owned(t, p[1], nil)
+	systest.Refuse(t, func() {
+		_, err := r.TryRead(make([]byte, 1), 0)
+		assert.Equal(t, ErrWouldBlock, err)
+		n, err := w.TryWrite([]byte("x"), 0)
+		assert.NoError(t, err)
+		assert.Equal(t, 1, n)
+	}, systest.Refusal{Call: unix.SYS_STATX, Errno: unix.EPERM}, systest.Refusal{Call: unix.SYS_FSTAT, Errno: unix.EPERM})
+	n, err := r.TryRead(make([]byte, 2), 0)
+	assert.NoError(t, err)
+	assert.Equal(t, 1, n)
+}
+
+// The kind of a descriptor is an error if the kernel refuses a call that reports it.
+func TestKindRefused(t *testing.T) {
+	g := counter(t)
+	for name, call := range map[string]uintptr{"fstatfs": unix.SYS_FSTATFS, "openat2": unix.SYS_OPENAT2, "readlinkat": unix.SYS_READLINKAT} {
+		systest.Refuse(t, func() {
+			_, err := Object(g.Number())
+			names(t, err, name, unix.EPERM)
+		}, systest.Refusal{Call: call, Errno: unix.EPERM})
+	}
+	systest.Refuse(t, func() {
+		_, err := IsTimerfd(g.Number())
+		names(t, err, "timerfd_gettime", unix.EPERM)
+	}, systest.Refusal{Call: sysTimerfdGettime, Errno: unix.EPERM})
 }
