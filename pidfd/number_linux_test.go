@@ -124,3 +124,19 @@ func TestFromFDPIDRefused(t *testing.T) {
 	_, err = adoptedPID(t, self)
 	assert.NoError(t, err)
 }
+
+// A kernel without a feature is told apart from a wrong argument.
+func TestOldKernelIsUnsupported(t *testing.T) {
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	systest.Refuse(t, func() {
+		_, err := pidfd.OpenThread(unix.Gettid())
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+		assert.ErrorIs(t, err, unix.EINVAL)
+	}, systest.Refusal{Call: unix.SYS_PIDFD_OPEN, Errno: unix.EINVAL})
+	systest.Refuse(t, func() {
+		_, err := adoptedPID(t, self)
+		assert.ErrorIs(t, err, unix.EPERM)
+	}, systest.Refusal{Call: unix.SYS_WAITID, Errno: unix.EPERM})
+}

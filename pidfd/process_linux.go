@@ -33,9 +33,5 @@ func (p *PidFD) GetFD(target int) (*fd.FD, error) {
 	if err != nil {
 		return nil, processError(os.NewSyscallError("pidfd_getfd", err))
 	}
-	f := fd.New(got)
-	if err := f.Internal().Share(); err != nil {
-		return nil, err
-	}
-	return f, nil
+	return fd.New(got), nil
 }
