@@ -530,7 +530,7 @@ inline share(d) {
 
 inline drainAndShare(d) {
 	if
-	:: PIN ->                 /* the count of pins is looked at after the state */
+	:: PIN && !is(SHARE_DRAINS_PINS) -> /* the count of pins is looked at after the state */
 		do
 		:: left = state[d];
 			if
