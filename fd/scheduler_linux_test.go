@@ -60,8 +60,11 @@ func TestChildModeTakenAway(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		return
 	}
-	for range repeat(200) {
+	for range repeat(60) { // an emulator takes a second for a few
 		r, w := pipe(t, true)
+		number, err := r.Release()
+		require.NoError(t, err)
+		r = fd.NewNonblock(number)
 		ended := make(chan struct{})
 		for range 3 {
 			go func() {
