@@ -35,19 +35,26 @@ func (d *Descriptor) Read(p []byte) (int, error) {
 	if instrumented || len(p) == 0 {
 		return d.readSlow(p, notOwner)
 	}
-	number, err := d.Incref()
-	if err != nil {
-		return 0, err
+	w := d.state.Add(reference) // Incref, which is not inlined
+	if w&(open|closing|stopped) != open {
+		n, err := d.increfSlow(w)
+		if err != nil {
+			return 0, err
+		}
+		w = uint64(n)
 	}
-	n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
-	if errno != 0 {
-		err = errno
-	} else if n == 0 {
-		err = endOfFile(number, reading, 0, len(p))
+	n, _, errno := syscall.Syscall(unix.SYS_READ, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+	if errno == 0 && n > 0 {
+		d.Decref()
+		return int(n), nil
+	}
+	err := error(errno)
+	if errno == 0 {
+		err = endOfFile(number(w), reading, 0, len(p))
 	}
 	d.Decref()
 	if err == nil {
-		return int(n), nil
+		return 0, nil
 	}
 	return d.again(reading, p, err)
 }
@@ -95,11 +102,15 @@ func (d *Descriptor) Write(p []byte) (int, error) {
 	if instrumented {
 		return d.writeSlow(p, notOwner, life)
 	}
-	number, err := d.Incref()
-	if err != nil {
-		return 0, err
+	w := d.state.Add(reference) // Incref, which is not inlined
+	if w&(open|closing|stopped) != open {
+		n, err := d.increfSlow(w)
+		if err != nil {
+			return 0, err
+		}
+		w = uint64(n)
 	}
-	n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
+	n, _, errno := syscall.Syscall(unix.SYS_WRITE, uintptr(number(w)), uintptr(unsafe.Pointer(unsafe.SliceData(p))), uintptr(min(len(p), maxIO)))
 	d.Decref()
 	if errno == 0 && int(n) == len(p) {
 		return int(n), nil
