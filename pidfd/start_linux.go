@@ -43,7 +43,7 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 // where there is none.
 func startWithPidfd(cmd *exec.Cmd) (int, error) {
 	number := -1
-	if err := command.Start(cmd, func(attr *syscall.SysProcAttr) { attr.PidFD = &number }); err != nil {
+	if err := command.Start(cmd, func(c *exec.Cmd) { c.SysProcAttr.PidFD = &number }); err != nil {
 		return -1, err
 	}
 	if callers := cmd.SysProcAttr; callers != nil && callers.PidFD != nil {

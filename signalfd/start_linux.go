@@ -76,7 +76,7 @@ func startTraced(cmd *exec.Cmd, mask *unix.Sigset_t) error {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, all.sigset(), nil); err != nil {
 		return os.NewSyscallError("rt_sigprocmask", err)
 	}
-	err := command.Start(cmd, func(attr *syscall.SysProcAttr) { attr.Ptrace = true })
+	err := command.Start(cmd, func(c *exec.Cmd) { c.SysProcAttr.Ptrace = true })
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, mask, nil)
 	if errors.Is(err, unix.EPERM) && ptraceForbidden() {
 		var names []string

@@ -1,3 +1,2 @@
-// Package command starts an [os/exec.Cmd] with more in its SysProcAttr than its
-// owner asked for.
+// Package command starts an [os/exec.Cmd] with changes that its caller does not see.
 package command
