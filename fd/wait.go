@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,13 +50,13 @@ func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, e
 //     side.lock. It calls try on its own stack, and parks in between.
 //   - park returns if something may have changed since the try before. It may
 //     return for no reason.
-//   - While parked, a goroutine holds poller.inside for reading. Nothing blocks
-//     there, and nothing there is the caller's code.
-//   - A context and Close interrupt a parked goroutine by a deadline in the past.
-//     The goroutine clears the deadline, checks for both, and parks again. So a
+//   - A parked goroutine is in a call on poller.file. Nothing blocks there but the
+//     runtime's poller, and nothing there is the caller's code.
+//   - A context interrupts a parked goroutine by a deadline in the past. The
+//     goroutine clears the deadline, checks the context, and parks again. So a
 //     deadline that comes late, for an earlier wait, has no effect.
-//   - Close closes poller.closed, interrupts both directions, waits for inside, and
-//     closes the poller's file. Then package sys closes the number.
+//   - Close closes poller.closed and poller.file. The file's Close wakes the parked
+//     goroutines and waits until they have left. Then package sys closes the number.
 //   - A wait belongs to the life of f in which it began, and so does a poller.
 func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*side) (T, error)) (v T, err error) {
 	switch {
@@ -112,7 +111,6 @@ type poller struct {
 	edges  bool
 	end    error // set before closed is closed: ErrClosed or errMoved
 	closed chan struct{}
-	inside sync.RWMutex
 	turn   chan struct{} // with edges: the lock to be parked, for both directions
 	sides  [2]side
 }
@@ -216,10 +214,7 @@ func (f *FD) wake() {
 func (p *poller) close(end error) {
 	p.end = end
 	close(p.closed)
-	_ = p.file.SetDeadline(past)
-	p.inside.Lock()
 	_ = p.file.Close()
-	p.inside.Unlock()
 	for dir := range p.sides {
 		// A context may be the caller's own code, and Close be called under its locks.
 		if stop := p.sides[dir].stop.Swap(nil); stop != nil {
@@ -327,16 +322,14 @@ func (s *side) park(ctx context.Context) error {
 		if err := s.ended(ctx); err != nil {
 			return err
 		}
-		s.inside.RLock()
-		err := s.ended(context.Background())
-		if err == nil {
-			err = s.wait(s.callback)
+		switch err := s.wait(s.callback); {
+		case err == nil:
+			return nil
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			_ = s.deadline(time.Time{})
+		default:
+			return cmp.Or(s.ended(ctx), err)
 		}
-		s.inside.RUnlock()
-		if !errors.Is(err, os.ErrDeadlineExceeded) {
-			return err
-		}
-		_ = s.deadline(time.Time{})
 	}
 }
 
