@@ -47,7 +47,7 @@ func signalWaitWays(o *opened) ([]way, error) {
 		timed("os.File", func(n int) error {
 			b := one()
 			copy(p, b[:])
-			return writeRead(n, file, file, p)
+			return fileWriteRead(n, file, file, p)
 		}),
 	}, nil
 }

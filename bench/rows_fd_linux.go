@@ -89,7 +89,7 @@ func (k kind) ways(o *opened, size int) ([]way, error) {
 	direct := rewound(raw, "bare calls", func(n int) error { return bareWriteRead(n, raw.w, raw.r, p) })
 	ours := rewound(raw, "iofd", func(n int) error { return writeRead(n, w, r, p) })
 	xsys := rewound(raw, "x/sys/unix", func(n int) error { return unixWriteRead(n, raw.w, raw.r, p) })
-	files := rewound(theirs, "os.File", func(n int) error { return writeRead(n, wFile, rFile, p) })
+	files := rewound(theirs, "os.File", func(n int) error { return fileWriteRead(n, wFile, rFile, p) })
 	if !k.nonblock {
 		return []way{xsys, ours, files}, nil
 	}
