@@ -28,8 +28,8 @@ func closes(t *testing.T, f *fd.FD) {
 	}
 }
 
-// Close does not wait for a call that blocks, not even for one that waited: here
-// somebody else takes each byte between the wait and the read.
+// Close does not wait for a call that blocks, not even for one that waited. Here
+// another reader takes each byte between the wait and the read.
 func TestCloseBesideStolenRead(t *testing.T) {
 	r, w := pipe(t, false)
 	send := func() {
@@ -65,7 +65,7 @@ func TestCloseBesideStolenRead(t *testing.T) {
 	assert.NoError(t, <-got)
 }
 
-// A request is a context of somebody's own, whose methods take a lock.
+// A request is a context of the program's own, whose methods take a lock.
 type request struct {
 	context.Context
 	mu   sync.Mutex
@@ -106,8 +106,8 @@ func TestCloseUnderLockOfContext(t *testing.T) {
 	}
 }
 
-// When Close and those who waited have returned, nothing of the handle is open,
-// however many queued for the leader's place, and whatever ended their waits.
+// When Close and the waiters have returned, nothing of the handle is open. Neither the
+// number of waiters nor the reason for which a wait ended changes that.
 func TestCloseLeavesNothing(t *testing.T) {
 	before := systest.OpenDescriptors()
 	for round := range 300 {
@@ -132,7 +132,7 @@ func TestCloseLeavesNothing(t *testing.T) {
 	}
 }
 
-// A late context lets somebody act before the waiter has it to heed.
+// A late context calls act before the waiter watches it.
 type late struct {
 	context.Context
 	act func()
@@ -150,7 +150,7 @@ func TestCloseBetweenContexts(t *testing.T) {
 	defer w.Close()
 	before := runtime.NumGoroutine()
 	first, end := context.WithCancel(background)
-	for range 2 { // from the second wait on it is heeded between waits
+	for range 2 { // from the second wait on it is watched between waits
 		var wg sync.WaitGroup
 		wg.Go(func() { assert.NoError(t, readByte(first, r)) })
 		time.Sleep(time.Millisecond)

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The handle of Example_kit is somebody else's package: in a module outside of
-// this repository it compiles, runs and leaks nothing.
+// In a module outside this repository, the handle of Example_kit compiles, runs and
+// leaks nothing.
 func TestOutsideModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds another program")

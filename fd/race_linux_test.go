@@ -14,8 +14,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// What is handed over through a pipe is no race, whoever stands at its ends: an
-// FD, an os.File or x/sys.
+// Data that is handed over through a pipe is no race, whether an FD, an os.File or
+// x/sys reads and writes it.
 func TestHandOver(t *testing.T) {
 	type end func([]byte) (int, error)
 	r, w := pipe(t, true)

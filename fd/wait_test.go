@@ -60,7 +60,7 @@ func TestContextEnds(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, <-got)
 
-	// What is there is read even so.
+	// Data that is there is read even so.
 	_, err = w.Write([]byte("x"))
 	require.NoError(t, err)
 	assert.NoError(t, readByte(ended, r))
@@ -98,7 +98,7 @@ func TestContextEndsWhileReady(t *testing.T) {
 	assert.Less(t, tries, 10, "it parks in between")
 }
 
-// What was written is counted, however the wait ends.
+// WriteContext counts the bytes that it wrote, however the wait ends.
 func TestWriteContextCounts(t *testing.T) {
 	for range 50 {
 		r, w := pipe(t, true)
@@ -222,7 +222,7 @@ func TestBothDirections(t *testing.T) {
 	wg.Wait()
 }
 
-// A context that ends while others wait harms none of them, however they race.
+// A context that ends does not harm the other waiters, however they race.
 func TestCancelStorm(t *testing.T) {
 	r, w := pipe(t, true)
 	const readers = 8
@@ -273,7 +273,7 @@ func TestCancelStorm(t *testing.T) {
 	assert.Equal(t, sent.Load(), got.Load())
 }
 
-// A loop under one context, which then ends while nobody waits.
+// A loop runs under one context, which then ends while no goroutine waits.
 func TestWaitUnderOneContext(t *testing.T) {
 	r, w := pipe(t, true)
 	send := func() {
@@ -319,8 +319,8 @@ func TestWaitUnderOneContext(t *testing.T) {
 	}
 }
 
-// A descriptor is closed under who waits under a context that can end, in its
-// first wait or later, and ends just then or not.
+// Close meets a waiter whose context can end, in its first wait or a later one. The
+// context ends at the same time or not.
 func TestCloseUnderOneContext(t *testing.T) {
 	for round := range 200 {
 		r, w := pipe(t, true)
