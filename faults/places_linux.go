@@ -55,6 +55,8 @@ var withoutProc = map[string]string{
 	"eventfd.FromFD":       "unsupported: iofd: /proc is not mounted",
 	"memfd.ReopenReadOnly": "unsupported: iofd: /proc is not mounted",
 	"memfd.ReceiveFrom":    "unsupported: iofd: /proc is not mounted",
+
+	"signalfd.Start, with a signal blocked": "unsupported: iofd: signalfd: Start: the child cannot begin with no signal blocked",
 }
 
 var places = []place{
@@ -66,8 +68,7 @@ var places = []place{
 		"pidfd.GetFD": "forbidden: pidfd_getfd: ",
 	}, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PROCESS_MADVISE, unix.SYS_CLOCK_SETTIME, unix.SYS_MOUNT, unix.SYS_UNSHARE, unix.SYS_SETNS),
 	forbids("container default, before Linux 4.8", unix.EPERM, map[string]string{
-		"pidfd.GetFD":                           "forbidden: pidfd_getfd: ",
-		"signalfd.Start, with a signal blocked": "forbidden: iofd: signalfd: ptrace(2) is forbidden",
+		"pidfd.GetFD": "forbidden: pidfd_getfd: ",
 	}, unix.SYS_KCMP, unix.SYS_PIDFD_GETFD, unix.SYS_PTRACE, unix.SYS_PROCESS_VM_READV),
 	forbids("no membarrier", unix.EPERM, nil, unix.SYS_MEMBARRIER),
 	{
@@ -89,14 +90,14 @@ var places = []place{
 	}, unix.SYS_PIDFD_OPEN),
 	forbids("no pidfd_getfd", unix.EPERM, map[string]string{"pidfd.GetFD": "forbidden: pidfd_getfd: "}, unix.SYS_PIDFD_GETFD),
 	forbids("no pidfd_send_signal", unix.EPERM, map[string]string{"pidfd.SendSignal": "forbidden: pidfd_send_signal: "}, unix.SYS_PIDFD_SEND_SIGNAL),
-	forbids("no ptrace", unix.EPERM, map[string]string{
-		"signalfd.Start, with a signal blocked": "forbidden: iofd: signalfd: ptrace(2) is forbidden",
-	}, unix.SYS_PTRACE),
+	forbids("no ptrace", unix.EPERM, nil, unix.SYS_PTRACE),
 	forbids("no memfd_secret", unix.ENOSYS, map[string]string{"memfd.NewSecret": "unsupported: memfd_secret: "}, 447),
 	forbids("no memfd_create", unix.EPERM, map[string]string{
 		"memfd":                "forbidden: memfd_create: ",
 		"memfd.ReopenReadOnly": "forbidden: preparing: memfd_create: ",
 		"memfd.ReceiveFrom":    "forbidden: preparing: memfd_create: ",
+
+		"signalfd.Start, with a signal blocked": "unsupported: iofd: signalfd: Start: the child cannot begin with no signal blocked",
 	}, unix.SYS_MEMFD_CREATE),
 	forbids("no timerfd", unix.ENOSYS, map[string]string{"timerfd": "unsupported: timerfd_create: "}, unix.SYS_TIMERFD_CREATE),
 	forbids("no signalfd", unix.EPERM, map[string]string{
@@ -174,8 +175,7 @@ const statusNotHere = 77
 // forbidden are the calls that a seccomp(2) filter of this machine may refuse in every
 // place, and the features that do not work then.
 var forbidden = map[string]uintptr{
-	"pidfd.GetFD":                           unix.SYS_PIDFD_GETFD,
-	"signalfd.Start, with a signal blocked": unix.SYS_PTRACE,
+	"pidfd.GetFD": unix.SYS_PIDFD_GETFD,
 }
 
 // attributes returns the attributes of a child that is to visit the place.

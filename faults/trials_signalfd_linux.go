@@ -116,9 +116,12 @@ var signalfdTrials = []trial{
 		prepare: block,
 	},
 	fromTheFirst(starting("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, nil)),
-	starting("internal/sys", "ptrace PTRACE_SETSIGMASK", unix.SYS_PTRACE, first(unix.PTRACE_SETSIGMASK)),
-	starting("signalfd", "ptrace PTRACE_DETACH", unix.SYS_PTRACE, first(unix.PTRACE_DETACH)),
-	ifSlow(starting("internal/sys", "waitid", unix.SYS_WAITID, first(unix.P_PID))),
+	starting("internal/sys/unmask", "memfd_create", unix.SYS_MEMFD_CREATE, nil),
+	starting("internal/sys/unmask", "pipe2", unix.SYS_PIPE2, nil),
+	starting("internal/sys/unmask", "fcntl F_GETFD", systest.Fcntl, command(unix.F_GETFD)),
+	starting("internal/sys/unmask", "fcntl F_ADD_SEALS", systest.Fcntl, command(unix.F_ADD_SEALS)),
+	starting("internal/sys/unmask", "write", unix.SYS_WRITE, nil),
+	onFree(1, starting("internal/sys/unmask", "read", unix.SYS_READ, nil)),
 	starting("os/exec", "clone", unix.SYS_CLONE, func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 }),
 }
 
@@ -134,9 +137,15 @@ func fromTheFirst(t trial) trial {
 	return t
 }
 
-// ifSlow is for a call that is made only if the child is slow to load its program.
-func ifSlow(t trial) trial {
-	t.first, t.racy = true, true
+// onFree counts only the calls for the descriptor that is the operation's number n,
+// counted from 0.
+func onFree(n int, t trial) trial {
+	prepare := t.prepare
+	t.prepare = func(s *scene) func() error {
+		do := prepare(s)
+		s.on(int(firstFree(n)))
+		return do
+	}
 	return t
 }
 

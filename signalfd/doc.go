@@ -110,7 +110,7 @@
 //
 //   - signalfd4(2), and so all that New and Block need: Linux 2.6.27.
 //   - rt_tgsigqueueinfo(2), to capture: 2.6.31.
-//   - PTRACE_SETSIGMASK, for Start where something is blocked: 3.11.
+//   - openat2(2), for Start if a signal is blocked: 5.6.
 //
 // # Platforms
 //

@@ -80,7 +80,9 @@ func roles() map[string]func() error {
 
 		"starter":      startMany,
 		"notpermitted": startNotPermitted,
-		"forbidden":    startForbidden,
+		"facts":        tellFacts,
+		"foreground":   startForeground,
+		"stopped":      startStopped,
 		"hammered":     startHammered,
 		"reaped":       startReaped,
 		"children":     startAndRead,
