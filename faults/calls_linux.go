@@ -79,7 +79,7 @@ var explained = []explanation{
 	{"fd", "close", ignored},
 	{"memfd", "close", ignored},
 	{"signalfd", "close", ignored},
-	{"signalfd", "readlinkat", "package os's, in os.Executable: without it Block runs /proc/self/exe"},
+	{"signalfd", "prlimit64", cannotFail},
 	{"internal/sys/unmask", "close", ignored},
 	{"internal/sys/unmask", "fcntl F_DUPFD_CLOEXEC", "made if the child inherits the next number: Start returns the error"},
 	{"internal/sys/unmask", "openat", "made if the path of the child is that of a descriptor: Start returns the error"},
@@ -98,7 +98,7 @@ func init() {
 	}
 	for number, name := range map[uintptr]string{
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
-		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill",
+		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
 	} {
 		callNames[number] = name
 	}

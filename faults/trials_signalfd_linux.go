@@ -37,17 +37,6 @@ var signalfdTrials = []trial{
 		prepare: capture,
 	},
 	{
-		by: "signalfd", call: "newfstatat", op: "signalfd.Block", number: systest.Fstatat, once: true,
-		prepare: func(s *scene) func() error {
-			// Package os retries EINTR, and the program must not start anew.
-			s.must(forbids("", unix.EIO, nil, unix.SYS_EXECVE).enter())
-			return block(s)
-		},
-		also: map[string]func(error, unix.Errno) bool{"retried": func(err error, errno unix.Errno) bool {
-			return errno == unix.EINTR && errors.Is(err, unix.EIO)
-		}},
-	},
-	{
 		by: "signalfd", call: "signalfd4", op: "signalfd.Open", number: unix.SYS_SIGNALFD4,
 		prepare: func(s *scene) func() error {
 			return func() error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }

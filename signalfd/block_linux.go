@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path"
 	"runtime"
 	"strconv"
 	"strings"
@@ -14,35 +15,41 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Block has the signals of set blocked in every thread of the process, the
-// runtime's included, so that [New] gives the kernel's own signalfd for them:
-// real-time signals come in the order in which they were sent, and no handler is
-// in between. It is for the first line of main:
+// Block blocks the signals of set in every thread of the process, those of the runtime
+// included. [New] then returns the kernel's own signalfd for them: real-time signals
+// come in the order in which they were sent, and no handler runs. Block is for the
+// first line of main:
 //
 //	func main() {
 //		if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
 //			log.Fatal(err)
 //		}
 //
-// Where they are blocked already, it returns nil. Otherwise it blocks them, with
-// all that were blocked before, and starts the program anew by execve(2), in the
-// same process: the runtime leaves blocked what was blocked when it began. So
-// Block does not return then, and what came before it is done twice: the init
-// functions and what stands before it in main. The process ID, the arguments and
-// the environment, as [os.Args] and [os.Environ] give them, the working directory,
-// limits, priority and the descriptors without close-on-exec stay; goroutines,
-// threads, all other descriptors and captures end. It takes a millisecond or two.
+// If the signals are blocked already, Block returns nil. The empty set is blocked
+// already. Otherwise Block blocks set and all signals that were blocked before, and
+// executes the running program again in the same process, see execve(2). The runtime
+// leaves signals blocked that are blocked when it begins. Block does not return then,
+// and the init functions and the first part of main run twice.
 //
-// Programs that this one starts inherit the signals blocked, unless [Start]
-// starts them. os/signal.Notify unblocks a signal in a thread of its own, and
-// takes it away from the SignalFD: do not use both for one signal.
+// The process ID, the thread name, the working directory, limits and the priority stay.
+// The arguments and the environment stay as [os.Args] and [os.Environ] return them.
+// Descriptors without close-on-exec stay open. All other descriptors, goroutines,
+// threads and captures end. Block executes the file that the process runs, also if
+// the file was renamed, replaced or deleted. It takes a few milliseconds.
 //
-// The Go runtime keeps HUP, INT, QUIT, TERM, CHLD and 34 unblocked. For these,
-// and for those that New refuses, Block fails with an [*UnblockableError] and does
-// nothing. Where signals turn out not to be blocked although the program was
-// started anew for them, the error is [ErrNotSticky]. If the program's file cannot
-// be run it is an [*os.PathError] of execve; a file that was deleted or replaced
-// meanwhile can. /proc must be mounted. The empty set is blocked already.
+// Programs that this one starts inherit the blocked signals, unless [Start] starts
+// them. Do not use os/signal.Notify for the same signal: it unblocks the signal in a
+// thread of its own, which then takes the signal.
+//
+// Block fails with an [*UnblockableError] for HUP, INT, QUIT, TERM, CHLD and 34, because
+// the Go runtime keeps them unblocked, and for signals that New refuses. If signals are
+// not blocked after the program has started again, Block returns [ErrNotSticky]. If
+// execve(2) fails, Block returns an [*os.PathError], and no signal is blocked: the error
+// is E2BIG if arguments and environment leave no room for one more variable.
+//
+// Block needs /proc. Without it, the error matches errors.ErrUnsupported. The same
+// holds if the package is in a shared library or a plugin, because the process runs
+// another program then.
 func Block(set Set) error {
 	if bad := unblockable(set); !bad.Empty() {
 		return &UnblockableError{bad}
@@ -58,12 +65,12 @@ func Block(set Set) error {
 	return execSelf(everywhere|set, tried|set)
 }
 
-// ErrNotSticky says that [Block] started the program anew with signals blocked,
-// and that some thread has them unblocked all the same: an init function may have
-// given them to os/signal.Notify.
+// ErrNotSticky means that [Block] has executed the program again with signals blocked,
+// and that a thread has unblocked them since. The reason may be an init function that
+// calls os/signal.Notify.
 var ErrNotSticky = errors.New("iofd: signalfd: blocked when the program was started anew, and unblocked since")
 
-// An UnblockableError says which signals [Block] cannot block. It holds EINVAL.
+// An UnblockableError says which signals [Block] cannot block. It matches EINVAL.
 type UnblockableError struct {
 	Signals Set
 }
@@ -83,54 +90,93 @@ func unblockable(set Set) Set {
 	return among(set, impossible) | among(set, reserved) | among(set, unblocked)
 }
 
-// execSelf starts the program anew with mask blocked. It returns only on failure.
+// self is the file that the process runs. It stays the same file if its name is given
+// to another one.
+const self = "/proc/self/exe"
+
+// execSelf executes the running program with mask blocked. It returns only on failure.
 func execSelf(mask, tried Set) error {
-	path, err := executable()
+	if err := sys.CheckProc("self/exe"); err != nil {
+		return err
+	}
+	if err := checkProgram(); err != nil {
+		return err
+	}
+	name, err := sys.ReadProc("self/comm")
 	if err != nil {
 		return err
 	}
+	env := append(os.Environ(), marker(tried, strings.TrimSuffix(string(name), "\n")))
+
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	var limit, lowered unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
 	var old unix.Sigset_t
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, mask.sigset(), &old); err != nil {
 		return os.NewSyscallError("rt_sigprocmask", err)
 	}
-	err = syscall.Exec(path, os.Args, append(os.Environ(), marker(tried)))
+	err = syscall.Exec(self, os.Args, env)
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-	return &os.PathError{Op: "execve", Path: path, Err: err}
+	// syscall.Exec sets the limit with which the program began.
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lowered) == nil && lowered != limit {
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
+	}
+	return &os.PathError{Op: "execve", Path: self, Err: err}
 }
 
-// executable returns the path of the running program: the one that it was
-// started by, where that is still the same file, as the kernel names the process
-// by it.
-func executable() (string, error) {
-	const self = "/proc/self/exe"
-	if err := sys.CheckProc("self/exe"); err != nil {
-		return "", err
-	}
-	running, err := os.Stat(self)
+// checkProgram returns an error if this code is not in the file that the process runs.
+// The entry point of the process is in that file.
+func checkProgram() error {
+	const atEntry = 9 // AT_ENTRY in getauxval(3)
+	auxv, err := unix.Auxv()
 	if err != nil {
-		return "", err
+		return sys.Misuse(unix.ENOTSUP, "signalfd: Block: the program's entry point is unknown: %v", err)
 	}
-	if path, err := os.Executable(); err == nil {
-		if file, err := os.Stat(path); err == nil && os.SameFile(file, running) {
-			return path, nil
+	maps, err := sys.ReadProc("self/maps")
+	if err != nil {
+		return err
+	}
+	var program string
+	for _, value := range auxv {
+		if value[0] == atEntry {
+			program = mappedFile(maps, value[1])
 		}
 	}
-	return self, nil
+	here, _, _, _ := runtime.Caller(0)
+	if code := mappedFile(maps, here); code != program {
+		return sys.Misuse(unix.ENOTSUP, "signalfd: Block: the process runs %q, and this code is in %q", program, code)
+	}
+	return nil
 }
 
-// tried are the signals for which this process has started its program anew.
+// mappedFile returns the file that is mapped at address: device, inode and name, as in
+// proc_pid_maps(5).
+func mappedFile(maps []byte, address uintptr) string {
+	for line := range strings.Lines(string(maps)) {
+		var start, end uintptr
+		var mode, offset, file string
+		n, _ := fmt.Sscanf(line, "%x-%x %s %s %s", &start, &end, &mode, &offset, &file)
+		if n == 5 && start <= address && address < end {
+			_, file, _ = strings.Cut(line, " "+offset+" ")
+			return strings.Join(strings.Fields(file), " ")
+		}
+	}
+	return ""
+}
+
+// tried are the signals for which this process has executed its program again.
 var tried = takeMarker()
 
-// markerName is the variable by which a program tells itself, across execve(2),
-// what it has tried, as "pid:mask". It is taken out of the environment before
-// anybody sees it; the PID tells it from one that got to another process all the
-// same.
+// markerName is the variable that Block passes through execve(2), with the value
+// "pid:mask:name". It is removed from the environment before other code sees it. The
+// PID distinguishes it from a variable that another process inherited.
 const markerName = "IOFD_SIGNALFD_BLOCKED"
 
-func marker(tried Set) string {
-	return fmt.Sprintf("%s=%d:%016x", markerName, os.Getpid(), uint64(tried))
+func marker(tried Set, name string) string {
+	return fmt.Sprintf("%s=%d:%016x:%s", markerName, os.Getpid(), uint64(tried), name)
 }
 
 func takeMarker() Set {
@@ -138,10 +184,29 @@ func takeMarker() Set {
 	if !ok {
 		return 0
 	}
-	_ = os.Unsetenv(markerName) // fails only on an empty name
-	pid, mask, _ := strings.Cut(value, ":")
+	_ = os.Unsetenv(markerName) // fails only if the name is empty
+	pid, rest, _ := strings.Cut(value, ":")
 	if pid != strconv.Itoa(os.Getpid()) {
 		return 0
 	}
+	mask, name, _ := strings.Cut(rest, ":")
+	nameThreads(name)
 	return parseMask(mask)
+}
+
+// nameThreads gives the threads the name that the process had before execve(2), which
+// names the first thread after its path. The runtime's threads copy the name. A thread
+// may start meanwhile with the wrong name, so nameThreads looks again.
+func nameThreads(name string) {
+	const tasks = "self/task"
+	wrong := path.Base(self) + "\n"
+	for range 3 {
+		threads, _ := sys.ListProc(tasks)
+		for _, thread := range threads {
+			file := tasks + "/" + thread + "/comm"
+			if is, err := sys.ReadProc(file); err == nil && string(is) == wrong {
+				_ = sys.WriteProc(file, name)
+			}
+		}
+	}
 }

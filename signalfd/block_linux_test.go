@@ -2,6 +2,7 @@ package signalfd_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -208,7 +209,7 @@ func TestBlockKeeps(t *testing.T) {
 	needExec(t)
 	plain := self(t, "kept")
 	dir := t.TempDir()
-	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -c 5; umask 027; exec "$@"`, "sh"}, plain.Args...)...)
+	cmd := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -c 5; ulimit -Sn 99; umask 027; exec "$@"`, "sh"}, plain.Args...)...)
 	cmd.Args = append(cmd.Args, "an argument", "", "-x\nlast")
 	cmd.Env = append(plain.Env, "KEPT=a value", markerName+"=1:ffffffffffffffff")
 	cmd.Dir = dir
@@ -232,7 +233,7 @@ func TestBlockKeeps(t *testing.T) {
 	assert.Equal(t, wd, said())
 	own, err := unix.Getpriority(unix.PRIO_PROCESS, 0) // 20 less the nice value
 	require.NoError(t, err)
-	assert.Equal(t, fmt.Sprintf("pid %d of %d, nice %d, umask 27, core 5", p.pid(), os.Getpid(), min(20-own+7, 19)), said())
+	assert.Equal(t, fmt.Sprintf("pid %d of %d, nice %d, umask 27, core 5, files 99", p.pid(), os.Getpid(), min(20-own+7, 19)), said())
 	assert.Equal(t, "a value", said())
 	require.Equal(t, "ready", p.line())
 	assert.Equal(t, 2, starts())
@@ -244,11 +245,12 @@ func TestBlockKeeps(t *testing.T) {
 }
 
 func tellKept() error {
-	var before unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+	if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
 		return err
 	}
-	if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
+	// The runtime raises the limit, and gives children the one with which it began.
+	files, err := exec.Command("sh", "-c", "ulimit -Sn").Output()
+	if err != nil {
 		return err
 	}
 	wd, err := os.Getwd()
@@ -265,7 +267,7 @@ func tellKept() error {
 	}
 	umask := unix.Umask(0)
 	fmt.Printf("%q\n%q\n", strings.Join(os.Args, "\x00"), wd)
-	fmt.Printf("%q\n", fmt.Sprintf("pid %d of %d, nice %d, umask %o, core %d", os.Getpid(), os.Getppid(), 20-nice, umask, core.Cur/512))
+	fmt.Printf("%q\n", fmt.Sprintf("pid %d of %d, nice %d, umask %o, core %d, files %s", os.Getpid(), os.Getppid(), 20-nice, umask, core.Cur/512, bytes.TrimSpace(files)))
 	fmt.Printf("%q\n", os.Getenv("KEPT"))
 	inherited := os.NewFile(3, "inherited")
 	if _, err := inherited.WriteString("inherited\n"); err != nil {
@@ -336,6 +338,201 @@ func TestBlockWithoutFile(t *testing.T) {
 	}
 }
 
+// Block executes the file that runs, while another process gives its name to another
+// file.
+func TestBlockWhileFileIsSwapped(t *testing.T) {
+	needExec(t)
+	name := copySelf(t)
+	impostor := name + "-impostor"
+	require.NoError(t, os.WriteFile(impostor, []byte("#!/bin/sh\necho impostor\n"), 0o700))
+	swap := func() error {
+		return unix.Renameat2(unix.AT_FDCWD, name, unix.AT_FDCWD, impostor, unix.RENAME_EXCHANGE)
+	}
+	systest.Need(t, "RENAME_EXCHANGE", errors.Join(swap(), swap()))
+	for range long(100, 30) {
+		cmd := self(t, "swapped")
+		cmd.Path = name
+		p := start(t, cmd)
+		require.Equal(t, "ready", p.line())
+		said := ""
+		func() {
+			defer repeat(t, swap)()
+			require.NoError(t, p.in.Close())
+			if said = p.line(); said == "ready" {
+				said = p.line()
+			}
+		}()
+		require.Equal(t, "blocked", said)
+		require.NoError(t, p.cmd.Wait())
+	}
+}
+
+// repeat calls do in another goroutine, an even number of times, until stop is called.
+// It returns when do has been called often.
+func repeat(t *testing.T, do func() error) (stop func()) {
+	t.Helper()
+	often, end, ended := make(chan struct{}), make(chan struct{}), make(chan error)
+	go func() {
+		var err error
+		for calls := 0; err == nil; calls++ {
+			if calls == 100 {
+				close(often)
+			}
+			select {
+			case <-end:
+				ended <- nil
+				return
+			default:
+				err = errors.Join(do(), do())
+			}
+		}
+		ended <- err
+	}()
+	select {
+	case <-often:
+	case err := <-ended:
+		require.NoError(t, err)
+	}
+	return func() {
+		close(end)
+		assert.NoError(t, <-ended)
+	}
+}
+
+func blockSwapped() error {
+	if err := waitForInput(); err != nil {
+		return err
+	}
+	if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
+		return err
+	}
+	fmt.Println("blocked")
+	return nil
+}
+
+// The threads keep their name, the one from the program's file or another.
+func TestBlockKeepsName(t *testing.T) {
+	needExec(t)
+	for _, name := range []string{"", "a: näme", "exe"} {
+		cmd := self(t, "named")
+		cmd.Path = copySelf(t)
+		cmd.Env = append(cmd.Env, "NAME="+name)
+		if name == "" {
+			name = "program"
+		}
+		assert.Equal(t, fmt.Sprintf("process %q, other threads []\n", name), output(t, cmd))
+	}
+}
+
+func blockNamed() error {
+	const comm = "/proc/self/comm"
+	if name := os.Getenv("NAME"); name != "" {
+		if err := os.WriteFile(comm, []byte(name), 0); err != nil {
+			return err
+		}
+		os.Setenv("NAME", "")
+	}
+	if err := signalfd.Block(signalfd.NewSet(unix.SIGUSR1)); err != nil {
+		return err
+	}
+	name, err := os.ReadFile(comm)
+	if err != nil {
+		return err
+	}
+	threads, err := filepath.Glob("/proc/self/task/*/comm")
+	if err != nil {
+		return err
+	}
+	others := []string{}
+	for _, thread := range threads {
+		if other, err := os.ReadFile(thread); err == nil && !bytes.Equal(other, name) {
+			others = append(others, string(other))
+		}
+	}
+	fmt.Printf("process %q, other threads %q\n", bytes.TrimSuffix(name, []byte("\n")), others)
+	return nil
+}
+
+// The variables of the environment keep their order.
+func TestBlockKeepsEnvironment(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "order")
+	cmd.Env = append(cmd.Env, "B=1", "A=2", "=3", "C=", "D")
+	lines := strings.Split(output(t, cmd), "\n")
+	require.Len(t, lines, 3)
+	assert.Equal(t, lines[0], lines[1])
+	assert.Contains(t, lines[0], `"B=1" "A=2" "=3" "C=" "D"`)
+}
+
+func blockInOrder() error {
+	fmt.Printf("%q\n", os.Environ())
+	return signalfd.Block(signalfd.NewSet(unix.SIGUSR1))
+}
+
+// If the environment leaves no room for the marker, Block changes nothing.
+func TestBlockLargeEnvironment(t *testing.T) {
+	needExec(t)
+	cmd := self(t, "large")
+	sh := exec.CommandContext(t.Context(), "sh", append([]string{"-c", `ulimit -Sn 99; exec "$@"`, "sh"}, cmd.Args...)...)
+	sh.Env = cmd.Env
+	assert.Equal(t, "execve /proc/self/exe: argument list too long, blocked {}, limit kept true\n", output(t, sh))
+}
+
+func blockLarge() error {
+	environ := os.Environ()
+	for n := range 128 {
+		os.Setenv(fmt.Sprint("LARGE", n), strings.Repeat("x", 100000))
+	}
+	var before, after unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		return err
+	}
+	failed := signalfd.Block(signalfd.NewSet(unix.SIGUSR1))
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &after); err != nil {
+		return err
+	}
+	os.Clearenv()
+	for _, variable := range environ {
+		name, value, _ := strings.Cut(variable, "=")
+		os.Setenv(name, value)
+	}
+	blocked, _, err := childStatus()
+	fmt.Printf("%v, blocked %v, limit kept %v\n", failed, blocked, before == after && before.Cur > 99)
+	return err
+}
+
+// In a shared library or a plugin, Block refuses to execute the program of the process.
+func TestBlockInLibrary(t *testing.T) {
+	needExec(t)
+	_, err := exec.LookPath("gcc")
+	systest.Need(t, "gcc", err)
+	if out, err := exec.Command("go", "list", "./testdata/host", "./testdata/library").CombinedOutput(); err != nil {
+		t.Skipf("needs the go command, its cache and the source: %v: %s", err, out)
+	}
+	dir := t.TempDir()
+	build := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=1", "GOFLAGS=")
+		out, err := cmd.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	library, plugin := filepath.Join(dir, "library.so"), filepath.Join(dir, "plugin.so")
+	host, goHost := filepath.Join(dir, "host"), filepath.Join(dir, "gohost")
+	build("go", "build", "-buildmode=c-shared", "-o", library, "./testdata/library")
+	build("gcc", "-o", host, "testdata/host.c", library)
+	build("go", "build", "-buildmode=plugin", "-o", plugin, "./testdata/library")
+	build("go", "build", "-o", goHost, "./testdata/host")
+	for _, test := range [][]string{{host, library}, {goHost, plugin}} {
+		cmd := exec.CommandContext(t.Context(), test[0], test[1])
+		out := output(t, cmd)
+		assert.Contains(t, out, "Block: the process runs ")
+		assert.Contains(t, out, test[0]+`", and this code is in "`)
+		assert.Contains(t, out, test[1]+`": operation not supported`)
+		assert.Contains(t, out, "unsupported true\n")
+	}
+}
+
 // If execve fails, the program stays as it was.
 func TestBlockNotExecutable(t *testing.T) {
 	needExec(t)
@@ -347,7 +544,7 @@ func TestBlockNotExecutable(t *testing.T) {
 	require.Equal(t, "ready", p.line())
 	require.NoError(t, os.Chmod(name, 0o600))
 	require.NoError(t, p.in.Close())
-	assert.Equal(t, fmt.Sprintf("refused: execve %s: permission denied, blocked {}", name), p.line())
+	assert.Equal(t, "refused: execve /proc/self/exe: permission denied, blocked {}", p.line())
 	require.NoError(t, p.cmd.Wait())
 	assert.Equal(t, 1, starts())
 }

@@ -108,9 +108,9 @@
 //
 // # Kernels
 //
-//   - signalfd4(2), and so all that New and Block need: Linux 2.6.27.
+//   - signalfd4(2), for New: Linux 2.6.27.
 //   - rt_tgsigqueueinfo(2), to capture: 2.6.31.
-//   - openat2(2), for Start if a signal is blocked: 5.6.
+//   - openat2(2), for Block, and for Start if a signal is blocked: 5.6.
 //
 // # Platforms
 //

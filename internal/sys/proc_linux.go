@@ -106,6 +106,19 @@ func ReadProc(name string) (text []byte, err error) {
 	return text, err
 }
 
+// WriteProc writes text to a file of procfs, by its path below /proc.
+func WriteProc(name, text string) error {
+	return inProc(func(p *procfs) error {
+		file, err := p.open(name, unix.O_WRONLY)
+		if err != nil {
+			return err
+		}
+		defer unix.Close(file)
+		_, err = retryEINTR("write", func() (int, error) { return unix.Write(file, []byte(text)) })
+		return err
+	})
+}
+
 // ListProc returns the names of the entries of a directory of procfs, by its path
 // below /proc.
 func ListProc(name string) (names []string, err error) {
