@@ -12,7 +12,7 @@ import (
 )
 
 // packages are the packages of the library that have tests.
-var packages = []string{"internal/sys", "internal/sys/capture", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
+var packages = []string{"internal/sys", "internal/sys/capture", "internal/sys/unmask", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
 
 // binary is the name of a package's test binary.
 func binary(pkg string) string {
@@ -24,7 +24,7 @@ func binary(pkg string) string {
 
 // These tests look at the source tree or build programs, so they do not run on other
 // machines.
-const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests)$"
+const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests|TestBlockInLibrary)$"
 
 // probe is the job that asks the kernel without the library.
 const probe = "probe"
@@ -60,8 +60,8 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	}
 	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
 	for _, pkg := range packages {
-		if pkg == "internal/sys/capture" && !m.processor.lanes {
-			continue // it has no tests for a processor without assembly
+		if (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask") && !m.processor.lanes {
+			continue // they have no tests for a processor without assembly
 		}
 		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
 		if pkg == "signalfd" && m.kind != native {

@@ -45,6 +45,7 @@ var excuses = []excuse{
 	{system, nil, reason(`no network device that can be added`), "", "its devices are modules of that kernel, and none is loaded"},
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
 	{system, nil, reason(`no FUSE to be had|needs FUSE: `), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},
+	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
 	{user, nil, reason(`does not return 0 bytes`), "", "QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
