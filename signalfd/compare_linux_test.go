@@ -375,9 +375,12 @@ func TestStartFailsAsCmdStartDoes(t *testing.T) {
 		"terminal is not there":         {in("", "/bin/true", &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 3}), nil},
 		"no such name":                  {func(*testing.T) *exec.Cmd { return exec.Command("iofd-no-such-program") }, exec.ErrNotFound},
 		"current directory":             {func(*testing.T) *exec.Cmd { return &exec.Cmd{Path: "program", Err: exec.ErrDot} }, exec.ErrDot},
-		"nothing":                       {func(*testing.T) *exec.Cmd { return new(exec.Cmd) }, nil},
-		"context has ended":             {func(*testing.T) *exec.Cmd { return exec.CommandContext(ended, "/bin/true") }, context.Canceled},
-		"Cancel without a context":      {func(*testing.T) *exec.Cmd { return &exec.Cmd{Path: "/bin/true", Cancel: func() error { return nil }} }, nil},
+		"current directory, refused": {func(*testing.T) *exec.Cmd {
+			return &exec.Cmd{Path: "program", Err: exec.ErrDot, SysProcAttr: &syscall.SysProcAttr{Chroot: "/"}}
+		}, exec.ErrDot},
+		"nothing":                  {func(*testing.T) *exec.Cmd { return new(exec.Cmd) }, nil},
+		"context has ended":        {func(*testing.T) *exec.Cmd { return exec.CommandContext(ended, "/bin/true") }, context.Canceled},
+		"Cancel without a context": {func(*testing.T) *exec.Cmd { return &exec.Cmd{Path: "/bin/true", Cancel: func() error { return nil }} }, nil},
 	} {
 		t.Run(what, func(t *testing.T) {
 			before := systest.OpenDescriptors()
