@@ -1,6 +1,10 @@
 package sys
 
 import (
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -26,24 +30,109 @@ func (d *Descriptor) WaitPidfd(options int) (Ended, error) {
 
 // Waitid is waitid(2) for the end of a child. It does not block: it returns
 // ErrWouldBlock if no child has ended. It reaps the child unless options has WNOWAIT.
+//
+// A tracer is also told of ptrace(2) stops, which are no ends. A call that may reap
+// would take such a stop from the tracer, so Waitid always asks with WNOWAIT first.
 func Waitid(idType, id, options int) (Ended, error) {
+	ended, err := lookAtChild(idType, id)
+	if err == errStopped {
+		return Ended{}, ErrWouldBlock
+	}
+	if err != nil || options&unix.WNOWAIT != 0 {
+		return ended, err
+	}
+	err = waitid(idType, id, nil, options, nil)
+	if err == unix.ECHILD {
+		err = nil // another call has reaped it in between
+	}
+	return ended, Error("waitid", err)
+}
+
+// errStopped says that the child, or the first of several, has a ptrace(2) stop to
+// report.
+var errStopped = errors.New("stopped, not ended")
+
+// lookAtChild is Waitid with WNOWAIT. It returns errStopped for a stop.
+func lookAtChild(idType, id int) (Ended, error) {
 	var child siginfoChild
 	var rusage unix.Rusage
 	info := (*unix.Siginfo)(unsafe.Pointer(&child))
-	var err error
-	for {
-		err = unix.Waitid(idType, id, info, unix.WEXITED|unix.WNOHANG|options, &rusage)
-		if err != unix.EINTR {
-			break
-		}
-	}
+	err := waitid(idType, id, info, unix.WNOWAIT, &rusage)
 	switch {
 	case err != nil:
 		return Ended{}, Error("waitid", err)
 	case child.pid == 0:
 		return Ended{}, ErrWouldBlock
+	case info.Code >= cldTrapped:
+		return Ended{}, errStopped
 	}
 	return Ended{int(child.pid), waitStatus(info.Code, child.status), rusage}, nil
+}
+
+// waitid asks for ends. With __WALL it finds children that have another exit signal
+// than SIGCHLD, or none, see clone(2).
+func waitid(idType, id int, info *unix.Siginfo, options int, rusage *unix.Rusage) error {
+	for {
+		err := unix.Waitid(idType, id, info, unix.WEXITED|unix.WNOHANG|unix.WALL|options, rusage)
+		if err != unix.EINTR {
+			return err
+		}
+	}
+}
+
+// EndedChild returns a child that has ended, and does not reap it. It returns
+// ErrWouldBlock if no child has ended.
+//
+// waitid(2) reports the oldest child first. If that is stopped, EndedChild looks at
+// each child in the lists of /proc (CONFIG_PROC_CHILDREN). It returns ErrWouldBlock if
+// /proc has no lists, or if the PIDs in /proc are of another PID namespace.
+func EndedChild() (Ended, error) {
+	ended, err := lookAtChild(unix.P_ALL, 0)
+	if err != errStopped {
+		return ended, err
+	}
+	var before []string
+	for {
+		children, err := listChildren()
+		if err != nil {
+			return Ended{}, ErrWouldBlock
+		}
+		for _, child := range children {
+			pid, err := strconv.Atoi(child)
+			if err != nil {
+				return Ended{}, ErrWouldBlock
+			}
+			if ended, err := lookAtChild(unix.P_PID, pid); err == nil {
+				return ended, nil
+			}
+		}
+		// The kernel may skip a child if another one is reaped meanwhile. Then the next
+		// list differs.
+		if slices.Equal(children, before) {
+			return Ended{}, ErrWouldBlock
+		}
+		before = children
+	}
+}
+
+// listChildren returns the PIDs of the children of all threads.
+func listChildren() ([]string, error) {
+	if own, err := ProcHasOwnPIDs(); !own {
+		return nil, errors.Join(untrusted("/proc has the PIDs of another namespace"), err)
+	}
+	threads, err := ListProc("self/task")
+	if err != nil {
+		return nil, err
+	}
+	var children []string
+	for _, thread := range threads {
+		list, err := ReadProc("self/task/" + thread + "/children")
+		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH) { // the thread has ended
+			return nil, err
+		}
+		children = append(children, strings.Fields(string(list))...)
+	}
+	return children, nil
 }
 
 // siginfoChild is the kernel's siginfo as SIGCHLD and waitid(2) fill it. Its union is
@@ -69,13 +158,16 @@ var (
 	_ [siginfoUnion]byte = [unsafe.Offsetof(siginfoChild{}.pid)]byte{}
 )
 
+// The values of si_code. The codes from cldTrapped on report stops.
+const (
+	cldExited  = 1 // si_status is the exit code, else the signal
+	cldDumped  = 3
+	cldTrapped = 4
+)
+
 // waitStatus converts si_code and si_status to the status word of wait4(2).
 func waitStatus(code, status int32) unix.WaitStatus {
-	const (
-		cldExited = 1 // status is the exit code, else the signal
-		cldDumped = 3
-		core      = 0x80
-	)
+	const core = 0x80
 	switch code {
 	case cldExited:
 		return unix.WaitStatus(status) << 8
