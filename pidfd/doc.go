@@ -1,79 +1,101 @@
-// Package pidfd holds processes by descriptor, see pidfd_open(2): a [PidFD]
-// means one process for as long as it is open, also when that process has ended
-// and its PID has gone to another. Signals sent through it cannot hit a
-// stranger, and its end can be waited for, under a context and without a thread,
-// whether it is a child or not. The kernel tells through it who the process is,
-// and how one has ended that was not a child.
+// Package pidfd holds processes by descriptor, see pidfd_open(2). A [PidFD] means one
+// process as long as it is open, also after that process has ended and the kernel has
+// reused its PID. A signal that is sent through it cannot reach another process. A
+// goroutine can wait for the end of the process under a context. [PidFD.Info] reports
+// the credentials and the parent of a process. From Linux 6.15 it also reports how the
+// process has ended, child or not.
 //
-// Programs that only start commands and wait for them need no more than os/exec,
-// which uses pidfds by itself. This package is for those who wait under a
-// context of their own, look after processes that are not their children, want
-// to know who is at the other end of a Unix socket, hand a process to a poller
-// or to another process, or take descriptors and namespaces out of one. Single
-// threads and process groups it can signal, no more; containers (cgroups) are
-// not what it is about.
+// Programs that only start commands and wait for them need no more than os/exec, which
+// uses pidfds itself. This package is for programs that
 //
-// # Who reaps
+//   - wait under a context, or in an event loop,
+//   - watch processes that are not their children,
+//   - identify the process at the other end of a Unix socket,
+//   - pass a process to a poller or to another process, or
+//   - take descriptors and namespaces out of a process.
 //
-// A process that has ended is kept by the kernel until its parent has asked for
-// its exit status, which can be done once.
+// # Reaping
 //
-//   - A PidFD made by [Start] or [FromProcess] leaves that to the os.Process:
-//     [PidFD.Wait] only looks at the status. After Start, call cmd.Wait as ever,
-//     when Wait has returned: it reaps the child, closes the pipes and ends the
-//     goroutines that copy from and to them. If cmd.Wait or Process.Wait comes
-//     first, or at the same time, there may be nothing left to look at: Wait then
-//     fails with ECHILD. Those of [FromPeer] and [OpenThread] only look, too.
-//   - A PidFD made by [Open], [OpenEnded] or [FromFD] reaps the child itself,
-//     and remembers the status. Do not open a process by its PID that an
-//     exec.Cmd waits for.
-//   - The end of a process that is not a child can be waited for, by
-//     [PidFD.Exited]. Its status the kernel gives when the parent has reaped it,
-//     from Linux 6.15: [PidFD.Reaped], then [PidFD.Info].
+// The kernel keeps a process that has ended until its parent has asked for the exit
+// status, which is possible once.
+//
+//   - A PidFD from [Start] or [FromProcess] leaves that to the os.Process: [PidFD.Wait]
+//     only reads the status. Call cmd.Wait after Wait: it reaps the child, closes the
+//     pipes and ends the goroutines that copy from and to them. If cmd.Wait or
+//     Process.Wait comes first, Wait returns the status without its Rusage from Linux
+//     6.15, and ECHILD before. PidFDs from [FromPeer] and [OpenThread] do not reap
+//     either.
+//   - A PidFD from [Open], [OpenEnded] or [FromFD] reaps the child and remembers the
+//     status. Do not open a process by its PID if an exec.Cmd waits for it.
+//   - For a process that is not a child, use [PidFD.Exited]. From Linux 6.15 the kernel
+//     reports its status after the parent has reaped it: [PidFD.Reaped], then
+//     [PidFD.Info].
+//
+// Only an end is an end. A tracer is told when its child stops, see ptrace(2), but Wait
+// and OpenEnded wait for the end. They also find children that have no exit signal, or
+// another one than SIGCHLD, see __WALL in waitid(2).
+//
+// # Poll loops
+//
+// The number of a PidFD polls as readable when the process has ended. Then Wait returns
+// the status, with one exception: if a debugger traces the child, the kernel gives the
+// status to the debugger first. Until the debugger has taken it, Wait returns
+// [fd.ErrWouldBlock] although the number is readable, so a loop of poll(2) and Wait
+// would spin. Such a loop stops watching the number and looks again after a short time:
+//
+//	status, err := child.Wait()
+//	if err == fd.ErrWouldBlock { // traced: do not poll child until the timer expires
+//		watched = false
+//		err = again.Arm(20*time.Millisecond, 0)
+//	}
+//
+// A poll(2) loop gives the number -1 meanwhile, and an epoll(7) loop removes the number.
+// The loop sets watched when the timer expires. [PidFD.WaitContext] does all of this.
 //
 // # Pitfalls
 //
-//   - A PID may be another's by the time it is opened, unless it is a child's
-//     that nobody has waited for yet. Start, FromProcess and FromPeer take none.
-//   - A process that has ended and has not been reaped takes signals without an
-//     error. [PidFD.Alive] tells.
-//   - Where SIGCHLD is ignored, as by signal.Ignore, the kernel reaps children by
-//     itself and forgets how they ended: Wait and cmd.Wait fail with ECHILD.
-//     signal.Reset does not undo that; signal.Notify does.
-//   - What is not known is not 0: see [Info].
-//   - The peer of a Unix socket is who connected, or listened, not who has the
-//     socket now: see [FromPeer].
-//   - [Info] has the credentials of now. Whoever connects to a service can execute a
-//     set-user-ID program next, and is root then: what a client may do is decided
-//     by those it connected with, see SO_PEERCRED in unix(7).
-//   - A pidfd keeps no process alive, and no PID reserved.
+//   - A PID may belong to another process when it is opened, unless it is the PID of a
+//     child that has not been waited for. Start, FromProcess and FromPeer take no PID.
+//   - A PID is a number of one PID namespace. [PidFD.PID] and [Info] have the caller's
+//     number, or 0 if there is none.
+//   - A process that has ended and has not been reaped takes signals without an error.
+//     [PidFD.Alive] reports whether it has ended.
+//   - The kernel returns ESRCH for a running process whose first thread has exited, from
+//     [PidFD.GetFD] and [PidFD.Namespace]. An error of this package matches
+//     os.ErrProcessDone only if the process, or the thread of an OpenThread, has ended.
+//   - If SIGCHLD is ignored, as by signal.Ignore, the kernel itself reaps children. Then
+//     Wait returns the status without its Rusage from Linux 6.15, and ECHILD before.
+//     cmd.Wait always fails. signal.Reset does not undo that, but signal.Notify does.
+//   - A value that is not known is not the ID 0 of root: see [Info].
+//   - The peer of a Unix socket is the process that connected or listened, which may not
+//     be the one that has the socket now: see [FromPeer].
+//   - Info has the current credentials. A client can execute a set-user-ID program after
+//     it has connected, and is root then. Decide what a client may do by the credentials
+//     that it connected with, see SO_PEERCRED in unix(7).
+//   - A pidfd neither keeps a process alive nor reserves its PID.
 //
 // # Descriptors
 //
 // Every pidfd is close-on-exec. Those of Open, OpenEnded and OpenThread are in
-// non-blocking mode. Those of Start and FromProcess are not, as they share their
-// open file description with the os.Process, whose Wait would fail; nor those of
-// FromPeer, as the kernel makes them. No call of this package blocks in any
-// case. The first wait that has to park takes one more descriptor, until Close.
+// non-blocking mode. Those of Start and FromProcess are not: they share the open file
+// description with the os.Process, whose Wait would fail. Those of FromPeer are in
+// blocking mode too. No call of this package blocks in either mode. The first wait that
+// parks opens one more descriptor, until Close.
 //
 // # Kernel
 //
-// Linux 5.10 is the least. What came when:
+// The package requires Linux 5.10. Newer features:
 //
-//	SendSignal, Queue                         5.1
-//	Wait                                      5.4
-//	GetFD                                     5.6
-//	Open, Self (for PIDFD_NONBLOCK)           5.10
-//	FromPeer                                  6.5
-//	OpenThread, SendSignalTo, ID, Reaped      6.9
-//	Namespace                                 6.11
-//	Info, beyond the PIDs                     6.13
-//	Info.Exit                                 6.15
-//	FromPeer, of a peer that has been reaped  6.16
+//	FromPeer                                    6.5
+//	OpenThread, SendSignalTo, ID, Reaped        6.9
+//	Namespace                                   6.11
+//	Info, beyond the PIDs                       6.13
+//	Info.Exit, Wait after the child was reaped  6.15
+//	FromPeer, of a peer that has been reaped    6.16
 //
-// What the kernel lacks, or a sandbox denies as missing, gives an error in which
-// errors.Is finds errors.ErrUnsupported; of Info, the fields say that they are
-// not known. On other systems the package is empty.
+// If the kernel lacks a feature, or a sandbox denies it as missing, the error matches
+// errors.ErrUnsupported. Fields of Info say that they are not known. On other systems
+// the package is empty.
 //
 // # Concurrency
 //

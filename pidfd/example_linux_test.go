@@ -91,9 +91,9 @@ func ExamplePidFD_Info() {
 	_ = watch(context.Background(), 4711)
 }
 
-// A service for root alone. Whether a client is root is what it was when it
-// connected: what it is now, as Info has it, it may have become by a set-user-ID
-// program. The PidFD is there to tell when the client has ended.
+// A service for root alone. It checks the user that the client had when it connected.
+// The client may have become root by a set-user-ID program since, which Info would
+// report. The PidFD reports the end of the client.
 func ExampleFromPeer() {
 	serve := func(ctx context.Context, conn *net.UnixConn) error {
 		raw, err := conn.SyscallConn()
@@ -132,7 +132,7 @@ func ExampleOpenThread() {
 		return
 	}
 	defer thread.Close()
-	_ = thread.SendSignal(syscall.SIGURG) // to this thread, whichever others there are
+	_ = thread.SendSignal(syscall.SIGURG) // to this thread, not to the process
 }
 
 func ExamplePidFD_SendSignalTo() {
@@ -166,7 +166,7 @@ func ExamplePidFD_Queue() {
 func ExamplePidFD_ID() {
 	seen := make(map[uint64]bool)
 	first := func(p *pidfd.PidFD) (bool, error) {
-		id, err := p.ID() // which, unlike a PID, is nobody else's later
+		id, err := p.ID() // unlike a PID, the kernel does not reuse it
 		if err != nil {
 			return false, err
 		}
@@ -184,7 +184,7 @@ func ExamplePidFD_Namespace() {
 			return err
 		}
 		defer ns.Close()
-		runtime.LockOSThread() // for good: this thread is not like the others any more
+		runtime.LockOSThread() // until the thread ends: its namespace is not that of the process
 		return unix.Setns(ns.Fd(), unix.CLONE_NEWNET)
 	}
 	_ = enter

@@ -6,5 +6,4 @@ var (
 	OnPidfs     = onPidfs
 	ParsePIDs   = parsePIDs
 	ScopesKnown = scopesKnown
-	SettleInfo  = settleInfo
 )

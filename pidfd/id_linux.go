@@ -49,7 +49,11 @@ func onPidfs(number int) error {
 // PID returns the ID of the process. After the process has been reaped, the kernel
 // may reuse the ID. PID makes no system call, and works on a closed PidFD.
 //
-// For a PidFD from [FromFD], PID returns the ID that the kernel reported to FromFD.
-// It is 0 if the process is not visible in the PID namespace of the caller. It is
-// -1 if the process had been reaped.
+// The ID is a number of the caller's PID namespace. For a PidFD from [FromFD], it is
+// the ID that the process had when FromFD was called, or -1 if the process had been
+// reaped. PID returns 0 if the namespace does not show the process. Before Linux 6.13,
+// it also returns 0 if the ID is not known, because /proc is of another PID namespace.
+//
+// Do not pass 0 or -1 to kill(2): they stand for many processes. Use
+// [PidFD.SendSignal].
 func (p *PidFD) PID() int { return p.pid }

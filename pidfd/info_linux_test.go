@@ -152,40 +152,71 @@ func parent() {
 	_ = cmd.Wait()
 }
 
-// Info on older kernels and in sandboxes returns what they report.
-func TestInfoWithoutIoctl(t *testing.T) {
-	none := errors.New("no /proc")
-	for name, test := range map[string]struct {
-		ioctl   error
-		pids    []int
-		pidsErr error
-		want    pidfd.Info
-		wantErr error
+// Kernels answer PIDFD_GET_INFO in different ways.
+func TestInfoByKernel(t *testing.T) {
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	reaped := open(t, "exit 0")
+	wait(t, reaped)
+	own := pidfd.Info{PID: os.Getpid(), TGID: -1, PPID: -1, NSPIDs: []int{os.Getpid()}}
+	unseen := pidfd.Info{PID: 0, TGID: -1, PPID: -1}
+	for _, c := range []struct {
+		kernel string
+		errno  unix.Errno
+		p      *pidfd.PidFD
+		want   pidfd.Info
+		err    error
 	}{
-		"before 6.11":        {unix.ENOTTY, []int{7, 1}, nil, pidfd.Info{PID: 7, TGID: -1, PPID: -1, NSPIDs: []int{7, 1}}, nil},
-		"before 6.13":        {unix.EINVAL, []int{7}, nil, pidfd.Info{PID: 7, TGID: -1, PPID: -1, NSPIDs: []int{7}}, nil},
-		"reaped":             {unix.ESRCH, []int{-1}, nil, pidfd.Info{}, os.ErrProcessDone},
-		"reaped before 6.11": {unix.ENOTTY, []int{-1}, nil, pidfd.Info{}, unix.ESRCH},
-		"out of sight":       {unix.ESRCH, []int{0}, nil, pidfd.Info{PID: 0, TGID: -1, PPID: -1}, nil},
-		"remote":             {unix.EREMOTE, []int{0}, nil, pidfd.Info{PID: 0, TGID: -1, PPID: -1}, nil},
-		"no fdinfo":          {unix.ENOTTY, nil, none, pidfd.Info{}, none},
-		"neither":            {unix.ESRCH, nil, none, pidfd.Info{}, none},
-		"denied":             {unix.EPERM, []int{7}, nil, pidfd.Info{}, unix.EPERM},
+		{"before 6.11", unix.ENOTTY, self, own, nil},
+		{"before 6.13", unix.EINVAL, self, own, nil},
+		{"out of sight", unix.ESRCH, self, unseen, nil},
+		{"out of sight, newer", unix.EREMOTE, self, unseen, nil},
+		{"before 6.11, reaped", unix.ENOTTY, reaped, pidfd.Info{}, os.ErrProcessDone},
+		{"denied", unix.EPERM, self, pidfd.Info{}, unix.EPERM},
 	} {
-		raw := unix.PidfdInfo{Mask: unix.PIDFD_INFO_EXIT} // as Info requests it
-		info, err := pidfd.SettleInfo(&raw, test.ioctl, test.pids, test.pidsErr, 7)
-		assert.Equal(t, test.want, info, name)
-		assert.ErrorIs(t, err, test.wantErr, name)
+		systest.Refuse(t, func() {
+			info, err := c.p.Info()
+			assert.ErrorIs(t, err, c.err, c.kernel)
+			assert.Equal(t, c.want, info, c.kernel)
+		}, ioctlFails(c.errno))
 	}
+	systest.Refuse(t, func() {
+		_, err := self.Info()
+		assert.ErrorIs(t, err, unix.EPERM)
+		assert.ErrorContains(t, err, "openat2")
+	}, ioctlFails(unix.ENOTTY), systest.Refusal{Call: unix.SYS_OPENAT2, Errno: unix.EPERM})
+	if pid, err := adoptedPID(t, reaped); assert.NoError(t, err) && onPidfs(t) {
+		assert.Equal(t, -1, pid)
+		systest.Refuse(t, func() {
+			_, err := reaped.Info()
+			assert.ErrorIs(t, err, os.ErrProcessDone)
+		}, ioctlFails(unix.ESRCH))
+	}
+}
+
+// onPidfs reports whether the kernel has pidfs, which came with POLLHUP.
+func onPidfs(t *testing.T) bool {
+	t.Helper()
+	self, err := pidfd.Self()
+	require.NoError(t, err)
+	defer self.Close()
+	_, err = self.ID()
+	return err == nil
 }
 
 // notMounted is the answer of secluded if it may not mount.
 const notMounted = "not mounted"
 
-// secluded has a PID namespace and a /proc of its own, and the pidfd of a process
-// outside. It reports what it learns about that process.
+const outerProcVar = "PIDFD_TEST_OUTER_PROC"
+
+// secluded is in a PID namespace and has the pidfd of a process outside. It reports what
+// the calls return for that process, and for itself. It mounts a /proc of its own
+// unless outerProcVar is set.
 func secluded() {
-	if err := unix.Mount("proc", "/proc", "proc", 0, ""); err == unix.EPERM {
+	if os.Getenv(outerProcVar) != "" {
+		// It keeps the /proc of the outer namespace.
+	} else if err := unix.Mount("proc", "/proc", "proc", 0, ""); err == unix.EPERM {
 		ready(notMounted)
 		return
 	} else if err != nil {
@@ -197,26 +228,59 @@ func secluded() {
 	}
 	info, infoErr := p.Info()
 	scoped := p.SendSignalTo(0, pidfd.Thread)
-	ready(fmt.Sprint(p.PID(), infoErr, info.PID, info.NSPIDs == nil, info.Creds == nil,
-		errors.Is(p.SendSignal(0), unix.EINVAL), errors.Is(scoped, unix.EINVAL), errors.Is(scoped, errors.ErrUnsupported)))
+	fmt.Println(p.PID(), infoErr, info.PID, info.NSPIDs == nil, info.Creds == nil,
+		errors.Is(p.SendSignal(0), unix.EINVAL), errors.Is(scoped, unix.EINVAL), errors.Is(scoped, errors.ErrUnsupported))
+	self, err := pidfd.Self()
+	if err != nil {
+		panic(err)
+	}
+	again, err := adopted(self)
+	if err != nil {
+		panic(err)
+	}
+	info, infoErr = again.Info()
+	ready(fmt.Sprint(again.PID(), infoErr, info.PID, info.TGID, info.PPID, info.NSPIDs))
 }
 
-func TestProcessOutOfSight(t *testing.T) {
+// outOfSight runs secluded, and returns the two lines that it prints and the process.
+func outOfSight(t *testing.T, env ...string) (outside, inside string, child *actor) {
 	notEmulated(t, "makes no PID namespaces")
 	attr := systest.InNamespaces(t, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
 	p := open(t, "exec sleep 100")
 	file, err := p.File("outside")
 	require.NoError(t, err)
 	defer file.Close()
-	child := act(t, func(cmd *exec.Cmd) error {
+	child = act(t, func(cmd *exec.Cmd) error {
 		cmd.ExtraFiles = []*os.File{file}
 		cmd.SysProcAttr = attr
 		return cmd.Start()
-	}, "secluded")
+	}, "secluded", env...)
 	if child.line == notMounted {
 		systest.Need(t, "a /proc of its own", os.NewSyscallError("mount", unix.EPERM))
 	}
-	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), child.line)
+	return child.line, child.next(t), child
+}
+
+// The /proc of an outer PID namespace has numbers that are of other processes in the
+// caller's.
+func TestPIDWithProcOfOuterNamespace(t *testing.T) {
+	outside, inside, _ := outOfSight(t, outerProcVar+"=1")
+	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), outside)
+	if systest.OlderThan(t, 6, 13) {
+		assert.Equal(t, "0 <nil> 0 -1 -1 []", inside)
+	} else {
+		assert.Equal(t, "1 <nil> 1 1 0 []", inside)
+	}
+}
+
+func TestProcessOutOfSight(t *testing.T) {
+	outside, inside, child := outOfSight(t)
+	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), outside)
+	if systest.OlderThan(t, 6, 13) {
+		assert.Equal(t, "1 <nil> 1 -1 -1 [1]", inside)
+	} else {
+		assert.Equal(t, "1 <nil> 1 1 0 [1]", inside)
+	}
 
 	// The process in the inner namespace has one PID more.
 	inner, err := pidfd.Open(child.cmd.Process.Pid)
@@ -302,7 +366,7 @@ func FuzzNewInfo(f *testing.F) {
 		info := pidfd.NewInfo(&raw, []int{fdinfo}, 4711)
 		has := func(bit uint64) bool { return mask&bit != 0 }
 
-		want := pidfd.Info{PID: fdinfo, TGID: -1, PPID: -1}
+		want := pidfd.Info{PID: -1, TGID: -1, PPID: -1}
 		if fdinfo > 0 {
 			want.NSPIDs = []int{fdinfo}
 		}

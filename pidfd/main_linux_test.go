@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
@@ -24,15 +25,17 @@ import (
 const roleVar = "PIDFD_TEST_ROLE"
 
 var roles = map[string]func(){
-	"ignorer":  ignorer,
-	"outsider": outsider,
-	"parent":   parent,
-	"receiver": receiver,
-	"secluded": secluded,
-	"stranger": stranger,
-	"tracee":   tracee,
-	"tracer":   tracer,
-	"writer":   writer,
+	"executer":  executer,
+	"headless":  headless,
+	"ignorer":   ignorer,
+	"otherUser": otherUser,
+	"outsider":  outsider,
+	"parent":    parent,
+	"receiver":  receiver,
+	"secluded":  secluded,
+	"tracee":    tracee,
+	"tracer":    tracer,
+	"writer":    writer,
 }
 
 func TestMain(m *testing.M) {
@@ -40,7 +43,7 @@ func TestMain(m *testing.M) {
 		role()
 		return
 	}
-	// Package os finds out once, and for good, whether there are pidfds: not when a
+	// Package os finds out once whether there are pidfds, which must not happen while a
 	// test has used up the descriptors.
 	if p, err := os.FindProcess(os.Getpid()); err == nil {
 		_ = p.Release()
@@ -48,8 +51,8 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// An actor is the test binary in a role. It says one line when it is ready, and
-// ends when dismissed.
+// An actor is the test binary in a role. It prints one line when it is ready, and ends
+// when dismissed.
 type actor struct {
 	cmd     *exec.Cmd
 	line    string
@@ -57,7 +60,7 @@ type actor struct {
 	out     *bufio.Reader
 }
 
-// next returns another line that the actor says.
+// next returns the next line that the actor prints.
 func (a *actor) next(t *testing.T) string {
 	t.Helper()
 	line, err := a.out.ReadString('\n')
@@ -93,7 +96,7 @@ func startInto(p **pidfd.PidFD) func(*exec.Cmd) error {
 	}
 }
 
-// ready says line and returns when the actor is dismissed.
+// ready prints line and returns when the actor is dismissed.
 func ready(line any) {
 	fmt.Println(line)
 	_, _ = io.Copy(io.Discard, os.Stdin)
@@ -118,6 +121,27 @@ func open(t *testing.T, script string) *pidfd.PidFD {
 	return p
 }
 
+// statusAfterReap returns the status of a process that another handle has reaped, or nil
+// if the kernel is too old to report it.
+func statusAfterReap(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
+	t.Helper()
+	status, err := p.Wait()
+	if err == nil {
+		assert.Zero(t, status.Rusage, "the reaper alone gets it")
+		assert.Zero(t, status.MaxRSS())
+		return status
+	}
+	var call *os.SyscallError
+	require.ErrorAs(t, err, &call)
+	assert.Equal(t, "waitid", call.Syscall)
+	assert.ErrorIs(t, err, unix.ECHILD)
+	assert.ErrorContains(t, err, "use Exited")
+	if os.Getenv("MATRIX_EMU") == "" {
+		assert.True(t, systest.OlderThan(t, 6, 15), "Info has the status")
+	}
+	return nil
+}
+
 // start starts a shell by Start.
 func start(t *testing.T, script string) (*pidfd.PidFD, *exec.Cmd) {
 	t.Helper()
@@ -140,7 +164,7 @@ func notEmulated(t *testing.T, flaw string) {
 	}
 }
 
-// soon is a context for what must happen before long.
+// soon returns a context for an event that must happen.
 func soon(t *testing.T) context.Context {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
@@ -148,12 +172,12 @@ func soon(t *testing.T) context.Context {
 	return ctx
 }
 
-// soonOver is a context for what must not happen.
+// soonOver returns a context for an event that must not happen.
 func soonOver() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 20*time.Millisecond)
 }
 
-// wait is WaitContext for what must end before long.
+// wait is WaitContext for a process that must end.
 func wait(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	t.Helper()
 	status, err := p.WaitContext(soon(t))
@@ -161,7 +185,7 @@ func wait(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	return status
 }
 
-// ended is nil where err says that the process has ended.
+// ended returns nil if err says that the process has ended.
 func ended(err error) error {
 	if errors.Is(err, os.ErrProcessDone) && errors.Is(err, unix.ESRCH) {
 		return nil
@@ -172,7 +196,7 @@ func ended(err error) error {
 	return err
 }
 
-// closed closes what a call has returned, and returns the error.
+// closed closes the result of a call, and returns the error.
 func closed(c interface{ Close() error }, err error) error {
 	if err == nil {
 		err = c.Close()

@@ -23,7 +23,7 @@ const (
 	UserNamespace   NamespaceKind = unix.PIDFD_GET_USER_NAMESPACE
 	UTSNamespace    NamespaceKind = unix.PIDFD_GET_UTS_NAMESPACE
 
-	// Those that the process's next children will be in.
+	// The namespaces of future children of the process.
 	PIDForChildrenNamespace  NamespaceKind = unix.PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE
 	TimeForChildrenNamespace NamespaceKind = unix.PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE
 )
@@ -49,16 +49,15 @@ func (k NamespaceKind) String() string {
 	return fmt.Sprintf("namespace %#x", uint(k))
 }
 
-// Namespace returns a descriptor, close-on-exec, of the process's namespace of
-// that kind, for setns(2) and ioctl_nsfs(2): see PIDFD_GET_MNT_NAMESPACE in
-// ioctl_pidfd(2) (Linux 6.11). It keeps the namespace in being, when the process
-// has ended too.
+// Namespace returns a descriptor of one of the process's namespaces, for setns(2)
+// and ioctl_nsfs(2), see PIDFD_GET_MNT_NAMESPACE in ioctl_pidfd(2). The descriptor is
+// close-on-exec. It keeps the namespace alive, also after the end of the process.
 //
-// It takes the right to look at the process by ptrace(2) (PTRACE_MODE_READ), and
-// fails with EACCES without. When the process has ended, reaped or not, errors.Is
-// finds os.ErrProcessDone and ESRCH in the error. On an older kernel, and on one
-// built without such namespaces, it finds errors.ErrUnsupported. A kind that is
-// none is refused with EINVAL.
+// Namespace returns EACCES if the caller may not inspect the process, see
+// PTRACE_MODE_READ in ptrace(2), and EINVAL if kind is invalid. If the process has
+// ended, reaped or not, the error matches os.ErrProcessDone and ESRCH. If only the
+// first thread of the process has exited, it matches ESRCH alone. Before Linux 6.11,
+// and on a kernel without such namespaces, it matches errors.ErrUnsupported.
 func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error) {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
@@ -66,7 +65,7 @@ func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error) {
 	}
 	defer p.fd.Internal().Decref()
 	if _, ok := namespaces[kind]; !ok {
-		return nil, sys.Invalid("pidfd: %v is no kind of namespace", kind)
+		return nil, sys.Invalid("pidfd: Namespace: invalid kind, %v", kind)
 	}
 	got, errno := unix.IoctlRetInt(number, uint(kind))
 	err = os.NewSyscallError("ioctl", errno)
@@ -76,5 +75,5 @@ func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error) {
 	case unix.ENOTTY:
 		return nil, unsupported(err)
 	}
-	return nil, processError(err)
+	return nil, doneIfEnded(number, err)
 }

@@ -13,13 +13,20 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
+// adopted returns the PidFD that FromFD makes of a duplicate of p.
+func adopted(p *pidfd.PidFD) (*pidfd.PidFD, error) {
+	f, err := p.FD().Dup()
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return pidfd.FromFD(f)
+}
+
 // adoptedPID returns the PID that FromFD finds for a duplicate of p.
 func adoptedPID(t *testing.T, p *pidfd.PidFD) (int, error) {
 	t.Helper()
-	f, err := p.FD().Dup()
-	require.NoError(t, err)
-	defer f.Close()
-	got, err := pidfd.FromFD(f)
+	got, err := adopted(p)
 	if err != nil {
 		return 0, err
 	}
@@ -61,7 +68,7 @@ func TestFromFDPIDByKernel(t *testing.T) {
 	assert.Equal(t, -1, pid)
 }
 
-// Before Linux 6.13, the /proc of another PID namespace does not tell the PID.
+// Before Linux 6.13, a /proc of another PID namespace does not report the PID.
 func TestFromFDPIDUnknown(t *testing.T) {
 	systest.InMountNamespace(t, "TestChildFromFDPIDUnknown", unix.CLONE_NEWPID)
 }
@@ -76,7 +83,10 @@ func TestChildFromFDPIDUnknown(t *testing.T) {
 	systest.Refuse(t, func() {
 		pid, err := adoptedPID(t, self)
 		assert.NoError(t, err)
-		assert.Equal(t, -1, pid)
+		assert.Equal(t, 0, pid)
+		info, err := self.Info()
+		assert.NoError(t, err)
+		assert.Equal(t, pidfd.Info{PID: 0, TGID: -1, PPID: -1}, info)
 	}, ioctlFails(unix.ENOTTY))
 }
 

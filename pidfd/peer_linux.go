@@ -9,30 +9,29 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// FromPeer returns a PidFD for the process at the other end of a Unix socket,
-// see SO_PEERPIDFD in unix(7) (Linux 6.5), close-on-exec: that which called
-// connect(2) or listen(2), or for a socketpair(2) which made it, and not a child
-// that has inherited its end. It is c's process also when its PID has gone to
-// another. [PidFD.Wait] on it only looks at the status, should it be a child.
+// FromPeer returns a PidFD for the process at the other end of a Unix socket, see
+// SO_PEERPIDFD in unix(7). The peer is the process that called connect(2), listen(2)
+// or socketpair(2), and not a child that has inherited the socket. The descriptor is
+// close-on-exec. If the peer is a child, [PidFD.Wait] does not reap it.
 //
-// On an older kernel errors.Is finds errors.ErrUnsupported in the error. A
-// socket without a peer, or of another family, gives ENODATA; a peer that has
-// been reaped, before Linux 6.16, EINVAL. A nil c is refused with EINVAL; for a
-// closed one the error is its own.
+// [PidFD.PID] is the ID of the peer in the caller's PID namespace. It is 0 if the
+// namespace does not show the peer.
 //
-// [PidFD.PID] is what the kernel noted with the connection, as the caller's PID
-// namespace shows it: 0 for a process that it does not.
+// FromPeer returns EINVAL if c is nil, and ENODATA if the socket has no peer or is not
+// a Unix socket. If c is closed, FromPeer returns the error of c. If the peer has been
+// reaped, FromPeer returns EINVAL before Linux 6.16. Before Linux 6.5, the error
+// matches errors.ErrUnsupported.
 func FromPeer(c syscall.RawConn) (*PidFD, error) {
 	if c == nil {
-		return nil, sys.Invalid("pidfd: connection is nil")
+		return nil, sys.Invalid("pidfd: FromPeer: connection is nil")
 	}
 	var p *PidFD
-	peerErr := sys.Invalid("pidfd: connection has no descriptor")
+	peerErr := sys.Invalid("pidfd: FromPeer: connection has no descriptor")
 	err := c.Control(func(socket uintptr) { p, peerErr = peer(int(socket)) })
 	if err == nil {
 		return p, peerErr
 	}
-	if p != nil { // a Control of somebody's own
+	if p != nil { // not package net's Control
 		_ = p.Close()
 	}
 	return nil, err
@@ -51,5 +50,5 @@ func peer(socket int) (*PidFD, error) {
 	case unix.ENOPROTOOPT:
 		return nil, unsupported(err)
 	}
-	return nil, processError(err)
+	return nil, done(err)
 }

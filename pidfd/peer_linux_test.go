@@ -26,8 +26,8 @@ func rawConn(t *testing.T, c syscall.Conn) syscall.RawConn {
 
 const socketVar = "PIDFD_TEST_SOCKET"
 
-// outsider connects to a socket, says what it knows of who listens there, and
-// stays until dismissed.
+// outsider connects to a socket, reports the PID of the process that listens there, and
+// ends when dismissed.
 func outsider() {
 	conn, err := net.Dial("unix", os.Getenv(socketVar))
 	if err != nil {
@@ -86,7 +86,7 @@ func TestFromPeer(t *testing.T) {
 	assert.ErrorIs(t, gone.SendSignal(0), os.ErrProcessDone)
 }
 
-// A control is a RawConn that does something wrong.
+// A control is a RawConn whose Control misbehaves.
 type control func(f func(uintptr)) error
 
 func (c control) Control(f func(uintptr)) error { return c(f) }

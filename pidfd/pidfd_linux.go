@@ -1,6 +1,7 @@
 package pidfd
 
 import (
+	"errors"
 	"math"
 	"os"
 
@@ -66,7 +67,7 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 		if errno == unix.EINVAL && flags != 0 {
 			return nil, unsupported(err)
 		}
-		return nil, processError(err)
+		return nil, done(err)
 	}
 	return newPidFD(number, pid, r), nil
 }
@@ -78,14 +79,37 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 // see PR_SET_CHILD_SUBREAPER in prctl(2). It also finds the children that an
 // exec.Cmd waits for: recognize them by [PidFD.PID] and do not reap them.
 //
+// A child that is stopped, also by its tracer, has not ended. If a stopped child that
+// this process traces is older than a child that has ended, OpenEnded finds the latter
+// in /proc. That requires a kernel with CONFIG_PROC_CHILDREN and a /proc of the caller's
+// PID namespace. Otherwise OpenEnded finds it after the stopped child has continued.
+//
 // OpenEnded returns [fd.ErrWouldBlock] if no child has ended. If there are no
 // children, it returns ECHILD, as an *os.SyscallError that names waitid.
 func OpenEnded() (*PidFD, error) {
-	ended, err := sys.Waitid(unix.P_ALL, 0, unix.WNOWAIT)
-	if err != nil {
-		return nil, err
+	for last := 0; ; {
+		ended, err := sys.EndedChild()
+		if err != nil {
+			return nil, err
+		}
+		p, err := open("OpenEnded", ended.PID, 0, reaps)
+		if err == nil {
+			// The kernel may have reused the ID, if another call has reaped the child.
+			if _, err = p.fd.Internal().WaitPidfd(unix.WNOWAIT); err == nil {
+				return p, nil
+			}
+			_ = p.Close()
+		}
+		if ended.PID == last || !reapedMeanwhile(err) {
+			return nil, err
+		}
+		last = ended.PID
 	}
-	return open("OpenEnded", ended.PID, 0, reaps)
+}
+
+// reapedMeanwhile reports whether err says that a child that had ended is gone.
+func reapedMeanwhile(err error) bool {
+	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ECHILD) || errors.Is(err, fd.ErrWouldBlock)
 }
 
 // newPidFD makes a PidFD of a number that has no other owner.
@@ -108,7 +132,7 @@ func newPidFD(number, pid int, r reaping) *PidFD {
 //
 // FromFD returns EINVAL if f is nil or not a pidfd, and EBUSY if a call or a pin
 // uses f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is
-// closed. It requires a mounted /proc.
+// closed. Before Linux 6.13, it requires a mounted /proc.
 func FromFD(f *fd.FD) (*PidFD, error) {
 	p := &PidFD{end: new(end)}
 	err := p.fd.Adopt(f, func(number int) error {

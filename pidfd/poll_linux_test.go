@@ -11,7 +11,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// Where poll(2) fails, nobody is told that a process has ended which has not.
+// If poll(2) fails, no method reports that a running process has ended.
 func TestPollRefused(t *testing.T) {
 	p := open(t, "exec sleep 100")
 	var reaped error

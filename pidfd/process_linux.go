@@ -10,28 +10,30 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// GetFD returns a duplicate of descriptor target of the process, see
-// pidfd_getfd(2) (Linux 5.6), close-on-exec. It shares the open file description
-// with the process's own: file offset and blocking mode are common to both.
+// GetFD returns a duplicate of the process's descriptor target, see pidfd_getfd(2).
+// The duplicate is close-on-exec. It shares the open file description with the
+// original, so the file offset and the blocking mode are common to both.
 //
-// It takes the right to ptrace(2) the process, and fails with EPERM without; a
-// security module such as Yama may deny it even to a process of the same user.
-// EBADF says that target is not open there. When the process has ended,
-// errors.Is finds os.ErrProcessDone and ESRCH in the error. A negative target is
-// refused with EINVAL.
+// GetFD returns EPERM if the caller may not ptrace(2) the process. A security module
+// such as Yama may forbid that to processes of the same user. GetFD returns EBADF if
+// the process has no such descriptor, and EINVAL if target is negative.
+//
+// If the process has ended, the error matches os.ErrProcessDone and ESRCH. If the
+// process is about to end, or its first thread has exited, the error matches ESRCH
+// alone: the other threads may still have the descriptor. Requires Linux 5.6.
 func (p *PidFD) GetFD(target int) (*fd.FD, error) {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
 		return nil, err
 	}
 	defer p.fd.Internal().Decref()
-	// The kernel would cut a larger number to 32 bits.
+	// The kernel would truncate a larger number to 32 bits.
 	if target < 0 || target > math.MaxInt32 {
-		return nil, sys.Invalid("pidfd: target %d cannot be a descriptor", target)
+		return nil, sys.Invalid("pidfd: GetFD: invalid descriptor, %d", target)
 	}
 	got, err := unix.PidfdGetfd(number, target, 0)
 	if err != nil {
-		return nil, processError(os.NewSyscallError("pidfd_getfd", err))
+		return nil, doneIfEnded(number, os.NewSyscallError("pidfd_getfd", err))
 	}
 	return fd.New(got), nil
 }

@@ -23,9 +23,9 @@ import (
 
 const targetVar = "PIDFD_TEST_TARGET"
 
-// stranger becomes another user, tries every call on a process, and reports the
+// otherUser becomes another user, tries every call on a process, and reports the
 // results.
-func stranger() {
+func otherUser() {
 	pid, err := strconv.Atoi(os.Getenv(targetVar))
 	dumpable := func() error { // else, up to Linux 5.13, it may not look at its own descriptors in /proc
 		return unix.Prctl(unix.PR_SET_DUMPABLE, 1, 0, 0, 0)
@@ -87,7 +87,7 @@ func TestProcessOfAnotherUser(t *testing.T) {
 		_ = cmd.Wait()
 		_ = p.Close()
 	}()
-	child := act(t, (*exec.Cmd).Start, "stranger", targetVar+"="+strconv.Itoa(p.PID()))
+	child := act(t, (*exec.Cmd).Start, "otherUser", targetVar+"="+strconv.Itoa(p.PID()))
 	require.Equal(t, "ready", child.line)
 	for _, want := range []string{
 		"SendSignal EPERM",

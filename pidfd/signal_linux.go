@@ -11,16 +11,16 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// SendSignal sends sig to the process, or to the thread that [OpenThread] has
-// opened, see pidfd_send_signal(2) (Linux 5.1). Signal 0 sends nothing, but gives
-// the same errors.
+// SendSignal sends sig to the process, see pidfd_send_signal(2), or to the thread if
+// p is from [OpenThread]. Signal 0 sends nothing and returns the same errors.
 //
-// Once the process has been reaped, errors.Is finds os.ErrProcessDone and ESRCH
-// in the error. One that has ended and not been reaped yet takes signals without
-// effect and without error: [PidFD.Alive] tells it from one that runs. Without the
-// permission that kill(2) asks for it fails with EPERM. A process out of sight
-// of the caller's PID namespace, and a sig that is not between 0 and 64, give
-// EINVAL. It allocates nothing.
+// If the process has been reaped, the error matches os.ErrProcessDone and ESRCH.
+// For a process that has ended and has not been reaped, SendSignal has no effect and
+// returns nil: [PidFD.Alive] tells the difference.
+//
+// SendSignal returns EPERM if the caller lacks the permission, see kill(2). It returns
+// EINVAL if sig is less than 0 or greater than 64, or if the caller's PID namespace
+// does not show the process. It does not allocate. Requires Linux 5.1.
 func (p *PidFD) SendSignal(sig syscall.Signal) error {
 	if !p.Valid() {
 		return fd.ErrClosed
@@ -28,10 +28,10 @@ func (p *PidFD) SendSignal(sig syscall.Signal) error {
 	if err := checkSignal(sig); err != nil {
 		return err
 	}
-	return processError(p.fd.Internal().PidfdSendSignal(sig))
+	return p.doneIfEnded(p.fd.Internal().PidfdSendSignal(sig))
 }
 
-// checkSignal refuses what the kernel would cut to 32 bits, and so to another
+// checkSignal rejects numbers that the kernel would truncate to 32 bits, to another
 // signal.
 func checkSignal(sig syscall.Signal) error {
 	if sig < 0 || sig > maxSignal {
@@ -40,19 +40,20 @@ func checkSignal(sig syscall.Signal) error {
 	return nil
 }
 
-// maxSignal is SIGRTMAX, but on MIPS, which has 127 signals.
+// maxSignal is SIGRTMAX, except on MIPS, which has 127 signals.
 const maxSignal = 64
 
-// Queue is [PidFD.SendSignal] with a value for the receiver, as sigqueue(3)
-// sends it: a C int, so value must fit 32 bits with its sign, or is refused with
-// EINVAL. The receiver finds it in si_int of its handler's siginfo_t, or in
-// ssi_int of signalfd(2), along with the code SI_QUEUE and the caller's PID and
-// real user ID.
+// Queue is like [PidFD.SendSignal], but sends a value with the signal, see
+// sigqueue(3). The receiver finds the value in si_int of the handler's siginfo_t, or in
+// ssi_int of signalfd(2). The code is SI_QUEUE, and the PID and the real user ID are
+// the caller's.
 //
-// Signals from 34 up queue, each with its value. Of the others no second one is
-// kept while one is pending, and its value is lost without an error. Where the
-// receiver has as many signals pending as RLIMIT_SIGPENDING lets it, a signal
-// from 34 up gives [fd.ErrWouldBlock], and a lower one is sent without its value.
+// Signals from 34 up are queued, each with its value. The kernel keeps only one of the
+// lower signals pending. If one is pending, Queue returns nil and the value is lost.
+//
+// If RLIMIT_SIGPENDING of the receiver is reached, Queue returns [fd.ErrWouldBlock] for
+// signals from 34 up, and sends lower ones without the value. Queue returns EINVAL if
+// value does not fit a C int of 32 bits.
 func (p *PidFD) Queue(sig syscall.Signal, value int) error {
 	if !p.Valid() {
 		return fd.ErrClosed
@@ -61,21 +62,21 @@ func (p *PidFD) Queue(sig syscall.Signal, value int) error {
 		return err
 	}
 	if value < math.MinInt32 || value > math.MaxInt32 {
-		return sys.Invalid("pidfd: value %d does not fit the 32 bits of a C int", value)
+		return sys.Invalid("pidfd: Queue: value %d does not fit a C int of 32 bits", value)
 	}
-	return processError(p.fd.Internal().PidfdQueueSignal(sig, int32(value)))
+	return p.doneIfEnded(p.fd.Internal().PidfdQueueSignal(sig, int32(value)))
 }
 
-// Scope says whom a signal is for.
+// Scope selects the receivers of a signal.
 type Scope uint
 
 const (
-	// Thread is the one thread that the PidFD means: of a process, its first. The
-	// signal is as tgkill(2) sends it (PIDFD_SIGNAL_THREAD).
+	// Thread is the thread of the PidFD, or the first thread of the process. The signal
+	// is sent as by tgkill(2) (PIDFD_SIGNAL_THREAD).
 	Thread Scope = unix.PIDFD_SIGNAL_THREAD
 
-	// ThreadGroup is the whole process, also where the PidFD means one of its
-	// threads (PIDFD_SIGNAL_THREAD_GROUP).
+	// ThreadGroup is the whole process, also if the PidFD is of one thread
+	// (PIDFD_SIGNAL_THREAD_GROUP).
 	ThreadGroup Scope = unix.PIDFD_SIGNAL_THREAD_GROUP
 
 	// ProcessGroup is the process group that the process leads, see setpgid(2)
@@ -97,14 +98,14 @@ func (s Scope) String() string {
 	return fmt.Sprintf("scope %d", uint(s))
 }
 
-// SendSignalTo is [PidFD.SendSignal] to the thread, the process or the process
-// group (Linux 6.9). On an older kernel errors.Is finds errors.ErrUnsupported in
-// the error. A scope that is none of these is refused with EINVAL.
+// SendSignalTo is like [PidFD.SendSignal], but sends the signal to the thread, the
+// process or the process group. It returns EINVAL if to is none of these. Before Linux
+// 6.9, the error matches errors.ErrUnsupported.
 //
-// A process group is reached only through its leader, and then for as long as it
-// has members, whether its leader has ended or not. Where p's process leads
-// none, it fails with ESRCH, without os.ErrProcessDone. Of a group the signal
-// goes to those whom the caller may send it to; EPERM says that there was none.
+// A process group is reached through its leader as long as it has members, also after
+// the end of the leader. If the process leads no group, SendSignalTo returns ESRCH,
+// which does not match os.ErrProcessDone. The members that the caller may signal get
+// the signal. EPERM means that there are none.
 func (p *PidFD) SendSignalTo(sig syscall.Signal, to Scope) error {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
@@ -115,7 +116,7 @@ func (p *PidFD) SendSignalTo(sig syscall.Signal, to Scope) error {
 		return err
 	}
 	if _, ok := scopes[to]; !ok {
-		return sys.Invalid("pidfd: %v is not one to send signals to", to)
+		return sys.Invalid("pidfd: SendSignalTo: invalid scope, %v", to)
 	}
 	sys.RacePublish()
 	errno := unix.PidfdSendSignal(number, sig, nil, int(to))
@@ -126,11 +127,11 @@ func (p *PidFD) SendSignalTo(sig syscall.Signal, to Scope) error {
 	case to == ProcessGroup:
 		return err
 	}
-	return processError(err)
+	return doneIfEnded(number, err)
 }
 
-// scopesKnown reports whether the kernel knows scopes: it looks at them before
-// it looks at the descriptor.
+// scopesKnown reports whether the kernel knows scopes. The kernel checks the scope
+// before the descriptor.
 func scopesKnown() bool {
 	return unix.PidfdSendSignal(-1, 0, nil, unix.PIDFD_SIGNAL_THREAD) == unix.EBADF
 }

@@ -111,8 +111,8 @@ const (
 	codeTkill = -6
 )
 
-// onThread calls f with a thread of its own, which blocks testSignal, has a
-// signalfd for it, and ends after f. It skips the test where threads have no
+// onThread calls f with a thread of its own, which ends after f. The thread blocks
+// testSignal and has a signalfd for it. onThread skips the test if threads have no
 // pidfds.
 func onThread(t *testing.T, f func(thread *pidfd.PidFD, signals int)) {
 	t.Helper()
@@ -137,7 +137,7 @@ func onOwnThread(f func() error) error {
 	go func() {
 		runtime.LockOSThread() // and it ends with the goroutine
 		if unix.Gettid() == os.Getpid() {
-			// Not this one, which the process goes by and the runtime keeps for good.
+			// The runtime never ends the first thread, and the process has its ID.
 			defer runtime.UnlockOSThread()
 			result <- onOwnThread(f)
 			return
@@ -227,7 +227,7 @@ func TestQueueDoesNotAllocate(t *testing.T) {
 	}))
 }
 
-// What is sent to a thread, that thread alone can read.
+// A signal that is sent to a thread is read by that thread alone.
 func TestSignalsToThread(t *testing.T) {
 	onThread(t, func(p *pidfd.PidFD, signals int) {
 		pid, uid := uint32(os.Getpid()), uint32(os.Getuid())

@@ -12,22 +12,22 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/command"
 )
 
-// Start starts cmd and returns a PidFD for its process, which the kernel made
-// together with the process: CLONE_PIDFD in clone(2), Linux 5.2. cmd must not
-// have been started.
+// Start starts cmd and returns a PidFD for its process. The kernel makes the pidfd
+// together with the process, see CLONE_PIDFD in clone(2).
 //
-// It stands for cmd.Start, and its errors are those of cmd.Start, unchanged.
-// cmd.Wait must be called as well, after p.Wait: see "Who reaps" in the package
-// comment. A SysProcAttr in cmd is obeyed, and is the same afterwards; where the
-// caller asks for a PidFD in it, he gets a number of his own, or -1 when the
-// descriptors are used up.
+// Start calls cmd.Start and returns its errors unchanged. Call cmd.Wait after
+// [PidFD.Wait], see "Reaping" in the package comment. Start honors cmd.SysProcAttr and
+// does not modify it. If SysProcAttr.PidFD is set, it receives a duplicate, or -1 if no
+// descriptor number is free.
 //
-// Where the kernel gives the process but no pidfd, as emulators may, Start opens
-// one by PID, which is as safe before cmd.Wait. Should that fail, the command
-// runs nevertheless: cmd.Process is set then, and to be waited for or killed.
+// If the kernel makes the process without a pidfd, as emulators may, Start opens one by
+// PID, which is safe before cmd.Wait. If that fails, the command is running and
+// cmd.Process is set: wait for it or kill it.
+//
+// Start returns EINVAL if cmd is nil.
 func Start(cmd *exec.Cmd) (*PidFD, error) {
 	if cmd == nil {
-		return nil, sys.Invalid("pidfd: command is nil")
+		return nil, sys.Invalid("pidfd: Start: command is nil")
 	}
 	number, err := startWithPidfd(cmd)
 	if err != nil {
@@ -39,8 +39,7 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 	return newPidFD(number, cmd.Process.Pid, peeks), nil
 }
 
-// startWithPidfd starts cmd and returns the pidfd that it asked for, which is -1
-// where there is none.
+// startWithPidfd starts cmd and returns its pidfd, or -1 if the kernel made none.
 func startWithPidfd(cmd *exec.Cmd) (int, error) {
 	number := -1
 	if err := command.Start(cmd, func(c *exec.Cmd) { c.SysProcAttr.PidFD = &number }); err != nil {
@@ -61,19 +60,21 @@ func duplicate(number int) int {
 	return d
 }
 
-// FromProcess returns a PidFD for the process that p stands for, by way of
-// [os.Process.WithHandle], so that it cannot be another one that got its PID. p
-// stays as it is, and must be waited for: [PidFD.Wait] only looks at the status,
-// see "Who reaps" in the package comment.
+// FromProcess returns a PidFD for the process of p, with a duplicate of p's handle, see
+// [os.Process.WithHandle]. So it cannot be another process that has got the PID. p stays
+// as it is and must be waited for. [PidFD.Wait] does not reap, see "Reaping" in the
+// package comment.
 //
-// When p has been waited for, errors.Is finds os.ErrProcessDone in the error.
-// When p has been released it is the error of package os. Where package os uses
-// no pidfds, errors.Is finds os.ErrNoHandle and errors.ErrUnsupported; it makes up
-// its mind when it needs one first, and for good, so a program that was out of
-// descriptors then is left without. A nil p is refused with EINVAL.
+// FromProcess returns EINVAL if p is nil. If p has been waited for, the error matches
+// os.ErrProcessDone. If p has been released, FromProcess returns the error of package
+// os.
+//
+// If package os uses no pidfds, the error matches os.ErrNoHandle and
+// errors.ErrUnsupported. Package os decides that once, when it needs the first pidfd. If
+// no descriptor number is free at that moment, it uses none in this process.
 func FromProcess(p *os.Process) (*PidFD, error) {
 	if p == nil {
-		return nil, sys.Invalid("pidfd: process is nil")
+		return nil, sys.Invalid("pidfd: FromProcess: process is nil")
 	}
 	var number int
 	var dupErr error
@@ -91,9 +92,8 @@ func FromProcess(p *os.Process) (*PidFD, error) {
 	return newPidFD(number, p.Pid, peeks), nil
 }
 
-// noHandle says why p has no handle. os.FindProcess gives none for a process
-// that does not exist, nor has a Process that package os did not make; Signal
-// knows of that.
+// noHandle returns the reason why p has no handle. A Process of a process that does not
+// exist has none, and neither has one that package os did not make. Signal reports that.
 func noHandle(p *os.Process, err error) error {
 	if probe := p.Signal(syscall.Signal(0)); probe != nil && !errors.Is(probe, unix.EPERM) {
 		return probe

@@ -13,7 +13,7 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// What os.ProcessState says of the same end is the measure.
+// ExitStatus and os.ProcessState report the same end.
 func TestExitStatusIsThatOfProcessState(t *testing.T) {
 	for _, script := range []string{
 		"exit 0",

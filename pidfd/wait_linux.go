@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"sync"
 	"time"
 
@@ -13,9 +15,9 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Alive reports whether the process has not ended yet. One that has ended is
-// not alive, whether it has been reaped or not. It needs no permission over the
-// process.
+// Alive reports whether the process has not ended. A process ends when its last thread
+// does. A process that has ended is not alive, even if it has not been reaped. Alive
+// needs no permission. It returns [fd.ErrClosed] if p is closed.
 func (p *PidFD) Alive() (bool, error) {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
@@ -26,12 +28,11 @@ func (p *PidFD) Alive() (bool, error) {
 	return revents == 0 && err == nil, err
 }
 
-// Exited parks the goroutine until the process has ended: any process, child or
-// not, and without need of permission. It returns nil then, whether the process
-// has been reaped or not; ctx's error if ctx ends before; and [fd.ErrClosed] if
-// p is closed. It reaps nothing. A nil ctx is refused with EINVAL.
+// Exited parks the goroutine until the process has ended, see [PidFD.Alive]. The process
+// may be any process. Exited needs no permission, and does not reap.
 //
-// A process has ended when all of its threads have.
+// Exited returns ctx's error if ctx ends first, [fd.ErrClosed] if p is closed, and
+// EINVAL if ctx is nil.
 func (p *PidFD) Exited(ctx context.Context) error {
 	_, err := fd.WaitRead(ctx, &p.fd, func() (struct{}, error) {
 		alive, err := p.Alive()
@@ -43,24 +44,25 @@ func (p *PidFD) Exited(ctx context.Context) error {
 	return err
 }
 
-// Reaped is [PidFD.Exited], but parks the goroutine until the process has also
-// been reaped, which is when [PidFD.Info] may know how it ended (Linux 6.9). For
-// a process whose parent does not reap it, that is when the parent ends and
-// whoever inherits the process does. It reaps nothing itself. On an older kernel
-// errors.Is finds errors.ErrUnsupported in the error.
+// Reaped is like [PidFD.Exited], but parks the goroutine until the process has also
+// been reaped. Then [PidFD.Info] may report the exit status. If the parent does not
+// reap the process, the process is reaped after the end of the parent. Reaped itself
+// does not reap.
+//
+// Before Linux 6.9, Reaped returns an error that matches errors.ErrUnsupported.
 func (p *PidFD) Reaped(ctx context.Context) error {
 	if ctx != nil {
 		if err := p.reaped(); !errors.Is(err, fd.ErrWouldBlock) {
 			return err
 		}
 	}
-	// POLLHUP counts as writable, which else no pidfd is. Those who wait to read do
-	// not have to wait for this one, and may be who reaps.
+	// Reaped waits for POLLHUP, which counts as writable. So it does not hold up a
+	// goroutine that waits to read, which may be the one that reaps.
 	_, err := fd.WaitWrite(ctx, &p.fd, func() (struct{}, error) { return struct{}{}, p.reaped() })
 	return err
 }
 
-// reaped returns ErrWouldBlock while there is something left of the process.
+// reaped returns ErrWouldBlock until the process has been reaped.
 func (p *PidFD) reaped() error {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {
@@ -70,39 +72,55 @@ func (p *PidFD) reaped() error {
 	if err := onPidfs(number); err != nil {
 		return err // without pidfs there is no POLLHUP
 	}
-	revents, err := sys.Poll(number, 0) // POLLHUP comes unasked
-	if err == nil && revents == 0 {
+	gone, err := isReaped(number)
+	if err == nil && !gone {
 		err = fd.ErrWouldBlock
 	}
 	return err
 }
 
-// Wait returns how the process, which must be a child of the caller's, has
-// ended, see waitid(2) with P_PIDFD (Linux 5.4): [fd.ErrWouldBlock] while it
-// runs. It does not block.
+// Wait returns the exit status of a child of the calling process, see waitid(2) with
+// P_PIDFD. It does not block: it returns [fd.ErrWouldBlock] if the child has not ended.
+// A child that is stopped, also by its tracer, has not ended.
 //
-// On a PidFD made by [Open] or [FromFD] it reaps the child. On one made by [Start]
-// or [FromProcess] it leaves that to cmd.Wait or Process.Wait, and is to be called
-// before. In both cases the status is remembered, so that every further Wait on p
-// and its duplicates returns it, and any number of goroutines may wait. Each gets
-// a copy.
+// Wait reaps the child if p is from [Open], [OpenEnded] or [FromFD]. If p is from
+// [Start] or [FromProcess], Wait does not reap: call Wait first, then cmd.Wait or
+// Process.Wait. The status is remembered. Each later Wait on p or a duplicate returns a
+// copy, and any number of goroutines may wait.
 //
-// For a process that is not a child of the caller's, or that somebody else has
-// reaped, it fails with ECHILD, as an *os.SyscallError that names waitid: use
-// [PidFD.Exited] there. The kernel reaps by itself where SIGCHLD is ignored,
-// which signal.Ignore may do.
+// While a tracer holds a child that has ended, Wait returns ErrWouldBlock although the
+// number polls as readable, see "Poll loops" in the package comment.
+//
+// If the process is not a child or has already been reaped, Wait returns the status that
+// [PidFD.Info] reports, with a zero Rusage. That requires Linux 6.15 and that the
+// process has been reaped. Otherwise Wait returns an error that says what to use instead.
+// The error matches ECHILD and an *os.SyscallError that names waitid. The kernel itself
+// reaps children if SIGCHLD is ignored, as by signal.Ignore.
+//
+// Wait returns [fd.ErrClosed] if p is closed. Requires Linux 5.4.
 func (p *PidFD) Wait() (*ExitStatus, error) {
 	if !p.Valid() {
 		return nil, fd.ErrClosed
 	}
-	return p.end.status(&p.fd)
+	p.end.mu.Lock()
+	defer p.end.mu.Unlock()
+	if p.end.known == nil {
+		known, err := p.status()
+		if err != nil {
+			return nil, err
+		}
+		p.end.known = known
+	}
+	status := *p.end.known
+	return &status, nil
 }
 
-// WaitContext is [PidFD.Wait], but parks the goroutine while the process runs,
-// until ctx ends (its error) or p is closed ([fd.ErrClosed]). The process is not
-// affected by either. It looks first, so a status that is there is returned even
-// when ctx has ended; and a process that is not a child fails with ECHILD at
-// once. A nil ctx is refused with EINVAL.
+// WaitContext is like [PidFD.Wait], but parks the goroutine until the child has ended
+// and a tracer has let go of it. The end of ctx and Close do not affect the child.
+//
+// WaitContext returns ctx's error if ctx ends first, [fd.ErrClosed] if p is closed, and
+// EINVAL if ctx is nil. It looks first, so it returns a status that is there even if ctx
+// has ended. For a process that is not a child, it returns at once as Wait does.
 func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
 	return fd.WaitRead(ctx, &p.fd, func() (*ExitStatus, error) {
 		for {
@@ -110,9 +128,8 @@ func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
 			if !errors.Is(err, fd.ErrWouldBlock) {
 				return status, err
 			}
-			// A process that has ended, but cannot be waited for, has a tracer: see
-			// ptrace(2). The tracer gets the status first, and no event tells the parent
-			// when it has.
+			// A child that has ended but cannot be waited for has a tracer, see ptrace(2), or
+			// is being reaped. The number stays readable, so no event comes.
 			if alive, err := p.Alive(); alive || err != nil {
 				return nil, cmp.Or(err, fd.ErrWouldBlock)
 			}
@@ -125,11 +142,11 @@ func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
 	})
 }
 
-// end is the end of a process as its handles know it.
+// end is the end of a process, which a PidFD shares with its duplicates.
 type end struct {
 	reaping reaping
 
-	mu    sync.Mutex // makes those who come second find what the first reaped
+	mu    sync.Mutex // a second Wait finds the status that the first one took
 	known *ExitStatus
 }
 
@@ -141,17 +158,37 @@ const (
 	peeks reaping = unix.WNOWAIT // an os.Process reaps
 )
 
-// status returns the status of the process behind f.
-func (e *end) status(f *fd.FD) (*ExitStatus, error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.known == nil {
-		ended, err := f.Internal().WaitPidfd(int(e.reaping))
-		if err != nil {
-			return nil, err
-		}
-		e.known = exitStatus(ended)
+// status asks the kernel for the status of the process.
+func (p *PidFD) status() (*ExitStatus, error) {
+	ended, err := p.fd.Internal().WaitPidfd(int(p.end.reaping))
+	switch {
+	case err == nil:
+		return exitStatus(ended), nil
+	case errors.Is(err, unix.ECHILD):
+		return p.statusByInfo(err)
 	}
-	status := *e.known
-	return &status, nil
+	return nil, err
+}
+
+// statusByInfo asks PIDFD_GET_INFO for the status of a process for which waitid(2)
+// returned notChild.
+func (p *PidFD) statusByInfo(notChild error) (*ExitStatus, error) {
+	number, err := p.fd.Internal().Incref()
+	if err != nil {
+		return nil, err
+	}
+	defer p.fd.Internal().Decref()
+	// The end of a thread is not the end of a process.
+	if thread, err := isThread(number); thread || err != nil {
+		return nil, fmt.Errorf("iofd: pidfd: Wait: not a process that can be waited for, use Exited: %w", cmp.Or(err, notChild))
+	}
+	raw, err := getInfo(number, unix.PIDFD_INFO_EXIT)
+	switch {
+	case err == nil && raw.Mask&unix.PIDFD_INFO_EXIT != 0:
+		return endedStatus(&raw, p.pid), nil
+	case err == nil && raw.Mask&unix.PIDFD_INFO_PID != 0 && int(raw.Ppid) == os.Getpid():
+		// The kernel or another thread is reaping the child at this moment.
+		return nil, fd.ErrWouldBlock
+	}
+	return nil, fmt.Errorf("iofd: pidfd: Wait: not a child, or already reaped; use Exited, or Reaped and then Info: %w", notChild)
 }
