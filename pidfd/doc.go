@@ -66,6 +66,7 @@
 //   - If SIGCHLD is ignored, as by signal.Ignore, the kernel itself reaps children. Then
 //     Wait returns the status without its Rusage from Linux 6.15, and ECHILD before.
 //     cmd.Wait always fails. signal.Reset does not undo that, but signal.Notify does.
+//   - [ExitStatus.MaxRSS] is an upper limit, unless [ExitStatus.MaxRSSExact] says more.
 //   - A value that is not known is not the ID 0 of root: see [Info].
 //   - The peer of a Unix socket is the process that connected or listened, which may not
 //     be the one that has the socket now: see [FromPeer].

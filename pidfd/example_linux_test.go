@@ -91,6 +91,29 @@ func ExamplePidFD_Info() {
 	_ = watch(context.Background(), 4711)
 }
 
+func ExamplePidFD_Usage() {
+	watch := func(ctx context.Context, p *pidfd.PidFD, limit int64) error {
+		for {
+			usage, err := p.Usage()
+			if errors.Is(err, os.ErrProcessDone) {
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			if usage.RSS > limit {
+				return p.SendSignal(syscall.SIGTERM)
+			}
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(time.Second):
+			}
+		}
+	}
+	_ = watch
+}
+
 // A service for root alone. It checks the user that the client had when it connected.
 // The client may have become root by a set-user-ID program since, which Info would
 // report. The PidFD reports the end of the client.

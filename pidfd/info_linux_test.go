@@ -239,7 +239,8 @@ func secluded() {
 		panic(err)
 	}
 	info, infoErr = again.Info()
-	ready(fmt.Sprint(again.PID(), infoErr, info.PID, info.TGID, info.PPID, info.NSPIDs))
+	_, usageErr := again.Usage()
+	ready(fmt.Sprint(again.PID(), infoErr, info.PID, info.TGID, info.PPID, info.NSPIDs, usageErr))
 }
 
 // outOfSight runs secluded, and returns the two lines that it prints and the process.
@@ -267,9 +268,9 @@ func TestPIDWithProcOfOuterNamespace(t *testing.T) {
 	outside, inside, _ := outOfSight(t, outerProcVar+"=1")
 	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), outside)
 	if systest.OlderThan(t, 6, 13) {
-		assert.Equal(t, "0 <nil> 0 -1 -1 []", inside)
+		assert.Equal(t, "0 <nil> 0 -1 -1 [] <nil>", inside)
 	} else {
-		assert.Equal(t, "1 <nil> 1 1 0 []", inside)
+		assert.Equal(t, "1 <nil> 1 1 0 [] <nil>", inside)
 	}
 }
 
@@ -277,9 +278,9 @@ func TestProcessOutOfSight(t *testing.T) {
 	outside, inside, child := outOfSight(t)
 	assert.Equal(t, fmt.Sprint("0 <nil> 0 true true true true ", !pidfd.ScopesKnown()), outside)
 	if systest.OlderThan(t, 6, 13) {
-		assert.Equal(t, "1 <nil> 1 -1 -1 [1]", inside)
+		assert.Equal(t, "1 <nil> 1 -1 -1 [1] <nil>", inside)
 	} else {
-		assert.Equal(t, "1 <nil> 1 1 0 [1]", inside)
+		assert.Equal(t, "1 <nil> 1 1 0 [1] <nil>", inside)
 	}
 
 	// The process in the inner namespace has one PID more.

@@ -35,6 +35,7 @@ var roles = map[string]func(){
 	"secluded":  secluded,
 	"tracee":    tracee,
 	"tracer":    tracer,
+	"user":      user,
 	"writer":    writer,
 }
 
@@ -129,6 +130,7 @@ func statusAfterReap(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	if err == nil {
 		assert.Zero(t, status.Rusage, "the reaper alone gets it")
 		assert.Zero(t, status.MaxRSS())
+		assert.False(t, status.MaxRSSExact())
 		return status
 	}
 	var call *os.SyscallError

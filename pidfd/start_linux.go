@@ -33,10 +33,18 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 	if err != nil {
 		return nil, err
 	}
+	// The child has executed its program, so it takes no more of this process's peak.
+	peak := ownPeak()
+	var p *PidFD
 	if number < 0 {
-		return open("Start", cmd.Process.Pid, 0, peeks)
+		if p, err = open("Start", cmd.Process.Pid, 0, peeks); err != nil {
+			return nil, err
+		}
+	} else {
+		p = newPidFD(number, cmd.Process.Pid, peeks)
 	}
-	return newPidFD(number, cmd.Process.Pid, peeks), nil
+	p.end.parentPeak = peak
+	return p, nil
 }
 
 // startWithPidfd starts cmd and returns its pidfd, or -1 if the kernel made none.

@@ -56,6 +56,7 @@ func TestProcessWithoutFirstThread(t *testing.T) {
 		"GetFD":        func() error { return closed(p.GetFD(0)) },
 		"Namespace":    func() error { return closed(p.Namespace(pidfd.UTSNamespace)) },
 		"Info":         func() error { return second(p.Info()) },
+		"Usage":        func() error { return second(p.Usage()) },
 	}
 	for name, call := range calls {
 		assert.NotErrorIs(t, call(), os.ErrProcessDone, name)
@@ -63,6 +64,9 @@ func TestProcessWithoutFirstThread(t *testing.T) {
 	if systest.TryCall(unix.SYS_PIDFD_GETFD) == nil {
 		assert.ErrorIs(t, calls["GetFD"](), unix.ESRCH)
 	}
+	usage, err := p.Usage()
+	assert.NoError(t, err)
+	assert.Positive(t, usage.RSS, "the other threads have memory")
 	alive, err := p.Alive()
 	assert.NoError(t, err)
 	assert.True(t, alive)

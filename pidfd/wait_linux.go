@@ -144,7 +144,8 @@ func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
 
 // end is the end of a process, which a PidFD shares with its duplicates.
 type end struct {
-	reaping reaping
+	reaping    reaping
+	parentPeak int64 // the peak memory of the parent when it started the process, or 0
 
 	mu    sync.Mutex // a second Wait finds the status that the first one took
 	known *ExitStatus
@@ -163,7 +164,9 @@ func (p *PidFD) status() (*ExitStatus, error) {
 	ended, err := p.fd.Internal().WaitPidfd(int(p.end.reaping))
 	switch {
 	case err == nil:
-		return exitStatus(ended), nil
+		status := exitStatus(ended)
+		status.exactRSS = isOwnPeak(status.MaxRSS(), p.end.parentPeak)
+		return status, nil
 	case errors.Is(err, unix.ECHILD):
 		return p.statusByInfo(err)
 	}

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,6 +16,7 @@ type PidFD struct{}
 
 func Open(pid int) (*PidFD, error)
 func OpenThread(tid int) (*PidFD, error)
+func OpenEnded() (*PidFD, error)
 func Self() (*PidFD, error)
 func FromProcess(p *os.Process) (*PidFD, error)
 func Start(cmd *exec.Cmd) (*PidFD, error)
@@ -30,6 +32,8 @@ func (p *PidFD) Alive() (bool, error)
 func (p *PidFD) Wait() (*ExitStatus, error)
 func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error)
 func (p *PidFD) Exited(ctx context.Context) error
+func (p *PidFD) Reaped(ctx context.Context) error
+func (p *PidFD) Usage() (Usage, error)
 func (p *PidFD) GetFD(target int) (*fd.FD, error)
 func (p *PidFD) Info() (Info, error)
 func (p *PidFD) Namespace(kind NamespaceKind) (*fd.FD, error)
@@ -56,6 +60,13 @@ type ExitStatus struct {
 
 func (s *ExitStatus) Exited() bool
 func (s *ExitStatus) Signaled() bool
+func (s *ExitStatus) MaxRSS() int64
+func (s *ExitStatus) MaxRSSExact() bool
+
+type Usage struct {
+	UserTime, SystemTime time.Duration
+	RSS, PeakRSS         int64
+}
 
 type Info struct{}
 
