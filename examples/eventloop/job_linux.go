@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -77,7 +78,7 @@ func (j *job) started(cmd *exec.Cmd, child *pidfd.PidFD, output *fd.FD, err erro
 		return c.proceed()
 	}
 	j.cmd, j.child, j.output = cmd, child, output
-	if j.watch, err = c.watch(child.FD(), unix.POLLIN, j.ended); err != nil {
+	if err = j.watchChild(); err != nil {
 		return err
 	}
 	if c.closed {
@@ -132,11 +133,14 @@ func (j *job) readOutput(uint32) error {
 // ended takes the status of a command that has ended.
 func (j *job) ended(uint32) error {
 	status, err := j.child.Wait()
-	if err != nil {
-		return unless(err, fd.ErrWouldBlock)
+	if err == fd.ErrWouldBlock {
+		return j.lookAgain()
 	}
-	// What is left of its process group goes too. The number of that is nobody else's
-	// before the command is reaped.
+	if err != nil {
+		return err
+	}
+	// The rest of its process group is killed too. The kernel does not reuse the number of
+	// the group before the command is reaped.
 	_ = unix.Kill(-j.child.PID(), unix.SIGKILL)
 	_ = j.cmd.Wait() // reaps it; the status we have
 	j.client.running--
@@ -149,6 +153,20 @@ func (j *job) ended(uint32) error {
 		j.left = int(left)
 	}
 	return errors.Join(j.client.unwatch(j.watch), j.child.Close(), j.finish())
+}
+
+// lookAgain pauses the watch of a command that has ended, but whose status a tracer
+// holds. The pidfd stays readable, so the loop would spin: see "Poll loops" in package
+// pidfd.
+func (j *job) lookAgain() error {
+	err := j.client.unwatch(j.watch)
+	_, timerErr := j.client.after(20*time.Millisecond, j.watchChild)
+	return errors.Join(err, timerErr)
+}
+
+func (j *job) watchChild() (err error) {
+	j.watch, err = j.client.watch(j.child.FD(), unix.POLLIN, j.ended)
+	return err
 }
 
 // finish ends the job if its command has ended and its output is passed on, and has

@@ -101,6 +101,28 @@ func TestJobs(t *testing.T) {
 	})
 }
 
+// A debugger that holds the status of a job does not make the loop spin.
+func TestTracedJob(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		p := begin(t, engine)
+		c := p.dial(t)
+		defer c.Close()
+		fifo := filepath.Join(t.TempDir(), "fifo")
+		require.NoError(t, unix.Mkfifo(fifo, 0o600))
+		job, ok := strings.CutPrefix(c.ask("sh echo $$; read x <"+fifo+"; exit 4"), "ok ")
+		require.True(t, ok)
+		pid, err := strconv.Atoi(strings.TrimPrefix(c.next(), job+" out "))
+		require.NoError(t, err)
+		systest.HoldEnd(t, pid, func() {
+			assert.NoError(t, os.WriteFile(fifo, nil, 0))
+		}, func() {
+			assert.False(t, systest.Busy(t, p.Process.Pid))
+			assert.Equal(t, "ok", c.ask("ping"))
+		})
+		c.expect(job + " ended: exit status 4")
+	})
+}
+
 func TestKill(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		p := begin(t, engine)
@@ -435,8 +457,8 @@ func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
 	return sh
 }
 
-// With too few descriptors for the loop, the server does not start. (With few more, it
-// is the Go runtime that ends the program, as it cannot open its poller.)
+// With too few descriptors for the loop, the server does not start. With a few more, the
+// Go runtime ends the program because it cannot open its poller.
 func TestTooFewDescriptors(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		socket := filepath.Join(t.TempDir(), "socket")

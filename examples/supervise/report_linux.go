@@ -24,6 +24,7 @@ type record struct {
 	user     time.Duration
 	system   time.Duration
 	memory   int64 // the most of any run, in bytes
+	exact    bool  // else memory is an upper limit, see pidfd.ExitStatus.MaxRSS
 	signals  []syscall.Signal
 	restarts int
 	tail     []byte
@@ -43,7 +44,12 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 	}
 	r.user += s.UserTime()
 	r.system += s.SystemTime()
-	r.memory = max(r.memory, s.MaxRSS())
+	switch rss := s.MaxRSS(); {
+	case rss > r.memory:
+		r.memory, r.exact = rss, s.MaxRSSExact()
+	case rss == r.memory:
+		r.exact = r.exact || s.MaxRSSExact()
+	}
 }
 
 func (r *record) forwarded(sig syscall.Signal) { r.signals = append(r.signals, sig) }
@@ -80,6 +86,18 @@ func (r *record) signalNames() []string {
 	return names
 }
 
+// memoryText returns "12.3 MiB", "at most 12.3 MiB" or "unknown".
+func (r *record) memoryText() string {
+	text := fmt.Sprintf("%.1f MiB", float64(r.memory)/(1<<20))
+	switch {
+	case r.memory == 0:
+		return "unknown"
+	case r.exact:
+		return text
+	}
+	return "at most " + text
+}
+
 func (r *record) writeTable(w io.Writer) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "command\t%s\n", strings.Join(r.command, " "))
@@ -87,7 +105,7 @@ func (r *record) writeTable(w io.Writer) error {
 	fmt.Fprintf(table, "status\t%d\n", r.status)
 	fmt.Fprintf(table, "wall time\t%.3f s\n", r.wall.Seconds())
 	fmt.Fprintf(table, "CPU time\t%.3f s user, %.3f s system\n", r.user.Seconds(), r.system.Seconds())
-	fmt.Fprintf(table, "peak memory\t%.1f MiB\n", float64(r.memory)/(1<<20))
+	fmt.Fprintf(table, "peak memory\t%s\n", r.memoryText())
 	names := "none"
 	if len(r.signals) > 0 {
 		names = strings.Join(r.signalNames(), " ")
@@ -117,13 +135,14 @@ func (r *record) writeJSON(w io.Writer) error {
 		UserSeconds float64  `json:"user_seconds"`
 		SysSeconds  float64  `json:"system_seconds"`
 		PeakMemory  int64    `json:"peak_memory_bytes"`
+		PeakExact   bool     `json:"peak_memory_exact"`
 		Forwarded   []string `json:"forwarded"`
 		Restarts    int      `json:"restarts"`
 		StderrBytes int64    `json:"stderr_bytes,omitempty"`
 		StderrTail  *string  `json:"stderr_tail,omitempty"`
 	}{
 		r.command, r.ended, r.status, r.wall.Seconds(), r.user.Seconds(), r.system.Seconds(),
-		r.memory, r.signalNames(), r.restarts, r.before + int64(len(r.tail)), nil,
+		r.memory, r.exact, r.signalNames(), r.restarts, r.before + int64(len(r.tail)), nil,
 	}
 	if r.hasTail {
 		tail := string(r.tail)

@@ -20,6 +20,8 @@ import (
 const (
 	firstDelay = 100 * time.Millisecond // before the first restart
 	lastDelay  = time.Minute            // and no more than this before any
+
+	tracedDelay = 20 * time.Millisecond // between two looks at a traced command
 )
 
 // forwarded are the signals that the command is sent when we are.
@@ -30,15 +32,17 @@ var forwarded = signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIG
 type supervisor struct {
 	*options
 
-	signals *signalfd.SignalFD // somebody sent us a signal
+	signals *signalfd.SignalFD // a signal has come
 	child   *pidfd.PidFD       // the command has ended; closed while none runs
 	limit   *timerfd.TimerFD   // the command's time is up, then the patience with it
 	restart *timerfd.TimerFD   // the command is to be started again
+	again   *timerfd.TimerFD   // look again whether a tracer still has the status
 	copied  *eventfd.EventFD   // all of the command's standard error has passed
 	stderr  *stderrCopy        // nil when it writes there itself
 
 	cmd      *exec.Cmd
 	delay    time.Duration // before the next restart
+	traced   bool          // a tracer has the status of the command, which has ended
 	timedOut bool          // the time limit has ended this run
 	killing  bool          // limit is what is left of the patience
 	stopped  bool          // we were told to end, so no restart
@@ -47,8 +51,8 @@ type supervisor struct {
 	record   record
 }
 
-// newSupervisor opens all that the supervisor waits for. Should that fail, the
-// program ends, and closes what was opened.
+// newSupervisor opens all that the supervisor waits for. If that fails, the program ends,
+// which closes the rest.
 func newSupervisor(o *options) (*supervisor, error) {
 	s := &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
 	set := forwarded
@@ -68,6 +72,9 @@ func newSupervisor(o *options) (*supervisor, error) {
 	if s.restart, err = timerfd.New(timerfd.Monotonic); err != nil {
 		return nil, err
 	}
+	if s.again, err = timerfd.New(timerfd.Monotonic); err != nil {
+		return nil, err
+	}
 	if s.copied, err = eventfd.New(0); err != nil {
 		return nil, err
 	}
@@ -81,13 +88,12 @@ func newSupervisor(o *options) (*supervisor, error) {
 }
 
 func (s *supervisor) close() {
-	for _, h := range []fd.PollCloser{s.signals, s.child, s.limit, s.restart, s.copied} {
+	for _, h := range []fd.PollCloser{s.signals, s.child, s.limit, s.restart, s.again, s.copied} {
 		_ = h.Close()
 	}
 }
 
-// supervise runs the command until it has ended for good, and returns our exit
-// status.
+// supervise runs the command until its last run has ended, and returns our exit status.
 func (s *supervisor) supervise() int {
 	s.record.begin(s.command)
 	if status, err := s.start(); err != nil {
@@ -96,7 +102,7 @@ func (s *supervisor) supervise() int {
 		return status
 	}
 	for {
-		ready, err := poll(s.signals, s.child, s.limit, s.restart, s.copied)
+		ready, err := poll(s.signals, s.end(), s.limit, s.restart, s.copied)
 		if err == nil && ready[0] {
 			err = s.signalled()
 		}
@@ -117,7 +123,7 @@ func (s *supervisor) supervise() int {
 			break
 		}
 	}
-	// From here on signals have their old meaning, should nobody read the report.
+	// Signals have their old meaning from now on, because the report may have no reader.
 	_ = s.signals.Close()
 	if s.reports() {
 		err := errors.Join(s.record.end(s.status, s.stderr), s.record.write(os.Stderr, s.json))
@@ -126,6 +132,16 @@ func (s *supervisor) supervise() int {
 		}
 	}
 	return s.status
+}
+
+// end returns the handle that is readable when the status of the command may be there.
+// If a tracer holds the status, the child stays readable, so a loop that polls it would
+// spin: see "Poll loops" in package pidfd.
+func (s *supervisor) end() fd.PollFd {
+	if s.traced {
+		return s.again
+	}
+	return s.child
 }
 
 // poll waits until one or more of the handles are readable. A closed handle has
@@ -247,7 +263,7 @@ func hadFromTerminal(info signalfd.Info, command int) bool {
 	return false
 }
 
-// send sends the command a signal. That it may have ended meanwhile is no error.
+// send sends the command a signal. It is no error if the command has ended.
 func (s *supervisor) send(sig syscall.Signal) error {
 	return unless(s.child.SendSignal(sig), os.ErrProcessDone)
 }
@@ -276,9 +292,19 @@ func (s *supervisor) timeUp() error {
 
 // ended takes the status of a command that has ended, and what follows from it.
 func (s *supervisor) ended() error {
+	if s.traced {
+		if _, err := s.again.Read(); err != nil {
+			return unless(err, fd.ErrWouldBlock)
+		}
+		s.traced = false
+	}
 	ended, err := s.child.Wait()
+	if err == fd.ErrWouldBlock {
+		s.traced = true
+		return s.again.Arm(tracedDelay, 0)
+	}
 	if err != nil {
-		return unless(err, fd.ErrWouldBlock)
+		return err
 	}
 	_ = s.cmd.Wait() // reaps it; the status we have
 	if err := errors.Join(s.child.Close(), s.limit.Disarm()); err != nil {

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/pidfd"
 )
 
 // The test binary is supervise when this is set.
@@ -476,7 +477,56 @@ func TestJSON(t *testing.T) {
 	assert.Equal(t, "<é>\n<é>\n", report["stderr_tail"])
 	assert.Positive(t, report["wall_seconds"])
 	assert.Positive(t, report["peak_memory_bytes"])
+	assert.Equal(t, false, report["peak_memory_exact"])
 	assert.Equal(t, []any{}, report["forwarded"])
+}
+
+// A debugger that holds the status of the command does not make supervise spin.
+func TestTracedCommand(t *testing.T) {
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	cmd := supervise(t, append([]string{"--"}, sh("echo $$; read x <'"+fifo+"'; exit 4")...)...)
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	defer func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}()
+	line, err := bufio.NewReader(stdout).ReadString('\n')
+	require.NoError(t, err)
+	pid, err := strconv.Atoi(strings.TrimSpace(line))
+	require.NoError(t, err)
+	systest.HoldEnd(t, pid, func() {
+		assert.NoError(t, os.WriteFile(fifo, nil, 0))
+	}, func() {
+		assert.False(t, systest.Busy(t, cmd.Process.Pid))
+	})
+	assert.Equal(t, 4, status(cmd))
+}
+
+// The kernel adds the peak of supervise to the peak of its command.
+func TestPeakMemory(t *testing.T) {
+	const small, large = 1 << 20, 1 << 30
+	exact := pidfd.ExitStatus{Rusage: unix.Rusage{Maxrss: small >> 10}}
+	for want, statuses := range map[string][]pidfd.ExitStatus{
+		"unknown":         {{}},
+		"at most 1.0 MiB": {exact, {}},
+	} {
+		var r record
+		for _, s := range statuses {
+			r.run(&s, false)
+		}
+		assert.Equal(t, want, r.memoryText())
+	}
+	r := record{memory: small, exact: true}
+	r.run(&pidfd.ExitStatus{}, false)
+	assert.Equal(t, "1.0 MiB", r.memoryText())
+	r.run(&pidfd.ExitStatus{Rusage: unix.Rusage{Maxrss: large >> 10}}, false)
+	assert.Equal(t, "at most 1024.0 MiB", r.memoryText())
+
+	_, _, report := systest.Result(t, supervise(t, "-report", "-tail", "0", "--", "true"))
+	assert.Contains(t, report, "peak memory  at most ")
 }
 
 // A process that outlives the command and holds its standard error does not

@@ -1,0 +1,69 @@
+package systest
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// HoldEnd traces the descendant pid and calls end, which ends it. It calls held while
+// this process has the status as the tracer. Then the parent of pid can reap it. HoldEnd
+// skips the test if ptrace(2) is forbidden.
+func HoldEnd(t testing.TB, pid int, end, held func()) {
+	t.Helper()
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("an emulator has no ptrace(2)")
+	}
+	runtime.LockOSThread() // the thread is the tracer
+	defer runtime.UnlockOSThread()
+	Need(t, "ptrace(2)", os.NewSyscallError("ptrace", unix.PtraceSeize(pid)))
+	end()
+	err := waitid(pid, unix.WNOWAIT)
+	if err == nil {
+		held()
+		err = waitid(pid, 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// waitid waits for the end of a traced process.
+func waitid(pid, options int) error {
+	for {
+		err := unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WALL|options, nil)
+		if err != unix.EINTR {
+			return os.NewSyscallError("waitid", err)
+		}
+	}
+}
+
+// Busy reports whether a thread of the process is running in more than half of some
+// samples.
+func Busy(t testing.TB, pid int) bool {
+	t.Helper()
+	const samples = 50
+	busy := 0
+	for range samples {
+		time.Sleep(5 * time.Millisecond)
+		stats, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
+		if err != nil || len(stats) == 0 {
+			t.Fatal("no threads of process ", pid, " in /proc: ", err)
+		}
+		for _, path := range stats {
+			text, _ := os.ReadFile(path)
+			if strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " R ") {
+				busy++
+				break
+			}
+		}
+	}
+	return busy > samples/2
+}
