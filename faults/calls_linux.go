@@ -71,6 +71,7 @@ var explained = []explanation{
 	{"internal/sys/unmask", "waitid", execs},
 	{"internal/sys/unmask", "pidfd_send_signal", execs},
 	{"pidfd", "kill", "package os's, in os.Process.Signal: FromProcess learns from it why there is no handle"},
+	{"pidfd", "getrusage", "for the time without /proc: if it fails, MaxRSSExact is false"},
 	{"*", "epoll_ctl EPOLL_CTL_ADD", pollerTry},
 	{"*", "fcntl F_GETFL", pollerTry},
 	{"*", "fcntl F_SETFL", pollerTry},
@@ -99,6 +100,7 @@ func init() {
 	for number, name := range map[uintptr]string{
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
 		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
+		unix.SYS_GETRUSAGE: "getrusage",
 	} {
 		callNames[number] = name
 	}

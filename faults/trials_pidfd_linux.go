@@ -110,6 +110,8 @@ var pidfdTrials = []trial{
 		func(p *pidfd.PidFD) error { return second(p.ID()) }),
 	onSleeper("pidfd", "ioctl PIDFD_GET_INFO", "PidFD.Info", unix.SYS_IOCTL, command(unix.PIDFD_GET_INFO), info),
 	onSleeper("fd", "openat", "PidFD.Info", unix.SYS_OPENAT, nil, info),
+	onSleeper("pidfd", "fcntl F_GETFL", "PidFD.Usage", systest.Fcntl, command(unix.F_GETFL),
+		func(p *pidfd.PidFD) error { return second(p.Usage()) }),
 	onSleeper("pidfd", "ioctl PIDFD_GET_NAMESPACE", "PidFD.Namespace", unix.SYS_IOCTL, command(unix.PIDFD_GET_NET_NAMESPACE),
 		func(p *pidfd.PidFD) error { return closing(p.Namespace(pidfd.NetNamespace)) }),
 	onSleeper("pidfd", "pidfd_getfd", "PidFD.GetFD", unix.SYS_PIDFD_GETFD, nil,
