@@ -24,7 +24,7 @@ func binary(pkg string) string {
 
 // These tests look at the source tree or build programs, so they do not run on other
 // machines.
-const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests|TestBlockInLibrary)$"
+const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests|TestBlockInLibrary|TestFacadeIsComplete)$"
 
 // probe is the job that asks the kernel without the library.
 const probe = "probe"

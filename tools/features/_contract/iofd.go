@@ -1,6 +1,11 @@
 package iofd
 
 import (
+	"context"
+	"net"
+	"os/exec"
+	"syscall"
+
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/iface"
@@ -20,13 +25,18 @@ type (
 
 type (
 	FD         = fd.FD
+	Clock      = timerfd.Clock
 	EventFD    = eventfd.EventFD
 	TimerFD    = timerfd.TimerFD
 	PidFD      = pidfd.PidFD
 	MemFD      = memfd.MemFD
+	Seal       = memfd.Seal
 	SignalFD   = signalfd.SignalFD
 	SigSet     = signalfd.Set
 	SignalInfo = signalfd.Info
+	ExitStatus = pidfd.ExitStatus
+
+	MemFDOption = memfd.Option
 )
 
 var (
@@ -41,6 +51,21 @@ func NewTimerFD() (*TimerFD, error)
 func NewTimerFDRealtime() (*TimerFD, error)
 func NewTimerFDBoottime() (*TimerFD, error)
 func NewPidFD(pid int) (*PidFD, error)
-func NewMemFD(name string) (*MemFD, error)
-func NewMemFDSealed(name string) (*MemFD, error)
+func NewTimerFDWithClock(clock Clock) (*TimerFD, error)
+func StartPidFD(cmd *exec.Cmd) (*PidFD, error)
+func NewMemFD(name string, opts ...MemFDOption) (*MemFD, error)
+func NewMemFDSealable(name string) (*MemFD, error)
+func NewMemFDSealed(name string, data []byte) (*MemFD, error)
+func ReceiveMemFD(c *net.UnixConn, required Seal) (*MemFD, error)
 func NewSignalFD(set SigSet) (*SignalFD, error)
+func NewSigSet(sigs ...syscall.Signal) SigSet
+func StartUnblocked(cmd *exec.Cmd) error
+
+func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error)  { return try() }
+func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (T, error) { return try() }
+
+func EventFDFromFD(f *FD) (*EventFD, error)
+func TimerFDFromFD(f *FD) (*TimerFD, error)
+func PidFDFromFD(f *FD) (*PidFD, error)
+func MemFDFromFD(f *FD) (*MemFD, error)
+func SignalFDFromFD(f *FD) (*SignalFD, error)
