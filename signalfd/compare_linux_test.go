@@ -317,7 +317,9 @@ func TestStartSelf(t *testing.T) {
 			_, want.Facts, _ = strings.Cut(want.Facts, " exe ")
 			_, got.Facts, _ = strings.Cut(got.Facts, " exe ") // the name differs
 			assert.Equal(t, want, got, path)
-			assert.Contains(t, got.Facts, executable)
+			if got.Start == "" { // a small machine has no /dev/fd
+				assert.Contains(t, got.Facts, executable)
+			}
 		}
 	}
 	compare(t, func(*testing.T) *exec.Cmd { return exec.Command("/proc/self/fd/12345") })

@@ -42,6 +42,9 @@ import (
 //     child's thread name is a number. A symbolic link to such a path does not work:
 //     the child exits with status 127.
 //
+// Start returns when cmd.Path runs. If the child is stopped before, Start waits until it
+// continues or ends, as cmd.Start does.
+//
 // Start returns EINVAL if cmd is nil. Requires Linux 5.6 if a signal is blocked.
 func Start(cmd *exec.Cmd) error {
 	if cmd == nil {
