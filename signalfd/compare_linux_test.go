@@ -366,6 +366,7 @@ func TestStartFailsAsCmdStartDoes(t *testing.T) {
 		"path longer than an argument":  {cmd(strings.Repeat("x", 1<<18)), unix.ENAMETOOLONG},
 		"loop":                          {cmd(filepath.Join(dir, "loop")), unix.ELOOP},
 		"NUL in the path":               {cmd("/bin/true\x00"), unix.EINVAL},
+		"NUL in the path alone":         {func(*testing.T) *exec.Cmd { return &exec.Cmd{Path: "/bin/true\x00", Args: []string{"true"}} }, unix.EINVAL},
 		"NUL in an argument":            {cmd("/bin/true", "\x00"), unix.EINVAL},
 		"NUL in the environment":        {func(t *testing.T) *exec.Cmd { c := cmd("/bin/true")(t); c.Env = []string{"A=\x00"}; return c }, nil},
 		"missing directory":             {in(filepath.Join(dir, "none"), "/bin/true", nil), unix.ENOENT},
