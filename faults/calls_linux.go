@@ -84,6 +84,7 @@ var explained = []explanation{
 	{"internal/sys/unmask", "close", ignored},
 	{"internal/sys/unmask", "fcntl F_DUPFD_CLOEXEC", "made if the child inherits the next number: Start returns the error"},
 	{"internal/sys/unmask", "openat", "made if the path of the child is that of a descriptor: Start returns the error"},
+	{"memfd", "fsetxattr", "made only if memfd_create(2) returns EACCES for MFD_EXEC. If it fails too, Seals returns the error"},
 	{"memfd", "read", "made by the reader that ReadFrom gets"},
 	{"fd", "ioctl 21531", testsOwn},
 	{"internal/sys", "membarrier 1073741824", "an invalid command, which a test uses to make the call fail"},
@@ -101,6 +102,7 @@ func init() {
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
 		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
 		unix.SYS_GETRUSAGE: "getrusage",
+		unix.SYS_FSETXATTR: "fsetxattr",
 	} {
 		callNames[number] = name
 	}

@@ -108,7 +108,7 @@ func ExampleMemFD_PunchHole() {
 		log.Fatal(err)
 	}
 
-	// What has been dealt with need not take memory.
+	// Free the memory of the part that is done.
 	if err := m.PunchHole(0, 6); err != nil {
 		log.Fatal(err)
 	}

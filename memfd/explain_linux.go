@@ -10,12 +10,11 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// writeSeals are the seals that forbid to change what is in the file.
+// writeSeals are the seals that forbid changes of the content.
 const writeSeals = SealWrite | SealFutureWrite
 
-// explain returns err, and where it is the kernel's refusal of op, adds what
-// stands in the way. forbid has the seals that could, none for an op that only
-// reads.
+// explain adds the reason to err, if err is of the system call of op and the reason is
+// known. forbid has the seals that forbid op. It is 0 if op only reads.
 func (m *MemFD) explain(number int, op string, forbid Seal, err error) error {
 	call, ok := err.(*os.SyscallError)
 	if !ok {
@@ -28,7 +27,7 @@ func (m *MemFD) explain(number int, op string, forbid Seal, err error) error {
 	return fmt.Errorf("iofd: memfd: %s: %s: %w", op, why, err)
 }
 
-// explainNow is explain for a call that made its way to the number by itself.
+// explainNow is explain for a call that did not use m.use.
 func (m *MemFD) explainNow(op string, forbid Seal, err error) error {
 	if _, ok := err.(*os.SyscallError); !ok {
 		return err
@@ -41,9 +40,9 @@ func (m *MemFD) explainNow(op string, forbid Seal, err error) error {
 	return explained
 }
 
-// obstacle says why the kernel refuses, or "" where errno says it all.
+// obstacle returns why the kernel returned errno, or "" if it is not known.
 func (m *MemFD) obstacle(number int, forbid Seal, errno error) string {
-	if isSecret(number) {
+	if m.secret {
 		return secretObstacle(errno)
 	}
 	if mode := lacks(number, forbid != 0, errno); mode != "" {
@@ -73,7 +72,7 @@ func (m *MemFD) obstacle(number int, forbid Seal, errno error) string {
 	return ""
 }
 
-// secretObstacle is obstacle for a file that NewSecret made.
+// secretObstacle is obstacle for secret memory.
 func secretObstacle(errno error) string {
 	switch errno {
 	case unix.EAGAIN:
@@ -84,10 +83,10 @@ func secretObstacle(errno error) string {
 	return ""
 }
 
-// lacks returns "writing" or "reading" where the descriptor was not opened for
-// it, and the errno is one that the kernel has for that.
+// lacks returns "writing" or "reading" if the descriptor is not open for that, and errno
+// is the kernel's error for it.
 func lacks(number int, writes bool, errno error) string {
-	mode, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
+	mode, err := getFlags(number)
 	if err != nil {
 		return ""
 	}
@@ -107,10 +106,13 @@ func lacks(number int, writes bool, errno error) string {
 	return ""
 }
 
-// isSecret reports whether the file was made by memfd_secret(2).
-func isSecret(number int) bool {
-	kind, _, err := fileSystem(number)
-	return err == nil && kind == unix.SECRETMEM_MAGIC
+// getFlags returns the access mode and the status flags, see F_GETFL in fcntl(2).
+func getFlags(number int) (flags int, err error) {
+	err = retry("fcntl", func() (err error) {
+		flags, err = unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
+		return err
+	})
+	return flags, err
 }
 
 // fileSystem returns the kind of the file's file system and its block size, see
@@ -122,8 +124,8 @@ func fileSystem(number int) (kind uint32, block int64, err error) {
 	return uint32(st.Type), int64(st.Bsize), err
 }
 
-// holder says who keeps the file from being sealed against writes: a shared mapping
-// of our own, or else what we cannot see.
+// holder returns why the file cannot be sealed against writes. It names a shared mapping
+// of this process if there is one.
 func holder(number int) string {
 	var st unix.Stat_t
 	maps, err := sys.ReadProc("self/maps")

@@ -25,7 +25,7 @@ func reopened(t *testing.T, m *memfd.MemFD, mode int) *memfd.MemFD {
 	return r
 }
 
-// What a descriptor was not opened for says so, seals or not.
+// The error says that the descriptor is not open for the access, with and without seals.
 func TestAccessMode(t *testing.T) {
 	mapped := func(m *memfd.MemFD, prot memfd.Prot) error {
 		mapping, err := m.Map(0, 10, prot)
@@ -73,7 +73,7 @@ func TestAccessMode(t *testing.T) {
 	}
 }
 
-// Of the seals in the way, the one that would do by itself is named.
+// The error names the seals that forbid the operation by themselves.
 func TestSealsBlamed(t *testing.T) {
 	page := int64(os.Getpagesize())
 	m := create(t, memfd.AllowSealing, memfd.WithoutExecSeal)
@@ -98,7 +98,7 @@ func TestSealsBlamed(t *testing.T) {
 	assert.EqualError(t, err, "iofd: memfd: Seal(exec): the file is sealed against it (seal): fcntl: operation not permitted")
 }
 
-// What has no obstacle that we know stays the kernel's error.
+// An error without a known reason stays as it is.
 func TestNotExplained(t *testing.T) {
 	m := create(t)
 	_, err := m.Seek(0, unix.SEEK_DATA)

@@ -1,28 +1,30 @@
 package memfd
 
-// WithoutExecFlags makes New do as on a kernel before 6.3, until the function it
-// returns is called.
-func WithoutExecFlags() (restore func()) {
-	before := knowsExec
-	knowsExec = func() bool { return false }
-	return func() { knowsExec = before }
+// An ExecSeal says how a kernel treats F_SEAL_EXEC.
+type ExecSeal = execSeal
+
+const (
+	ExecSealUnknown   = execSealUnknown
+	ExecSealNone      = execSealNone
+	ExecSealUnchecked = execSealUnchecked
+	ExecSealChecked   = execSealChecked
+)
+
+// KernelExecSeal returns how the running kernel treats F_SEAL_EXEC.
+var KernelExecSeal = kernelExecSeal
+
+// TryExecSeal tries the kernel again.
+var TryExecSeal = tryExecSeal
+
+// SetExecSeal makes the kernel one that treats F_SEAL_EXEC so, until the test calls
+// restore. ExecSealUnknown makes the next caller try the kernel.
+func SetExecSeal(kernel ExecSeal) (restore func()) {
+	before := knownExecSeal.Swap(int32(kernel))
+	return func() { knownExecSeal.Store(before) }
 }
 
-// KnowsExec reports whether the kernel has MFD_EXEC and MFD_NOEXEC_SEAL.
-func KnowsExec() bool { return knowsExec() }
-
-// NameOf is what FromFD makes of a link in /proc/self/fd.
+// NameOf converts a link in /proc/self/fd to the name of a memfd.
 var NameOf = nameOf
 
-// Receive is what ReceiveFrom does before it looks at the descriptor.
+// Receive is ReceiveFrom without the checks of the descriptor.
 var Receive = receive
-
-// ImpliedUnchecked makes the kernel one that does not check SealExec's SealWrite,
-// until the function it returns is called.
-func ImpliedUnchecked() (restore func()) {
-	before := implied.Swap(impliedNot)
-	return func() { implied.Store(before) }
-}
-
-// ImpliedUnknown has the kernel tried once more, whatever is known of it.
-func ImpliedUnknown() { implied.Store(impliedUnknown) }

@@ -39,7 +39,7 @@ func (m *MemFD) Dup() (*MemFD, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &MemFD{name: m.name, sealable: m.sealable, page: m.page, turn: m.turn}
+	d := &MemFD{name: m.name, sealable: m.sealable, secret: m.secret, page: m.page, turn: m.turn}
 	_ = d.fd.Take(f) // cannot fail: no other goroutine has d or f
 	return d, nil
 }

@@ -21,14 +21,14 @@ const (
 	historyGens = 8 // of what a byte was over time
 )
 
-// historyByte is what a writer puts at off of file number file: every file has
-// bytes that none of the others has at that place.
+// historyByte is the byte that a writer puts at off of file number file. At each offset
+// every file has its own bytes.
 func historyByte(file, off, gen int) byte {
 	return byte(off)*historyGens*4 + byte(file%4)*historyGens + byte(gen)
 }
 
-// written reports whether p at off of the file is all of what somebody once wrote
-// there, or zeros: of holes, and of what was cut off.
+// written reports whether p at off of the file has only bytes that a writer put there, and
+// zeros. Zeros are of holes, and of parts that were cut off.
 func written(file, off int, p []byte) bool {
 	for i, b := range p {
 		gen := b - historyByte(file, off+i, 0)
@@ -39,9 +39,9 @@ func written(file, off int, p []byte) bool {
 	return true
 }
 
-// Goroutines do at random what there is to do with files that others close and
-// replace by new ones, under the same numbers. What they read was once written to
-// the file that they read; every error is one that the history allows.
+// Goroutines call all methods at random, and close files and replace them by new ones under
+// the same numbers. A Read returns only bytes that were written to the same file. Every
+// error is one that the history allows.
 func TestHistory(t *testing.T) {
 	const files, goroutines = 4, 8
 	steps := 3000
@@ -75,7 +75,7 @@ func TestHistory(t *testing.T) {
 		}
 		assert.NoError(t, err, "not in this history")
 	}
-	// Writes and sizes are refused once somebody has sealed the file.
+	// Once a goroutine has sealed the file, Write and Truncate fail.
 	writing := []error{unix.EPERM}
 
 	var group sync.WaitGroup
@@ -103,7 +103,7 @@ func TestHistory(t *testing.T) {
 					n, err := m.ReadAt(p, int64(off))
 					allowed(err, io.EOF)
 					assert.True(t, err != nil || n == len(p))
-					assert.True(t, written(file, off, p[:n]), "a stranger's bytes")
+					assert.True(t, written(file, off, p[:n]), "bytes of another file")
 				case 6:
 					// At whatever offset: only zeros fit everywhere.
 					_, err := m.Write(make([]byte, len(p)))
@@ -125,7 +125,7 @@ func TestHistory(t *testing.T) {
 					_, err := m.Immutable()
 					allowed(err)
 				case 12:
-					// Not looked at: somebody may cut it off.
+					// No access: another goroutine may truncate the file.
 					mapping, err := m.Map(0, 1+len(p), memfd.Prot(random.IntN(3)))
 					allowed(err, unix.EPERM, unix.EINVAL)
 					if err == nil {
@@ -137,11 +137,11 @@ func TestHistory(t *testing.T) {
 					if err == nil {
 						n, err := d.ReadAt(p, int64(off))
 						assert.True(t, err == nil || err == io.EOF, err)
-						assert.True(t, written(file, off, p[:n]), "a stranger's bytes")
+						assert.True(t, written(file, off, p[:n]), "bytes of another file")
 						assert.NoError(t, d.Close())
 					}
 				case 14:
-					// Whoever sends also receives one, so that none waits for ever.
+					// Each sender also receives one file, so no goroutine waits for ever.
 					if err := m.SendTo(a); err != nil {
 						assert.Equal(t, fd.ErrClosed, err)
 						continue

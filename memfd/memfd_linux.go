@@ -15,15 +15,16 @@ import (
 // maxName is the largest length of a name in bytes: NAME_MAX minus "memfd:".
 const maxName = 249
 
-// MemFD is an anonymous file in memory, see memfd_create(2). [New], [NewSealed],
-// [NewSecret], [ReceiveFrom] and [FromFD] return one. The zero MemFD is closed. A
-// MemFD must not be copied.
+// MemFD is an anonymous file in memory, see memfd_create(2). The constructors are [New],
+// [NewSealed] and [NewSecret]. [ReceiveFrom] and [FromFD] return one for a file that
+// another process made. The zero MemFD is closed. A MemFD must not be copied.
 type MemFD struct {
 	fd fd.FD
 
 	// Constant after creation.
 	name     string
 	sealable bool  // Seal asks the kernel; otherwise Seal fails
+	secret   bool  // made by memfd_secret(2)
 	page     int64 // page size of the file and of its mappings
 
 	// turn serializes calls that use the file offset. All Dups share it. The kernel
@@ -47,10 +48,16 @@ var (
 // The name is only for display, see [MemFD.Name]. It may be empty, need not be
 // unique, and has at most 249 bytes.
 //
-// On Linux 6.3 and later, New creates the file with MFD_NOEXEC_SEAL, so it has
-// [SealExec] from the start. The kernel then allows every process that has the
-// descriptor to add seals. Seal still adds them only with [AllowSealing].
-// [WithoutExecSeal] turns MFD_NOEXEC_SEAL off.
+// On Linux 6.3 and later, New creates the file with MFD_NOEXEC_SEAL, so it has [SealExec]
+// from the start. The kernel then allows every process that has the descriptor to add
+// seals. Seal still adds them only with [AllowSealing]. [WithoutExecSeal] turns
+// MFD_NOEXEC_SEAL off.
+//
+// Some kernels do not enforce a SealWrite beside SealExec, see [MemFD.Seals]. On such a
+// kernel New creates the file with MFD_EXEC and then sets its mode to 0600. The file has
+// no SealExec, and its SealWrite is effective. A process of another user can use the
+// descriptor, but cannot open the file again. If sysctl vm.memfd_noexec forbids
+// MFD_EXEC, New uses MFD_NOEXEC_SEAL even there, and SealWrite is not effective.
 //
 // New returns EINVAL if name has a NUL byte or is too long. It returns EMFILE or
 // ENFILE if there are too many descriptors, and ENOMEM if the kernel has no memory.
@@ -102,41 +109,40 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 	return m, nil
 }
 
-// knowsExec reports whether the kernel has MFD_EXEC and MFD_NOEXEC_SEAL. If not, the
-// kernel returns EINVAL. Ignore other errors: the next memfd_create(2) reports
-// them.
-var knowsExec = sync.OnceValue(func() bool {
-	number, err := unix.MemfdCreate("iofd", unix.MFD_CLOEXEC|unix.MFD_NOEXEC_SEAL)
-	if err == nil {
-		_ = unix.Close(number)
-	}
-	return err != unix.EINVAL
-})
-
-// create calls memfd_create(2). If the kernel has no flag for a file that is not
-// executable, it creates the file with every permission, and create removes the
-// execute permission.
+// create calls memfd_create(2). A file without MFD_NOEXEC_SEAL has every permission at
+// first. If the file shall not be executable, create then changes its mode.
 func create(name string, c config) (int, error) {
 	flags := unix.MFD_CLOEXEC | c.hugeTLB
 	if c.flag&AllowSealing != 0 {
 		flags |= unix.MFD_ALLOW_SEALING
 	}
-	executable := c.flag&Executable != 0
-	sealed := !executable && c.flag&WithoutExecSeal == 0 && knowsExec()
-	switch {
-	case sealed:
-		flags |= unix.MFD_NOEXEC_SEAL
-	case knowsExec():
-		// Without either flag, sysctl vm.memfd_noexec would decide, and the kernel
-		// would log a warning.
+	// MFD_EXEC is explicit, because sysctl vm.memfd_noexec decides about a file without
+	// either flag, and the kernel logs a warning.
+	var mode uint32 // 0 for no change
+	switch kernel, _ := kernelExecSeal(); {
+	case kernel == execSealNone:
+		if c.flag&Executable == 0 {
+			mode = 0o666
+		}
+	case c.flag&Executable != 0:
 		flags |= unix.MFD_EXEC
+	case c.flag&WithoutExecSeal != 0:
+		flags, mode = flags|unix.MFD_EXEC, 0o666
+	case kernel == execSealChecked:
+		flags |= unix.MFD_NOEXEC_SEAL
+	default: // not checked, or not known
+		flags, mode = flags|unix.MFD_EXEC, 0o600
 	}
 	number, err := unix.MemfdCreate(name, flags)
+	if err == unix.EACCES && mode == 0o600 { // sysctl vm.memfd_noexec forbids MFD_EXEC
+		mode = 0
+		number, err = unix.MemfdCreate(name, flags&^unix.MFD_EXEC|unix.MFD_NOEXEC_SEAL)
+	}
 	if err != nil {
 		return -1, os.NewSyscallError("memfd_create", err)
 	}
-	if !executable && !sealed {
-		if err := unix.Fchmod(number, 0o666); err != nil {
+	if mode != 0 {
+		if err := unix.Fchmod(number, mode); err != nil {
 			_ = unix.Close(number)
 			return -1, os.NewSyscallError("fchmod", err)
 		}

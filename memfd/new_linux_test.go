@@ -12,7 +12,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -114,7 +113,7 @@ func TestNewSealedFails(t *testing.T) {
 }
 
 func TestTooManyDescriptors(t *testing.T) {
-	memfd.KnowsExec()
+	_, _ = memfd.KernelExecSeal() // which needs a descriptor
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
@@ -125,49 +124,51 @@ func TestTooManyDescriptors(t *testing.T) {
 	require.ErrorIs(t, errSealed, unix.EMFILE)
 }
 
-func mode(t *testing.T, m *memfd.MemFD) uint32 {
+// fileMode returns the permissions of the file.
+func fileMode(t *testing.T, m *memfd.MemFD) uint32 {
 	t.Helper()
 	var st unix.Stat_t
 	require.NoError(t, unix.Fstat(m.Fd(), &st))
 	return uint32(st.Mode) & 0o777
 }
 
+// The mode and the seals of a new file follow from the options and from how the kernel
+// treats SealExec.
 func TestExecutePermission(t *testing.T) {
-	for _, old := range []bool{false, true} {
-		for _, tt := range []struct {
-			name  string
-			opts  []memfd.Option
-			mode  uint32
-			seals memfd.Seal
-			// where the kernel has no MFD_NOEXEC_SEAL
-			oldSeals memfd.Seal
-		}{
-			{"default", nil, 0o666, memfd.SealExec, memfd.SealSeal},
-			{"sealing", []memfd.Option{memfd.AllowSealing}, 0o666, memfd.SealExec, 0},
-			{"executable", []memfd.Option{memfd.Executable}, 0o777, memfd.SealSeal, memfd.SealSeal},
-			{"executable, sealing", []memfd.Option{memfd.Executable, memfd.AllowSealing}, 0o777, 0, 0},
-			{"no seal", []memfd.Option{memfd.WithoutExecSeal}, 0o666, memfd.SealSeal, memfd.SealSeal},
-			{"no seal, sealing", []memfd.Option{memfd.WithoutExecSeal, memfd.AllowSealing}, 0o666, 0, 0},
-			{"executable, no seal", []memfd.Option{memfd.Executable | memfd.WithoutExecSeal}, 0o777, memfd.SealSeal, memfd.SealSeal},
-		} {
-			if old {
-				tt.name += ", old kernel"
-			}
-			t.Run(tt.name, func(t *testing.T) {
-				want := tt.seals
-				if old || !memfd.KnowsExec() {
-					want = tt.oldSeals
+	type file struct {
+		mode  uint32
+		seals memfd.Seal
+	}
+	const noSeals = memfd.Seal(0)
+	for _, tt := range []struct {
+		name                     string
+		opts                     []memfd.Option
+		none, unchecked, checked file
+	}{
+		{"default", nil, file{0o666, memfd.SealSeal}, file{0o600, memfd.SealSeal}, file{0o666, memfd.SealExec}},
+		{"sealing", []memfd.Option{memfd.AllowSealing}, file{0o666, noSeals}, file{0o600, noSeals}, file{0o666, memfd.SealExec}},
+		{"executable", []memfd.Option{memfd.Executable}, file{0o777, memfd.SealSeal}, file{0o777, memfd.SealSeal}, file{0o777, memfd.SealSeal}},
+		{"executable, sealing", []memfd.Option{memfd.Executable, memfd.AllowSealing}, file{0o777, noSeals}, file{0o777, noSeals}, file{0o777, noSeals}},
+		{"no seal", []memfd.Option{memfd.WithoutExecSeal}, file{0o666, memfd.SealSeal}, file{0o666, memfd.SealSeal}, file{0o666, memfd.SealSeal}},
+		{"no seal, sealing", []memfd.Option{memfd.WithoutExecSeal, memfd.AllowSealing}, file{0o666, noSeals}, file{0o666, noSeals}, file{0o666, noSeals}},
+		{"executable, no seal", []memfd.Option{memfd.Executable | memfd.WithoutExecSeal}, file{0o777, memfd.SealSeal}, file{0o777, memfd.SealSeal}, file{0o777, memfd.SealSeal}},
+	} {
+		test := func(name string, kernel memfd.ExecSeal, want file) {
+			t.Run(tt.name+", "+name, func(t *testing.T) {
+				if kernel != memfd.ExecSealNone {
+					needExecSeal(t)
 				}
-				if old {
-					defer memfd.WithoutExecFlags()()
-				}
+				defer memfd.SetExecSeal(kernel)()
 				m := create(t, tt.opts...)
-				assert.Equal(t, tt.mode, mode(t, m))
+				assert.Equal(t, want.mode, fileMode(t, m))
 				seals, err := m.Seals()
 				require.NoError(t, err)
-				assert.Equal(t, want, seals)
+				assert.Equal(t, want.seals, seals)
 			})
 		}
+		test("old kernel", memfd.ExecSealNone, tt.none)
+		test("not checked", memfd.ExecSealUnchecked, tt.unchecked)
+		test("checked", memfd.ExecSealChecked, tt.checked)
 	}
 }
 
@@ -192,12 +193,20 @@ func TestExecute(t *testing.T) {
 	}
 }
 
-// The kernel keeps a file made with MFD_NOEXEC_SEAL from being made executable.
-func TestNotMadeExecutable(t *testing.T) {
+// SealExec forbids chmod(2) that makes the file executable, on tmpfs. It forbids neither a
+// POSIX ACL nor chmod(2) of huge pages, as the documentation says.
+func TestSealExecForbids(t *testing.T) {
 	m := create(t, memfd.AllowSealing, memfd.WithoutExecSeal)
 	require.NoError(t, unix.Fchmod(m.Fd(), 0o777))
 	require.NoError(t, unix.Fchmod(m.Fd(), 0o666))
-	systest.SkipUnsupported(t, m.Seal(memfd.SealExec), 6, 3)
+	needExecSeal(t)
+	require.NoError(t, m.Seal(memfd.SealExec))
 	require.ErrorIs(t, unix.Fchmod(m.Fd(), 0o777), unix.EPERM)
-	require.ErrorIs(t, unix.Fchmod(create(t).Fd(), 0o777), unix.EPERM)
+	t.Run("ACL", func(t *testing.T) { setACL(t, m, 0o777) })
+	t.Run("huge pages", func(t *testing.T) {
+		m := huge(t, memfd.AllowSealing, memfd.WithoutExecSeal)
+		require.NoError(t, m.Seal(memfd.SealExec))
+		chmod(t, m, 0o777)
+		assert.EqualValues(t, 0o777, fileMode(t, m))
+	})
 }

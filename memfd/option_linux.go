@@ -20,32 +20,34 @@ const (
 	// AllowSealing lets [MemFD.Seal] add seals: MFD_ALLOW_SEALING.
 	AllowSealing flag = 1 << iota
 
-	// Executable gives the file execute permission: MFD_EXEC (6.3; older kernels
-	// give it to every file, and New takes it away from the others). Where the
-	// administrator forbids it (sysctl vm.memfd_noexec is 2), New fails with
-	// EACCES.
+	// Executable gives the file execute permission: MFD_EXEC, Linux 6.3. An older
+	// kernel gives it to every file, and New removes it without this option. New
+	// returns EACCES if the administrator forbids MFD_EXEC, by sysctl
+	// vm.memfd_noexec=2.
 	Executable
 
-	// WithoutExecSeal leaves [SealExec] out, for receivers that reject a file
-	// with a seal they do not know. The file is not executable either, but its
-	// owner can make it so. It takes MFD_EXEC and fchmod(2), so New fails with
-	// EACCES where the administrator forbids the first. Together with
-	// [Executable] it changes nothing.
+	// WithoutExecSeal omits [SealExec], for receivers that reject a file with a seal
+	// that they do not know. The file is not executable, but its owner can make it
+	// executable by chmod(2). New then uses MFD_EXEC and fchmod(2). It returns EACCES
+	// if the administrator forbids MFD_EXEC. With [Executable] this option has no
+	// effect.
 	WithoutExecSeal
 )
 
-// HugeTLB backs the file with huge pages of the given size in bytes, which must
-// be a power of two over the usual page size: MFD_HUGETLB (4.14; with
-// AllowSealing 4.16). 2<<20 and 1<<30 are common; /sys/kernel/mm/hugepages lists
-// what the machine has. The last HugeTLB counts.
+// HugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB. Common sizes are
+// 2<<20 and 1<<30. The directory /sys/kernel/mm/hugepages lists the sizes of the machine.
+// The last HugeTLB option counts.
 //
-// Other sizes are refused with EINVAL. One that the machine does not have makes
-// New fail with the kernel's ENODEV, EINVAL or ENOSYS. Pages come from a pool that
-// the administrator fills, and are reserved by [MemFD.Map], which fails with
-// ENOMEM when there are too few.
+// New returns EINVAL if size is not a power of two over the usual page size. It returns
+// ENODEV, EINVAL or ENOSYS if the machine has no pages of this size. Pages come from a
+// pool that the administrator fills. [MemFD.Map] reserves them, and returns ENOMEM if too
+// few are free.
 //
-// Such a file is written by way of mappings only: write(2) fails with EINVAL. Its
-// size is a multiple of the page size, and so is the offset of a mapping.
+// Such a file is written through mappings only: write(2) returns EINVAL. Its size and the
+// offset of a mapping are multiples of the page size. See Pitfalls in the package
+// documentation for accesses that raise SIGBUS.
+//
+// Requires Linux 4.14, and Linux 4.16 with AllowSealing.
 func HugeTLB(size int64) Option { return hugeTLB(size) }
 
 type flag uint
@@ -62,14 +64,14 @@ func (h hugeTLB) apply(c *config) error {
 	if size <= usual || size&(size-1) != 0 {
 		return sys.Invalid("memfd: HugeTLB size %d is not a power of two over the page size of %d", size, usual)
 	}
-	// The kernel takes the logarithm in the upper six bits of 32.
+	// The kernel expects the logarithm in the upper six of 32 bits.
 	log := uint32(bits.TrailingZeros64(uint64(size)))
 	c.hugeTLB = int(unix.MFD_HUGETLB | log<<unix.MFD_HUGE_SHIFT)
 	c.page = size
 	return nil
 }
 
-// config is what the options add up to.
+// config is the sum of the options.
 type config struct {
 	flag    flag
 	hugeTLB int // MFD_ flags

@@ -14,8 +14,8 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// What is handed over through the file is no race, whoever writes and reads it: a
-// MemFD, an os.File or x/sys.
+// Data that goes through the file is not a race, if a MemFD writes or reads it. The other
+// side may be an os.File or x/sys.
 func TestHandOver(t *testing.T) {
 	type at func(p []byte, off int64) (int, error)
 	m := create(t)
@@ -57,7 +57,7 @@ func TestHandOver(t *testing.T) {
 	}
 }
 
-// What was done before SendTo is done for whoever has received.
+// The accesses before SendTo happen before the return of ReceiveFrom.
 func TestHandOverBySending(t *testing.T) {
 	eachSocket(t, func(t *testing.T, _ string, a, b *net.UnixConn) {
 		m := blob(t, "")

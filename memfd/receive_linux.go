@@ -14,26 +14,28 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// ReceiveFrom receives a file that the other end of c sent by [MemFD.SendTo], and
-// returns it only if it is a memfd, as for [FromFD], and has all of the required
-// seals. These are what makes the bytes of somebody who is not trusted safe to
-// look at: see [MemFD.Immutable] for what that takes, and the package comment.
-// SealWrite does not stand for SealFutureWrite, nor the other way round. Size, kind
-// of pages and access mode are the sender's choice. The sender keeps the open file
-// description, too, and can move the file offset or set O_APPEND at any time: use
-// ReadAt or Map. The descriptor is close-on-exec from the start.
+// ReceiveFrom receives a file that the other end of c sent by [MemFD.SendTo]. It returns
+// the file only if it is a memfd, as for [FromFD], and has all required seals. See
+// [MemFD.Immutable] and the package comment for the seals that a use needs. SealWrite does
+// not include SealFutureWrite, nor the reverse. ReceiveFrom counts only the seals that
+// [MemFD.Seals] returns. The descriptor is close-on-exec from the start.
 //
-// It waits until c's read deadline. At the end of a stream it returns io.EOF. A
-// message of another form is refused with EBADMSG, what is no memfd with
-// EINVAL, and missing seals with EPERM; whatever descriptors came are closed then,
-// and the next message can be received, unless a stream has lost its step. A nil c
-// and seals that are none are refused with EINVAL, before anything is received.
-// Other errors are c's own, and those of recvmsg(2).
+// The sender chooses the size, the size of the pages and the access mode. The sender
+// keeps the open file description too. It can move the file offset and set O_APPEND at
+// any time: use ReadAt, WriteAt or Map.
 //
-// A file of the right name on a tmpfs of the sender's own passes for a memfd that has
-// SealSeal, and can have no other seal: so it passes where none but that is required.
-// To close what a malicious sender sent may take as long as the sender likes, if
-// it is of a file system of the sender's own, made with FUSE for instance.
+// ReceiveFrom waits until the read deadline of c. At the end of a stream it returns
+// [io.EOF]. It returns EBADMSG for a message of another form, EINVAL for a descriptor of
+// another kind, and EPERM if a seal is missing. It then closes all descriptors of the
+// message, and the next message can be received, unless the bytes of a stream are no
+// longer in step. Before it receives, it returns EINVAL if c is nil or if a bit of
+// required is not a seal. It also returns the errors of c, of recvmsg(2) and of
+// MemFD.Seals.
+//
+// A file on a tmpfs of the sender can have the name of a memfd. Such a file has SealSeal
+// and can get no other seal, so it is accepted only if no other seal is required. The
+// close of a received file can take as long as the sender wants, if the sender serves its
+// file system, for example by FUSE.
 func ReceiveFrom(c *net.UnixConn, required Seal) (*MemFD, error) {
 	conn, err := raw("ReceiveFrom", c)
 	if err != nil {
@@ -55,14 +57,14 @@ func ReceiveFrom(c *net.UnixConn, required Seal) (*MemFD, error) {
 	return m, nil
 }
 
-// trust makes a MemFD of f if it is a memfd with the required seals. Otherwise f
-// is left to be closed.
+// trust makes a MemFD of f if f is a memfd with the required seals. After an error the
+// caller closes f.
 func trust(f *fd.FD, required Seal) (*MemFD, error) {
 	m, err := FromFD(f)
 	if err != nil {
 		return nil, err
 	}
-	seals, err := m.believedSeals()
+	seals, err := m.Seals()
 	if missing := required &^ seals; err == nil && missing != 0 {
 		err = sys.Misuse(unix.EPERM, "memfd: ReceiveFrom: %q has the seals %v, not %v", m.name, seals, missing)
 	}
@@ -73,15 +75,15 @@ func trust(f *fd.FD, required Seal) (*MemFD, error) {
 	return m, nil
 }
 
-// receive receives one message, and returns the descriptor that came with it.
+// receive receives one message and returns its descriptor.
 func receive(conn syscall.RawConn) (*fd.FD, error) {
-	// Room for the descriptor, and for what the socket's owner may have asked the
-	// kernel to add, by SO_PASSCRED and SO_PASSPIDFD.
+	// The kernel adds credentials and a pidfd if the owner of the socket has set
+	// SO_PASSCRED and SO_PASSPIDFD.
 	control := make([]byte, 2*unix.CmsgSpace(4)+unix.CmsgSpace(unix.SizeofUcred))
 	var msg message
 	var used int
 	var failure error
-	// Asked before there is anything to lose.
+	// If this fails, no message is lost.
 	err := conn.Control(func(socket uintptr) {
 		msg.socket, failure = unix.GetsockoptInt(int(socket), unix.SOL_SOCKET, unix.SO_TYPE)
 	})
@@ -112,7 +114,7 @@ func receive(conn syscall.RawConn) (*fd.FD, error) {
 	return fd.New(msg.rights[0]), nil
 }
 
-// A message is what recvmsg(2) gives.
+// A message is the result of recvmsg(2).
 type message struct {
 	socket int // SOCK_STREAM, SOCK_DGRAM or SOCK_SEQPACKET
 	b      [1]byte
@@ -121,7 +123,7 @@ type message struct {
 	rights []int // the descriptors
 }
 
-// fault returns what is wrong with the message, or io.EOF where there is none.
+// fault returns the error of the message, or io.EOF if there is no message.
 func (m *message) fault() error {
 	bad := func(format string, args ...any) error {
 		return sys.Misuse(unix.EBADMSG, "memfd: ReceiveFrom: "+format, args...)
@@ -141,16 +143,16 @@ func (m *message) fault() error {
 	return nil
 }
 
-// rights returns the descriptors sent to us that control messages have, and closes
+// rights returns the descriptors that the sender put into the control messages. It closes
 // those that the kernel added.
 func rights(control []byte) (sent []int) {
 	for len(control) >= unix.SizeofCmsghdr {
 		header, data, rest, err := unix.ParseOneSocketControlMessage(control)
 		if err != nil {
-			break // the kernel makes no such message
+			break // the kernel does not make such messages
 		}
 		control = rest
-		switch header.Type { // SOL_SOCKET's, as all of a Unix socket are
+		switch header.Type { // of SOL_SOCKET, like every control message of a Unix socket
 		case unix.SCM_RIGHTS:
 			sent = append(sent, numbers(data)...)
 		case unix.SCM_PIDFD:
@@ -160,7 +162,7 @@ func rights(control []byte) (sent []int) {
 	return sent
 }
 
-// numbers returns the C ints that data is made of.
+// numbers converts data to C ints.
 func numbers(data []byte) (all []int) {
 	for ; len(data) >= 4; data = data[4:] {
 		all = append(all, int(int32(binary.NativeEndian.Uint32(data))))

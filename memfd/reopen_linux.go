@@ -7,18 +7,18 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// ReopenReadOnly opens the file again, read-only, see open(2): a descriptor that
-// can be handed out to be read, mapped [ReadOnly] or [CopyOnWrite] and sent on,
-// but neither written, sized nor sealed. It is close-on-exec, has a file offset of
-// its own, and must be closed; [FromFD] makes a MemFD of it.
+// ReopenReadOnly opens the file again, read-only, see open(2). The descriptor is for
+// reads, for [ReadOnly] and [CopyOnWrite] mappings, and to be sent. It cannot write, change
+// the size or add seals. It is close-on-exec, has its own file offset, and must be closed.
+// [FromFD] makes a MemFD of it.
 //
-// This keeps a receiver from writing by mistake, not on purpose: everybody has
-// write permission for a memfd, so to open /proc/self/fd/N of the read-only
-// descriptor for writing succeeds, under whatever user. What protects is a seal.
+// This prevents mistakes and not attacks. Every user has write permission for a memfd of
+// mode 0666, and can open /proc/self/fd/N of the read-only descriptor for writing. Only a
+// seal prevents that. On some kernels the mode is 0600, see [New].
 //
-// The path goes through /proc. If that is not mounted or not procfs, the error
-// matches errors.ErrUnsupported.
-// Secret memory cannot be opened again: ENXIO.
+// ReopenReadOnly requires /proc. If it is not mounted or not procfs, the error matches
+// errors.ErrUnsupported. ReopenReadOnly returns EACCES if the mode does not permit it to
+// this process, and ENXIO for secret memory.
 func (m *MemFD) ReopenReadOnly() (f *fd.FD, err error) {
 	err = m.use(func(number int) error {
 		reader, err := sys.Reopen(number, unix.O_RDONLY)

@@ -46,8 +46,8 @@ func TestReopenReadOnly(t *testing.T) {
 	require.NoError(t, again.Close())
 }
 
-// A read-only descriptor does not keep any user from opening the file for writing. A
-// seal does.
+// A read-only descriptor does not prevent that any user opens the file for writing. A seal
+// prevents the write.
 func TestReopenForWriting(t *testing.T) {
 	const first = 3
 	if systest.IsChild(t.Name()) {
@@ -70,10 +70,10 @@ func TestReopenForWriting(t *testing.T) {
 	}
 	notEmulated(t)
 	systest.NeedUser(t, 65534, 65534)
-	open := createWith(t, "0123456789")
-	sealed, err := memfd.NewSealed("sealed", []byte("0123456789"))
-	require.NoError(t, err)
-	defer sealed.Close()
+	// The option makes the mode 0666 on every kernel.
+	open := createWith(t, "0123456789", memfd.WithoutExecSeal)
+	sealed := createWith(t, "0123456789", memfd.WithoutExecSeal, memfd.AllowSealing)
+	require.NoError(t, sealed.Seal(memfd.SealWrite))
 	var files []*os.File
 	for _, m := range []*memfd.MemFD{open, sealed} {
 		f, err := m.ReopenReadOnly()

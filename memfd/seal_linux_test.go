@@ -2,7 +2,9 @@ package memfd_test
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"testing"
@@ -33,7 +35,7 @@ func TestSealString(t *testing.T) {
 	}
 }
 
-// Each seal against each operation.
+// Each seal forbids its operations and nothing else.
 func TestSeals(t *testing.T) {
 	all := []memfd.Seal{
 		0, memfd.SealSeal, memfd.SealShrink, memfd.SealGrow, memfd.SealWrite, memfd.SealFutureWrite, memfd.SealExec,
@@ -49,7 +51,7 @@ func TestSeals(t *testing.T) {
 	}
 	operations := []struct {
 		name    string
-		forbids memfd.Seal // what does
+		forbids memfd.Seal // any of them
 		do      func(m *memfd.MemFD) error
 	}{
 		{"read", 0, func(m *memfd.MemFD) error {
@@ -102,7 +104,7 @@ func TestSeals(t *testing.T) {
 				require.ErrorIs(t, err, unix.EPERM)
 				var call *os.SyscallError
 				require.ErrorAs(t, err, &call)
-				if op.name != "make executable" { // which is not ours
+				if op.name != "make executable" { // which is not a method
 					assert.ErrorContains(t, err, "the file is sealed against it ("+seal.String()+")")
 				}
 			})
@@ -157,7 +159,7 @@ func TestSealRefused(t *testing.T) {
 		require.NoError(t, err)
 		busy(", r--s")
 		require.NoError(t, readOnly.Close())
-		mapFile(t, m, 0, 10, memfd.CopyOnWrite) // is in nobody's way
+		mapFile(t, m, 0, 10, memfd.CopyOnWrite) // does not prevent SealWrite
 		mapping, err := m.Map(0, 10, memfd.ReadWrite)
 		require.NoError(t, err)
 		busy(", rw-s")
@@ -185,8 +187,8 @@ func TestSealRefused(t *testing.T) {
 	})
 }
 
-// A read-only mapping that nobody can make writable is in the way of SealWrite
-// before Linux 6.7 alone.
+// A read-only mapping that cannot become writable prevents SealWrite only before Linux
+// 6.7.
 func TestSealMappedUnderFutureWrite(t *testing.T) {
 	m := createWith(t, "0123456789", memfd.AllowSealing)
 	require.NoError(t, m.Seal(memfd.SealFutureWrite))
@@ -200,7 +202,7 @@ func TestSealMappedUnderFutureWrite(t *testing.T) {
 	}
 }
 
-// Of a mapping that is not ours the error says that.
+// The error tells a mapping of another process.
 func TestSealMappedElsewhere(t *testing.T) {
 	if systest.IsChild(t.Name()) {
 		m, err := memfd.FromFD(fd.New(3))
@@ -236,7 +238,7 @@ func TestSealMappedElsewhere(t *testing.T) {
 	require.NoError(t, m.Seal(memfd.SealWrite))
 }
 
-// Nothing changes any more only where content and size are sealed, against all.
+// A file is immutable if both its content and its size are sealed.
 func TestImmutable(t *testing.T) {
 	for _, tt := range []struct {
 		seals memfd.Seal
@@ -259,7 +261,7 @@ func TestImmutable(t *testing.T) {
 	}
 }
 
-// Why SealFutureWrite does not do: a mapping made before still writes.
+// SealFutureWrite is not sufficient: a mapping that exists can still write.
 func TestFutureWriteChanges(t *testing.T) {
 	m := createWith(t, "0123456789", memfd.AllowSealing)
 	mapping := mapFile(t, m, 0, 10, memfd.ReadWrite)
@@ -281,67 +283,150 @@ func TestSealAgain(t *testing.T) {
 	assert.Equal(t, memfd.SealGrow|memfd.SealShrink, seals&^memfd.SealExec)
 }
 
-// SealExec on an executable file is refused as SealWrite is. Where it is not, the
-// file is not said to be immutable.
-func TestSealExecMapped(t *testing.T) {
-	m := createWith(t, "0123456789", memfd.AllowSealing, memfd.Executable)
-	mapping := mapFile(t, m, 0, 10, memfd.ReadWrite)
-	err := m.Seal(memfd.SealExec)
-	if errors.Is(err, errors.ErrUnsupported) {
-		systest.SkipUnsupported(t, err, 6, 3)
+// needExecSeal skips the test if the kernel has no F_SEAL_EXEC.
+func needExecSeal(t *testing.T) memfd.ExecSeal {
+	t.Helper()
+	kernel, err := memfd.KernelExecSeal()
+	require.NoError(t, err)
+	if kernel == memfd.ExecSealNone {
+		systest.SkipUnsupported(t, fmt.Errorf("F_SEAL_EXEC: %w", errors.ErrUnsupported), 6, 3)
 	}
+	return kernel
+}
+
+// setACL gives the file the POSIX ACL of a mode, see linux/posix_acl_xattr.h. It skips the
+// test if the kernel has no ACLs on tmpfs.
+func setACL(t *testing.T, m *memfd.MemFD, mode uint16) {
+	t.Helper()
+	acl := binary.LittleEndian.AppendUint32(nil, 2)  // POSIX_ACL_XATTR_VERSION
+	for i, tag := range []uint16{0x01, 0x04, 0x20} { // user, group and all other users
+		acl = binary.LittleEndian.AppendUint16(acl, tag)
+		acl = binary.LittleEndian.AppendUint16(acl, mode>>(6-3*i)&7)
+		acl = binary.LittleEndian.AppendUint32(acl, 1<<32-1)
+	}
+	systest.Need(t, "POSIX ACLs on tmpfs", unix.Fsetxattr(m.Fd(), "system.posix_acl_access", acl, 0))
+	require.EqualValues(t, mode, fileMode(t, m))
+}
+
+func chmod(t *testing.T, m *memfd.MemFD, mode uint16) {
+	t.Helper()
+	require.NoError(t, unix.Fchmod(m.Fd(), uint32(mode)))
+}
+
+// foreign returns a file that another program might make, by memfd_create(2) with flags.
+func foreign(t *testing.T, flags int) *memfd.MemFD {
+	t.Helper()
+	number, err := unix.MemfdCreate("foreign", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING|flags)
+	require.NoError(t, err)
+	m, err := memfd.FromFD(fd.New(number))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, m.Close()) })
+	return m
+}
+
+// received sends m and returns the error of a receiver that requires the seals.
+func received(t *testing.T, m *memfd.MemFD, required memfd.Seal) error {
+	t.Helper()
+	a, b := socketPair(t, unix.SOCK_STREAM)
+	require.NoError(t, m.SendTo(a))
+	r, err := memfd.ReceiveFrom(b, required)
 	if err == nil {
+		require.NoError(t, r.Close())
+	}
+	return err
+}
+
+// A file that SealExec seals although it is mapped writably has no SealWrite for the
+// library, whatever its mode becomes. Each case makes the file executable, adds SealExec
+// and changes the mode again.
+func TestSealExecMapped(t *testing.T) {
+	kernel := needExecSeal(t)
+	type change func(t *testing.T, m *memfd.MemFD, mode uint16)
+	none := func(*testing.T, *memfd.MemFD, uint16) {}
+	for _, tt := range []struct {
+		name          string
+		flags, size   int
+		before, after change
+	}{
+		{"executable", unix.MFD_EXEC, 10, none, none},
+		{"ACL after", unix.MFD_EXEC, 10, none, setACL},
+		{"ACL before and after", unix.MFD_NOEXEC_SEAL, 10, setACL, setACL},
+		{"chmod of huge pages", unix.MFD_NOEXEC_SEAL | unix.MFD_HUGETLB | unix.MFD_HUGE_2MB, hugePage, chmod, chmod},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.size == hugePage {
+				reserve(t, 1)
+			}
+			m := foreign(t, tt.flags)
+			require.NoError(t, m.Truncate(int64(tt.size)))
+			mapping, err := m.Map(0, tt.size, memfd.ReadWrite)
+			require.NoError(t, err)
+			tt.before(t, m, 0o777)
+			sealed := m.Seal(memfd.SealExec)
+			if kernel == memfd.ExecSealUnchecked {
+				require.NoError(t, sealed)
+			} else {
+				require.ErrorIs(t, sealed, unix.EBUSY)
+			}
+			tt.after(t, m, 0o666)
+
+			copy(mapping.Bytes(), "changed")
+			seals, err := m.Seals()
+			require.NoError(t, err)
+			assert.Zero(t, seals&memfd.SealWrite)
+			immutable, err := m.Immutable()
+			require.NoError(t, err)
+			assert.False(t, immutable)
+			err = received(t, m, memfd.SealWrite)
+			assert.ErrorIs(t, err, unix.EPERM)
+			assert.ErrorContains(t, err, ", not write")
+
+			require.NoError(t, mapping.Close())
+			require.NoError(t, m.Seal(immutableSeals))
+			immutable, err = m.Immutable()
+			require.NoError(t, err)
+			assert.Equal(t, kernel == memfd.ExecSealChecked, immutable)
+		})
+	}
+}
+
+const immutableSeals = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
+
+// On a kernel that adds SealWrite without a check, SealWrite beside SealExec is not
+// reported. The library makes files without SealExec there.
+func TestSealExecUnchecked(t *testing.T) {
+	needExecSeal(t)
+	defer memfd.SetExecSeal(memfd.ExecSealUnchecked)()
+	for _, flags := range []int{unix.MFD_EXEC, unix.MFD_NOEXEC_SEAL} {
+		m := foreign(t, flags)
+		require.NoError(t, m.Seal(memfd.SealExec|immutableSeals))
 		seals, err := m.Seals()
 		require.NoError(t, err)
-		require.NotZero(t, seals&memfd.SealWrite)
-		copy(mapping.Bytes(), "changed")
-		require.Equal(t, "changed789", content(t, m))
+		assert.Zero(t, seals&memfd.SealWrite)
+		assert.Equal(t, memfd.SealExec|memfd.SealShrink|memfd.SealGrow, seals&^memfd.SealFutureWrite)
 		immutable, err := m.Immutable()
 		require.NoError(t, err)
 		assert.False(t, immutable)
-		return
+		assert.ErrorIs(t, received(t, m, memfd.SealWrite), unix.EPERM)
+		assert.NoError(t, received(t, m, memfd.SealShrink))
 	}
-	require.ErrorIs(t, err, unix.EBUSY)
-	require.NoError(t, mapping.Close())
-	require.NoError(t, m.Seal(memfd.SealExec))
-	immutable, err := m.Immutable()
-	require.NoError(t, err)
-	assert.True(t, immutable)
-}
-
-// Where SealExec may have brought a SealWrite that somebody writes past, nobody
-// takes it for one.
-func TestSealExecDoubted(t *testing.T) {
-	defer memfd.ImpliedUnchecked()()
-	const all = memfd.SealExec | memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
-	for _, executable := range []bool{false, true} {
-		opts := []memfd.Option{memfd.AllowSealing}
-		if executable {
-			opts = append(opts, memfd.Executable)
-		}
-		m := create(t, opts...)
-		systest.SkipUnsupported(t, m.Seal(all), 6, 3)
+	for _, opts := range [][]memfd.Option{nil, {memfd.WithoutExecSeal}, {memfd.Executable}} {
+		m := create(t, append(opts, memfd.AllowSealing)...)
+		require.NoError(t, m.Seal(immutableSeals))
 		immutable, err := m.Immutable()
 		require.NoError(t, err)
-		assert.Equal(t, !executable, immutable)
-
-		a, b := socketPair(t, unix.SOCK_STREAM)
-		require.NoError(t, m.SendTo(a))
-		r, err := memfd.ReceiveFrom(b, memfd.SealWrite)
-		if executable {
-			require.ErrorIs(t, err, unix.EPERM)
-			assert.ErrorContains(t, err, ", not write")
-			continue
-		}
-		require.NoError(t, err)
-		require.NoError(t, r.Close())
+		assert.True(t, immutable)
+		assert.NoError(t, received(t, m, immutableSeals))
 	}
+	assert.NoError(t, received(t, blob(t, "text"), immutableSeals))
 }
 
-// Where the kernel cannot be tried, nothing is believed.
+// If the library cannot try the kernel, it reports no seals beside SealExec and
+// SealWrite.
 func TestSealExecUntried(t *testing.T) {
-	m := create(t, memfd.AllowSealing, memfd.Executable)
-	systest.SkipUnsupported(t, m.Seal(memfd.SealExec|memfd.SealWrite), 6, 3)
+	needExecSeal(t)
+	m := foreign(t, unix.MFD_EXEC)
+	require.NoError(t, m.Seal(memfd.SealExec|memfd.SealWrite))
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	for call, refusal := range map[string]systest.Refusal{
 		"memfd_create": {Call: unix.SYS_MEMFD_CREATE, Errno: unix.EMFILE},
@@ -352,29 +437,94 @@ func TestSealExecUntried(t *testing.T) {
 		require.NoError(t, m.SendTo(a))
 		before := openDescriptors(t)
 		systest.Refuse(t, func() {
-			memfd.ImpliedUnknown()
-			immutable, err := m.Immutable()
+			defer memfd.SetExecSeal(memfd.ExecSealUnknown)()
+			seals, err := m.Seals()
 			assert.ErrorIs(t, err, refusal.Errno, call)
 			assert.ErrorContains(t, err, call)
+			assert.Zero(t, seals)
+			immutable, err := m.Immutable()
+			assert.ErrorIs(t, err, refusal.Errno, call)
 			assert.False(t, immutable)
 			_, err = memfd.ReceiveFrom(b, memfd.SealWrite)
 			assert.ErrorIs(t, err, refusal.Errno, call)
 		}, refusal)
 		assert.Equal(t, before, openDescriptors(t))
 	}
-	_, err := m.Immutable()
+	defer memfd.SetExecSeal(memfd.ExecSealUnknown)()
+	_, err := m.Seals()
 	require.NoError(t, err, "the kernel is tried again")
+
+	t.Run("huge pages", func(t *testing.T) {
+		m := huge(t, memfd.AllowSealing, memfd.WithoutExecSeal)
+		require.NoError(t, m.Seal(memfd.SealExec|memfd.SealWrite))
+		systest.Refuse(t, func() {
+			memfd.SetExecSeal(memfd.ExecSealUnknown)
+			_, err := m.Seals()
+			assert.EqualError(t, err, "mmap: cannot allocate memory", "which is not of this file")
+		}, systest.Refusal{Call: systest.Mmap, Errno: unix.ENOMEM, Arg: 4, Value: unix.MAP_SHARED})
+	})
 }
 
+// New does not need to know how the kernel treats SealExec. It then makes a file whose
+// SealWrite is effective on every kernel.
+func TestNewUntried(t *testing.T) {
+	needExecSeal(t)
+	systest.Refuse(t, func() {
+		defer memfd.SetExecSeal(memfd.ExecSealUnknown)()
+		m, err := memfd.New("untried")
+		if !assert.NoError(t, err) {
+			return
+		}
+		seals, err := m.Seals()
+		assert.NoError(t, err)
+		assert.Equal(t, memfd.SealSeal, seals)
+		assert.EqualValues(t, 0o600, fileMode(t, m))
+		assert.NoError(t, m.Close())
+	}, systest.Refusal{Call: systest.Fcntl, Errno: unix.EPERM, Arg: 2, Value: unix.F_ADD_SEALS})
+}
+
+// If the administrator forbids MFD_EXEC, the library still finds out how the kernel
+// treats SealExec, and New still makes files.
+func TestMemfdNoexec(t *testing.T) {
+	kernel := needExecSeal(t)
+	setACL(t, create(t), 0o666) // or skip
+	const sealing = unix.MFD_CLOEXEC | unix.MFD_ALLOW_SEALING | unix.MFD_EXEC
+	systest.Refuse(t, func() {
+		tried, err := memfd.TryExecSeal()
+		assert.NoError(t, err)
+		assert.Equal(t, kernel, tried)
+		for _, known := range []memfd.ExecSeal{memfd.ExecSealUnknown, memfd.ExecSealUnchecked, memfd.ExecSealChecked} {
+			restore := memfd.SetExecSeal(known)
+			m, err := memfd.New("no MFD_EXEC", memfd.AllowSealing)
+			restore()
+			if assert.NoError(t, err) {
+				seals, err := m.Seals()
+				assert.NoError(t, err)
+				assert.Equal(t, memfd.SealExec, seals)
+				assert.EqualValues(t, 0o666, fileMode(t, m))
+				assert.NoError(t, m.Close())
+			}
+			_, err = memfd.New("no MFD_EXEC", memfd.AllowSealing, memfd.Executable)
+			assert.ErrorIs(t, err, unix.EACCES)
+		}
+	}, systest.Refusal{Call: unix.SYS_MEMFD_CREATE, Errno: unix.EACCES, Arg: 2, Value: sealing})
+}
+
+// On an executable file, SealExec adds four seals.
 func TestSealExecImplies(t *testing.T) {
+	kernel := needExecSeal(t)
 	m := create(t, memfd.AllowSealing, memfd.Executable)
-	systest.SkipUnsupported(t, m.Seal(memfd.SealExec), 6, 3)
+	require.NoError(t, m.Seal(memfd.SealExec))
+	want := memfd.SealExec | memfd.SealShrink | memfd.SealGrow | memfd.SealWrite | memfd.SealFutureWrite
+	if kernel == memfd.ExecSealUnchecked {
+		want &^= memfd.SealWrite
+	}
 	seals, err := m.Seals()
 	require.NoError(t, err)
-	assert.Equal(t, memfd.SealExec|memfd.SealShrink|memfd.SealGrow|memfd.SealWrite|memfd.SealFutureWrite, seals)
+	assert.Equal(t, want, seals)
 }
 
-// A write that the growth seal cuts off says how far it came.
+// A write that SealGrow cuts off returns the number of bytes that it wrote.
 func TestSealGrowPartial(t *testing.T) {
 	page := os.Getpagesize()
 	m := create(t, memfd.AllowSealing)

@@ -7,30 +7,32 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sysMemfdSecret is the number of memfd_secret(2) on every port that has it, and
-// of nothing on the others.
+// sysMemfdSecret is the number of memfd_secret(2) on every port that has it. On the
+// other ports no system call has the number.
 const sysMemfdSecret = 447
 
-// NewSecret creates a file in memory that the kernel itself does not see, see
-// memfd_secret(2), Linux 5.14: its pages are taken out of the kernel's own map of
-// memory, so that neither a bug in the kernel nor ptrace(2) and /proc/PID/mem
-// show them. They are never swapped, and in no core dump. The file is empty,
-// close-on-exec, and has no name.
+// NewSecret creates secret memory: a file whose pages are not in the kernel's own map of
+// memory, see memfd_secret(2). A bug in the kernel, ptrace(2) and /proc/PID/mem do not
+// show the bytes. The pages are never swapped and are in no core dump. The file is empty
+// and has no name. Its descriptor is close-on-exec.
 //
-// [MemFD.Truncate] gives it a size, once; after that, [MemFD.Map] gives the one
-// way to the bytes, as ReadOnly or ReadWrite. What else a MemFD does to its bytes,
-// offset and seals is refused with the kernel's error and a sentence. There are no
-// seals, and no need of them for the size. What is mapped counts as locked
-// memory: over RLIMIT_MEMLOCK Map fails with EAGAIN (but with CAP_IPC_LOCK). A
-// system call may copy from and to the mapping, but not one that keeps hold of
-// its pages, such as O_DIRECT or a registered buffer of io_uring(7): EFAULT.
+// [MemFD.Truncate] sets the size, once. [MemFD.Map] with [ReadOnly] or [ReadWrite] is then
+// the only way to the bytes. A child that inherits the descriptor can map it too. All
+// other methods that use the bytes, the file offset or seals return the error of the
+// kernel with an explanation. [MemFD.SendTo] and [FromFD] return EINVAL.
 //
-// Where the kernel lacks it, or the administrator has it off (secretmem.enable=0
-// at boot, the default before 6.5), errors.Is(err, errors.ErrUnsupported) holds.
+// Mapped pages count as locked memory. Map returns EAGAIN if they exceed RLIMIT_MEMLOCK
+// and the caller lacks CAP_IPC_LOCK. A system call may copy from and to the mapping. It
+// returns EFAULT if it keeps the pages, as for O_DIRECT or a registered buffer of
+// io_uring(7).
+//
+// If the kernel lacks memfd_secret(2), or the administrator turned it off, the error
+// matches errors.ErrUnsupported. Before Linux 6.5 it is off by default
+// (secretmem.enable=0 at boot). Requires Linux 5.14.
 func NewSecret() (*MemFD, error) {
 	number, _, errno := unix.Syscall(sysMemfdSecret, unix.O_CLOEXEC, 0, 0)
 	if errno != 0 {
 		return nil, os.NewSyscallError("memfd_secret", errno)
 	}
-	return own(int(number), &MemFD{sealable: true, page: int64(os.Getpagesize()), turn: new(sync.Mutex)})
+	return own(int(number), &MemFD{sealable: true, secret: true, page: int64(os.Getpagesize()), turn: new(sync.Mutex)})
 }
