@@ -57,7 +57,24 @@ func TestSecret(t *testing.T) {
 	assert.Equal(t, "5678956789", string(mapping.Bytes()))
 }
 
-// Not even root reads it from outside.
+// SendTo sends nothing that no receiver accepts, from a duplicate either.
+func TestSecretSend(t *testing.T) {
+	m := secret(t, 10)
+	d, err := m.Dup()
+	require.NoError(t, err)
+	defer d.Close()
+	a, b := socketPair(t, unix.SOCK_STREAM)
+	for _, m := range []*memfd.MemFD{m, d} {
+		err := m.SendTo(a)
+		require.ErrorIs(t, err, unix.EINVAL)
+		require.ErrorContains(t, err, "memfd: SendTo: secret memory cannot be received")
+	}
+	require.NoError(t, a.Close())
+	_, err = memfd.ReceiveFrom(b, 0)
+	require.Equal(t, io.EOF, err, "nothing was sent")
+}
+
+// Even root cannot read it from outside.
 func TestSecretHidden(t *testing.T) {
 	m := secret(t, 10)
 	mapping := mapFile(t, m, 0, 10, memfd.ReadWrite)
@@ -88,7 +105,7 @@ func TestSecretHidden(t *testing.T) {
 	}
 	_ = plain
 
-	// Calls that keep hold of the pages do not get them, either.
+	// A call that keeps the pages fails.
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()

@@ -8,39 +8,46 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// mark is the byte that a descriptor travels with.
+// mark is the byte of each message.
 const mark = 'm'
 
-// SendTo sends the file to whoever is at the other end of c, a connected socket of
-// any type, see SCM_RIGHTS in unix(7): the receiver gets a descriptor of its own
-// for the same open file description, so that both have one file offset. m stays
-// as it is, and may be closed as soon as SendTo returns. The package comment has
-// the message's form, for receivers that do not use [ReceiveFrom].
+// SendTo sends the file over c, a connected Unix socket of any type, see SCM_RIGHTS in
+// unix(7). The receiver gets its own descriptor for the same open file description, so
+// both have one file offset. m does not change, and may be closed when SendTo returns.
+// The package comment defines the message, for receivers that do not use [ReceiveFrom].
 //
-// Where there is no room for it, SendTo waits until c's write deadline. If m is
-// closed meanwhile, it is not sent, but Close does not end the wait.
+// If the socket has no room, SendTo waits until the write deadline of c. Close of m does
+// not end the wait, but the file is then not sent.
 //
-// It fails with ErrClosed when m is closed, with c's own errors when c is, with
-// EINVAL for a nil c, and otherwise with what sendmsg(2) gives: EPIPE or
-// ECONNREFUSED when nobody is there, ENOTCONN where c is not connected,
-// ETOOMANYREFS when too many descriptors are under way unreceived.
+// SendTo returns [fd.ErrClosed] if m is closed, and the errors of c if c is closed. It
+// returns EINVAL if c is nil, and for secret memory, which ReceiveFrom does not accept.
+// All other errors are those of sendmsg(2). They are EPIPE or ECONNREFUSED if there is
+// no receiver, ENOTCONN if c is not connected, and ETOOMANYREFS if too many descriptors
+// are sent and not yet received.
 func (m *MemFD) SendTo(c *net.UnixConn) error {
-	// As for every descriptor that is given out of hand.
-	if err := m.fd.Internal().Share(); err != nil {
-		return err
+	if !m.Valid() {
+		return fd.ErrClosed
+	}
+	if m.secret {
+		return sys.Invalid("memfd: SendTo: secret memory cannot be received")
 	}
 	conn, err := raw("SendTo", c)
 	if err != nil {
 		return err
 	}
+	// The receiver shares the open file description.
+	if err := m.fd.Internal().Share(); err != nil {
+		return err
+	}
 	sys.RacePublish()
 	var failure error
-	// Not UnixConn.WriteMsgUnix, which refuses connected datagram sockets.
+	// UnixConn.WriteMsgUnix returns an error for connected datagram sockets.
 	err = conn.Write(func(socket uintptr) bool {
-		// The file is in use only while it is sent, not while we wait for room.
+		// While SendTo waits for room, it does not use the file.
 		failure = m.use(func(number int) error {
 			return retry("sendmsg", func() error {
 				return unix.Sendmsg(int(socket), []byte{mark}, unix.UnixRights(number), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
@@ -54,7 +61,7 @@ func (m *MemFD) SendTo(c *net.UnixConn) error {
 	return failure
 }
 
-// raw gives a way to the socket that obeys c's deadlines.
+// raw returns the socket of c, with the deadlines of c.
 func raw(op string, c *net.UnixConn) (syscall.RawConn, error) {
 	if c == nil {
 		return nil, sys.Invalid("memfd: %s: connection is nil", op)
