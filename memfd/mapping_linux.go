@@ -3,6 +3,7 @@ package memfd
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"sync/atomic"
 
@@ -11,22 +12,21 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Prot says what a [Mapping] is for, see PROT_ and MAP_ in mmap(2).
+// Prot is the kind of a [Mapping], see PROT_ and MAP_ in mmap(2).
 type Prot int
 
 const (
-	// ReadOnly shows the file, and what others write to it: PROT_READ and
-	// MAP_SHARED. Writing to the slice is a fault.
+	// ReadOnly shows the content of the file and its changes: PROT_READ and
+	// MAP_SHARED. A write to the slice is a fault.
 	ReadOnly Prot = iota
 
-	// ReadWrite is the file: what is written to the slice is in the file at once,
-	// for all who read or map it. PROT_READ, PROT_WRITE and MAP_SHARED.
+	// ReadWrite is the content of the file: PROT_READ, PROT_WRITE and MAP_SHARED. A
+	// write to the slice changes the file at once, for every reader and mapping.
 	ReadWrite
 
-	// CopyOnWrite is a copy made page by page, each when it is first written to:
-	// nothing of that reaches the file. Whether a page not yet copied shows what
-	// others write to the file is up to the kernel. PROT_READ, PROT_WRITE and
-	// MAP_PRIVATE.
+	// CopyOnWrite is a private copy: PROT_READ, PROT_WRITE and MAP_PRIVATE. The kernel
+	// copies each page at the first write to it. Writes do not reach the file. It is
+	// unspecified if a page that is not yet copied shows changes of the file.
 	CopyOnWrite
 )
 
@@ -43,9 +43,8 @@ func (p Prot) String() string {
 	return fmt.Sprintf("Prot(%d)", int(p))
 }
 
-// A Mapping is part of a file, mapped into the memory of this process, see
-// mmap(2). It does not need the [MemFD] it was made from, which may be closed. The
-// garbage collector does not unmap it: Close does.
+// A Mapping is a part of a file in the memory of this process, see mmap(2). It stays valid
+// after Close of its [MemFD]. Only Close unmaps it; the garbage collector does not.
 //
 // Its methods may be called from any goroutine at any time.
 type Mapping struct {
@@ -53,25 +52,25 @@ type Mapping struct {
 	n      int
 }
 
-// Map maps n bytes of the file from offset off, see mmap(2). The file must have
-// them: use [MemFD.Truncate] first. It may be mapped any number of times.
+// Map maps n bytes of the file at offset off, see mmap(2). The offset must be a multiple of the
+// page size, which is os.Getpagesize or the size of [HugeTLB]. n must be at least 1, and
+// off+n must not exceed the size of the file: call [MemFD.Truncate] first. A file may
+// have any number of mappings.
 //
-// The offset must be a multiple of the page size (os.Getpagesize, or that of
-// [HugeTLB]), n at least 1, and off+n not past the end of the file, else Map
-// refuses with EINVAL, as it does a prot that is none of the three. ReadWrite
-// fails with EPERM on a file with [SealWrite] or [SealFutureWrite], and with
-// EACCES through a descriptor not open for writing. ENOMEM says that the process
-// has no room for it, or the machine too few huge pages.
+// Map returns EINVAL for invalid arguments. With [ReadWrite], it returns EPERM if the
+// file has [SealWrite] or [SealFutureWrite], and EACCES if the descriptor is not open for
+// writing. It returns ENOMEM if the process has no room for n bytes, or if too few huge
+// pages are free. It returns [fd.ErrClosed] if m is closed.
 //
-// If the file is made shorter afterwards, by anybody, touching the pages that it
-// lost raises SIGBUS, which ends the program unless debug.SetPanicOnFault makes a
-// panic of it. A file with [SealShrink] cannot.
+// If any process makes the file shorter later, an access to the lost pages raises SIGBUS.
+// That ends a Go program, unless debug.SetPanicOnFault turns it into a panic. [SealShrink]
+// prevents it, except for huge pages: see Pitfalls in the package documentation.
 func (m *MemFD) Map(off int64, n int, prot Prot) (mapping *Mapping, err error) {
 	err = m.use(func(number int) error {
 		if err := m.mappable(number, off, n, prot); err != nil {
 			return err
 		}
-		// Whole pages, as munmap(2) wants for huge ones.
+		// For huge pages, munmap(2) requires whole pages.
 		page := int(m.page)
 		memory, err := mmap(number, off, (n+page-1)&^(page-1), prot)
 		if err != nil {
@@ -107,6 +106,11 @@ func (m *MemFD) mappable(number int, off int64, n int, prot Prot) error {
 	if off > size || int64(n) > size-off {
 		return sys.Invalid("memfd: Map: %d bytes from offset %d end past the file's size of %d", n, off, size)
 	}
+	// The length becomes whole pages. mmap2(2) of a 32-bit port counts the offset in units
+	// of 4096 bytes, in one word.
+	if int64(n) > math.MaxInt-(m.page-1) || uint64(off)/4096 > uint64(^uintptr(0)) {
+		return sys.Invalid("memfd: Map: %d bytes from offset %d are out of range", n, off)
+	}
 	return nil
 }
 
@@ -124,20 +128,20 @@ func mmap(number int, off int64, length int, prot Prot) (memory []byte, err erro
 	}
 	err = retry("mmap", try)
 	if prot == ReadOnly && errors.Is(err, unix.EPERM) {
-		// Kernels before 6.7 make no shared mapping of a file with F_SEAL_WRITE. Its
-		// content cannot change, so a private one shows the same.
+		// A kernel before 6.7 makes no shared mapping of a file with F_SEAL_WRITE. A
+		// private mapping shows the same, because the content cannot change.
 		flags = unix.MAP_PRIVATE
 		err = retry("mmap", try)
 	}
 	return memory, err
 }
 
-// Bytes returns the mapped memory, n bytes as given to Map, or nil once closed.
-// It is not Go's: touching the slice after Close is a fault that ends the program,
-// or shows what has been mapped there since, and the race detector does not
-// watch it. A program built with -race must not rely there on the order of an
-// atomic Store and a later Load, which the detector leaves to the processor; a Swap
-// keeps it.
+// Bytes returns the mapped memory, n bytes as given to Map. After Close it returns nil.
+//
+// The memory does not belong to Go. An access to the slice after Close is a fault that
+// ends the program, or reaches memory that was mapped there since. The race detector does
+// not watch the slice, and does not keep the order of an atomic Store and a later Load on
+// it. A program built with -race that needs this order must use Swap.
 func (m *Mapping) Bytes() []byte {
 	memory := m.memory.Load()
 	if memory == nil {
@@ -146,8 +150,9 @@ func (m *Mapping) Bytes() []byte {
 	return (*memory)[:m.n:m.n]
 }
 
-// Close unmaps the memory, see munmap(2). A second Close does nothing and returns
-// nil. Nobody may use the slice that Bytes gave any more: Close does not wait.
+// Close unmaps the memory, see munmap(2). It does not wait for goroutines that use the
+// slice of Bytes, and none may use it after Close. A second Close does nothing and returns
+// nil.
 func (m *Mapping) Close() error {
 	memory := m.memory.Swap(nil)
 	if memory == nil {

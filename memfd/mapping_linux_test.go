@@ -1,6 +1,7 @@
 package memfd_test
 
 import (
+	"fmt"
 	"math"
 	"math/bits"
 	"os"
@@ -106,13 +107,31 @@ func TestMapRefused(t *testing.T) {
 	}
 }
 
+// A length or an offset that mmap(2) cannot take is an argument error. A length that is
+// too much for the process is an error of mmap(2).
 func TestMapTooMuch(t *testing.T) {
 	m := create(t)
 	if err := m.Truncate(math.MaxInt64); err != nil {
 		require.ErrorIs(t, err, unix.EFBIG) // a 32-bit kernel
 		require.NoError(t, m.Truncate(1<<40))
 	}
-	for _, n := range []int{math.MaxInt, math.MaxInt &^ (os.Getpagesize() - 1)} {
+	page := os.Getpagesize()
+	invalid := func(off int64, n int) {
+		t.Helper()
+		for _, prot := range []memfd.Prot{memfd.ReadOnly, memfd.ReadWrite, memfd.CopyOnWrite} {
+			_, err := m.Map(off, n, prot)
+			require.ErrorIs(t, err, unix.EINVAL)
+			require.ErrorContains(t, err, fmt.Sprintf("memfd: Map: %d bytes from offset %d are out of range", n, off))
+		}
+	}
+	invalid(0, math.MaxInt)
+	invalid(0, math.MaxInt-page+2)
+	if off := int64(1) << 44; bits.UintSize == 32 {
+		if size, err := m.Size(); assert.NoError(t, err) && off < size {
+			invalid(off, 1)
+		}
+	}
+	for _, n := range []int{math.MaxInt - page + 1} {
 		mapping, err := m.Map(0, n, memfd.ReadOnly)
 		if err == nil { // a 32-bit process on a 64-bit kernel has room for 2 GiB
 			require.Equal(t, 32, bits.UintSize)
@@ -150,7 +169,7 @@ func touch(f func()) (faulted bool) {
 	return false
 }
 
-// What the documentation calls a fault is one.
+// An access that the documentation calls a fault raises a signal.
 func TestMapFaults(t *testing.T) {
 	page := os.Getpagesize()
 	m := create(t)
