@@ -62,7 +62,7 @@ var memfdTrials = []trial{
 	newTrial("memfd_create", "memfd.New", unix.SYS_MEMFD_CREATE),
 	newTrial("fchmod", "memfd.New, WithoutExecSeal", unix.SYS_FCHMOD, memfd.WithoutExecSeal),
 	{
-		by: "memfd", call: "pwrite64", op: "memfd.NewSealed", number: unix.SYS_PWRITE64,
+		by: "memfd", call: "pwritev2", op: "memfd.NewSealed", number: unix.SYS_PWRITEV2,
 		prepare: sealed,
 	},
 	{
@@ -78,9 +78,11 @@ var memfdTrials = []trial{
 		n, err := m.ReadAt(b, 0)
 		return gives("what")(string(b[:n]), err)
 	}),
-	onFile("pwrite64", "MemFD.WriteAt", unix.SYS_PWRITE64, nil, func(m *memfd.MemFD) error {
+	onFile("pwritev2", "MemFD.WriteAt", unix.SYS_PWRITEV2, nil, func(m *memfd.MemFD) error {
 		return second(m.WriteAt([]byte("more"), int64(len(content))))
 	}),
+	onFile("fcntl F_GETFL", "MemFD.WriteAt, sealed", systest.Fcntl, command(unix.F_GETFL), writeSealed, memfd.AllowSealing),
+	onFile("pwrite64", "MemFD.WriteAt, sealed", unix.SYS_PWRITE64, nil, writeSealed, memfd.AllowSealing),
 	seekTrial(),
 	onFile("fstat", "MemFD.Size", unix.SYS_FSTAT, nil, func(m *memfd.MemFD) error { return second(m.Size()) }),
 	onFile("ftruncate", "MemFD.Truncate", systest.Ftruncate, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
@@ -110,7 +112,6 @@ var memfdTrials = []trial{
 	},
 	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GETFL), truncateSealed, memfd.AllowSealing),
 	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GET_SEALS), truncateSealed, memfd.AllowSealing),
-	onFile("fstatfs", "MemFD.Truncate, sealed", unix.SYS_FSTATFS, nil, truncateSealed, memfd.AllowSealing),
 	onFile("fstat", "MemFD.Truncate, sealed", unix.SYS_FSTAT, nil, truncateSealed, memfd.AllowSealing),
 	{
 		by: "memfd", call: "fstatfs", op: "memfd.FromFD", number: unix.SYS_FSTATFS,
@@ -243,6 +244,18 @@ func truncateSealed(m *memfd.MemFD) error {
 		return errors.Join(errors.New("the seal is not obeyed"), err)
 	}
 	return nil
+}
+
+// writeSealed is refused by a seal, or by the call that follows.
+func writeSealed(m *memfd.MemFD) error {
+	if err := m.Seal(memfd.SealWrite); err != nil {
+		return err
+	}
+	err := second(m.WriteAt([]byte("more"), int64(len(content))))
+	if errors.Is(err, unix.EPERM) {
+		return nil
+	}
+	return errors.Join(err, errors.New("the seal is not obeyed"))
 }
 
 func deadline() time.Time { return time.Now().Add(waiting) }

@@ -2,8 +2,10 @@ package memfd
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -11,11 +13,11 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// bufferSize is what ReadFrom and WriteTo move at a time: io.Copy's choice.
+// bufferSize is the size of the buffer of ReadFrom and WriteTo, as in io.Copy.
 const bufferSize = 32 << 10
 
-// Read reads up to len(p) bytes at the file offset and moves it, see read(2):
-// [io.EOF] at end of file. One call reads at most 1 GiB.
+// Read reads up to len(p) bytes at the file offset and moves it, see read(2). One call
+// reads at most 1 GiB. Read returns [io.EOF] at the end of the file.
 func (m *MemFD) Read(p []byte) (int, error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed
@@ -27,12 +29,16 @@ func (m *MemFD) Read(p []byte) (int, error) {
 }
 
 // Write writes p at the file offset and moves it, see write(2). The file grows as
-// needed; if the offset was past its end, the gap reads as zeros. A count below
-// len(p) always comes with an error.
+// needed. If the offset is past the end, the gap reads as zeros. A count below len(p)
+// always comes with an error.
 //
-// Seals that forbid it make it fail with EPERM: [SealWrite] and
-// [SealFutureWrite] always, [SealGrow] for what would be past the end, before
-// which some of p may have been written.
+// If O_APPEND is set, Write first moves the file offset to the end of the file. A
+// process that shares the open file description can set the flag, and can move the
+// offset, at any time. [MemFD.WriteAt] depends on neither.
+//
+// Write returns EPERM if a seal forbids the write. [SealWrite] and [SealFutureWrite]
+// forbid every write. [SealGrow] forbids only the part past the end of the file: Write
+// may have written the part before it.
 func (m *MemFD) Write(p []byte) (int, error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed
@@ -43,16 +49,16 @@ func (m *MemFD) Write(p []byte) (int, error) {
 	return n, m.explainNow("Write", writeSeals|SealGrow, err)
 }
 
-// ReadAt reads len(p) bytes at offset off, see pread(2), and leaves the file offset
-// alone. A count below len(p) always comes with an error: [io.EOF] at end of
-// file. A negative off is refused with EINVAL.
+// ReadAt reads len(p) bytes at offset off and does not use the file offset, see
+// pread(2). A count below len(p) always comes with an error, which is [io.EOF] at the
+// end of the file. ReadAt returns EINVAL if off is negative.
 func (m *MemFD) ReadAt(p []byte, off int64) (n int, err error) {
 	err = m.use(func(number int) error {
 		if off < 0 {
 			return sys.Invalid("memfd: ReadAt: offset %d is negative", off)
 		}
-		// No file reaches past the largest offset, which the kernel refuses to
-		// look beyond.
+		// The kernel returns an error for a range that ends past the largest offset,
+		// and no file has bytes there.
 		inside := p[:min(uint64(len(p)), uint64(math.MaxInt64-off))]
 		for n < len(p) {
 			var got int
@@ -67,17 +73,23 @@ func (m *MemFD) ReadAt(p []byte, off int64) (n int, err error) {
 				return io.EOF
 			}
 			n += got
-			// Of those who write through package syscall; x/sys tells its own.
-			sys.RaceAcquire()
+			sys.RaceAcquire() // the writer may use package syscall, which x/sys does not know
 		}
 		return nil
 	})
 	return n, err
 }
 
-// WriteAt writes p at offset off, see pwrite(2), and leaves the file offset alone.
-// It is else as [MemFD.Write]. An off that is negative, or so large that p would
-// end past the largest int64, is refused with EINVAL.
+// WriteAt writes p at offset off and does not use the file offset, see pwrite(2). It
+// writes at off even if O_APPEND is set. All else is as for [MemFD.Write].
+//
+// WriteAt ignores O_APPEND by RWF_NOAPPEND of pwritev2(2), which requires Linux 6.9. An
+// older kernel appends if O_APPEND is set. There WriteAt checks the flag before each
+// system call, and returns an error that matches errors.ErrUnsupported if it is set. A
+// process that shares the open file description can still set the flag between the
+// check and the call. The bytes are then appended, and WriteAt returns no error.
+//
+// WriteAt returns EINVAL if off is negative, or if off+len(p) exceeds the largest int64.
 func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 	err = m.use(func(number int) error {
 		switch {
@@ -86,14 +98,9 @@ func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 		case off > math.MaxInt64-int64(len(p)):
 			return sys.Invalid("memfd: WriteAt: %d bytes from offset %d end past the largest offset", len(p), off)
 		}
-		// For those who read through package syscall; x/sys tells its own.
 		sys.RacePublish()
 		for n < len(p) {
-			var put int
-			err := retry("pwrite64", func() (err error) {
-				put, err = unix.Pwrite(number, p[n:], off+int64(n))
-				return err
-			})
+			put, err := pwrite(number, p[n:], off+int64(n))
 			switch {
 			case err != nil:
 				return m.explain(number, "WriteAt", writeSeals|SealGrow, err)
@@ -107,17 +114,48 @@ func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-// Seek moves the file offset, see lseek(2), and returns it: to offset bytes from
-// the start ([io.SeekStart]), the present offset ([io.SeekCurrent]) or the end
-// ([io.SeekEnd]). It may be past the end; the file grows when something is
-// written there. Who shares the open file description sees the move.
+// pwrite makes one system call that writes p at off. If the kernel has no RWF_NOAPPEND,
+// pwrite calls pwrite64(2), unless O_APPEND is set.
+func pwrite(number int, p []byte, off int64) (n int, err error) {
+	var refused error = unix.EINTR
+	for refused == unix.EINTR {
+		n, refused = sys.PwriteNoAppend(number, p, off)
+	}
+	switch refused {
+	case nil:
+		return n, nil
+	case unix.EOPNOTSUPP, unix.ENOSYS, unix.EPERM: // EPERM is of a seal, or of a seccomp(2) filter
+	default:
+		return 0, os.NewSyscallError("pwritev2", refused)
+	}
+	flags, err := getFlags(number)
+	switch {
+	case err != nil:
+		return 0, err
+	case flags&unix.O_APPEND == 0:
+		err = retry("pwrite64", func() (err error) {
+			n, err = unix.Pwrite(number, p, off)
+			return err
+		})
+		return n, err
+	case refused == unix.EPERM:
+		return 0, os.NewSyscallError("pwritev2", refused)
+	}
+	return 0, fmt.Errorf("iofd: memfd: WriteAt: O_APPEND is set, and this kernel would append: %w",
+		os.NewSyscallError("pwritev2", refused))
+}
+
+// Seek moves the file offset and returns it, see lseek(2). The new offset is offset
+// bytes from the start ([io.SeekStart]), from the present offset ([io.SeekCurrent]) or
+// from the end ([io.SeekEnd]). It may be past the end: the file grows when something is
+// written there. All descriptors of the open file description see the move.
 //
-// unix.SEEK_DATA and unix.SEEK_HOLE (3.17) find what was written and what never
-// was, from offset on; they fail with ENXIO when offset is past the end, or no
-// data follows.
+// unix.SEEK_DATA and unix.SEEK_HOLE find the next written part or hole at or after
+// offset. They return ENXIO if offset is past the end or if there is none. They require
+// Linux 3.17.
 //
-// An offset before the start or over the largest, and another whence, are refused
-// with EINVAL; the file offset stays where it was.
+// Seek returns EINVAL for any other whence, and for a new offset before the start or
+// over the largest int64. The file offset is then as it was.
 func (m *MemFD) Seek(offset int64, whence int) (position int64, err error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed
@@ -143,7 +181,7 @@ func (m *MemFD) Seek(offset int64, whence int) (position int64, err error) {
 	return position, nil
 }
 
-// origins says for each whence where it counts from.
+// origins has the text of the origin of each whence.
 var origins = [...]string{
 	io.SeekStart:   "the start",
 	io.SeekCurrent: "the present offset",
@@ -152,10 +190,10 @@ var origins = [...]string{
 	unix.SEEK_HOLE: "the start, and the hole after that,",
 }
 
-// ReadFrom writes what r gives until [io.EOF], at the file offset, and moves it.
-// The count is of the bytes read from r, as io.ReaderFrom has it. All of them
-// are written unless writing fails, with an error of [MemFD.Write]: the file
-// offset then tells how many were. A nil r is refused with EINVAL.
+// ReadFrom reads r until [io.EOF] and writes the bytes at the file offset, as
+// [MemFD.Write] does. The count is that of the bytes read from r, as for io.ReaderFrom.
+// If a Write fails, ReadFrom returns its error. The file offset then shows how many bytes
+// were written. ReadFrom returns EINVAL if r is nil.
 func (m *MemFD) ReadFrom(r io.Reader) (int64, error) {
 	if err := m.refuse(r == nil, "ReadFrom: reader"); err != nil {
 		return 0, err
@@ -183,11 +221,10 @@ func (m *MemFD) ReadFrom(r io.Reader) (int64, error) {
 	}
 }
 
-// WriteTo writes to w what there is from the file offset to the end of the file,
-// and moves the offset. The count is of the bytes written. Where w fails, the
-// offset ends after the last byte that it took, so that none is lost; a w that
-// takes less than it was given without an error gets [io.ErrShortWrite]. A nil
-// w is refused with EINVAL.
+// WriteTo writes the bytes from the file offset to the end of the file to w, and moves
+// the offset. The count is that of the bytes that w accepted. If w fails, WriteTo moves
+// the offset back to the first byte that w did not accept. WriteTo returns
+// [io.ErrShortWrite] if w accepts fewer bytes without an error, and EINVAL if w is nil.
 func (m *MemFD) WriteTo(w io.Writer) (int64, error) {
 	if err := m.refuse(w == nil, "WriteTo: writer"); err != nil {
 		return 0, err
@@ -211,14 +248,14 @@ func (m *MemFD) WriteTo(w io.Writer) (int64, error) {
 		}
 		total += int64(took)
 		if err != nil {
-			return total, m.giveBack(n-took, err)
+			return total, m.unread(n-took, err)
 		}
 	}
 }
 
-// giveBack moves the file offset back by n bytes that were read in vain, and
-// returns why they were, and if they are lost then that, too.
-func (m *MemFD) giveBack(n int, why error) error {
+// unread moves the file offset back by n bytes that w did not accept. It returns why,
+// joined with the error of the move.
+func (m *MemFD) unread(n int, why error) error {
 	if n == 0 {
 		return why
 	}
@@ -230,7 +267,7 @@ func (m *MemFD) giveBack(n int, why error) error {
 
 var errCount = errors.New("iofd: memfd: a reader or writer returned an impossible count")
 
-// refuse answers for a partner that is nil.
+// refuse returns the error for a reader or writer that is nil.
 func (m *MemFD) refuse(isNil bool, partner string) error {
 	switch {
 	case !m.Valid():

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -417,6 +418,78 @@ func TestNilPartner(t *testing.T) {
 	_, err = m.WriteTo(nil)
 	require.ErrorIs(t, err, unix.EINVAL)
 	require.ErrorContains(t, err, "writer is nil")
+}
+
+// setAppend sets O_APPEND, as a process can that shares the open file description.
+func setAppend(t *testing.T, m *memfd.MemFD) {
+	t.Helper()
+	flags, err := unix.FcntlInt(uintptr(m.Fd()), unix.F_GETFL, 0)
+	require.NoError(t, err)
+	_, err = unix.FcntlInt(uintptr(m.Fd()), unix.F_SETFL, flags|unix.O_APPEND)
+	require.NoError(t, err)
+}
+
+// WriteAt never appends. If the kernel cannot ignore O_APPEND, WriteAt returns an error.
+func TestWriteAtAppend(t *testing.T) {
+	m := createWith(t, "hello world")
+	setAppend(t, m)
+	n, err := m.WriteAt([]byte("J"), 0)
+	if err != nil {
+		systest.SkipUnsupported(t, err, 6, 9)
+	}
+	assert.Equal(t, 1, n)
+	assert.Equal(t, "Jello world", content(t, m))
+	assert.Zero(t, offset(t, m))
+	long := strings.Repeat("0123456789", 10000)
+	n, err = m.WriteAt([]byte(long), 6)
+	require.NoError(t, err)
+	assert.Equal(t, len(long), n)
+	assert.Equal(t, "Jello "+long, content(t, m))
+	assert.NoError(t, m.PunchHole(0, 6), "which needs no such flag")
+	assert.Equal(t, strings.Repeat("\x00", 6)+long, content(t, m))
+
+	_, err = m.Write([]byte("the end"))
+	require.NoError(t, err)
+	assert.Equal(t, strings.Repeat("\x00", 6)+long+"the end", content(t, m), "Write appends")
+}
+
+// A kernel before Linux 6.9 returns EOPNOTSUPP, and one before 4.6 ENOSYS. A seccomp(2)
+// filter may return EPERM.
+func TestWriteAtNoAppendRefused(t *testing.T) {
+	for _, errno := range []unix.Errno{unix.EOPNOTSUPP, unix.ENOSYS, unix.EPERM} {
+		m := createWith(t, "hello world")
+		systest.Refuse(t, func() {
+			n, err := m.WriteAt([]byte("J"), 0)
+			assert.NoError(t, err)
+			assert.Equal(t, 1, n)
+			assert.Equal(t, "Jello world", content(t, m))
+			p := []byte("J")
+			assert.Zero(t, testing.AllocsPerRun(10, func() { _, _ = m.WriteAt(p, 0) }))
+			setAppend(t, m)
+			n, err = m.WriteAt([]byte("C"), 0)
+			assert.Zero(t, n)
+			assert.ErrorIs(t, err, errno)
+			if errno != unix.EPERM {
+				assert.ErrorIs(t, err, errors.ErrUnsupported)
+				assert.ErrorContains(t, err, "memfd: WriteAt: O_APPEND is set, and this kernel would append")
+			}
+			assert.Equal(t, "Jello world", content(t, m))
+		}, systest.Refusal{Call: unix.SYS_PWRITEV2, Errno: errno})
+	}
+}
+
+// The error of a sealed file names the seal, with O_APPEND too.
+func TestWriteAtAppendSealed(t *testing.T) {
+	m := createWith(t, "hello world", memfd.AllowSealing, memfd.WithoutExecSeal)
+	require.NoError(t, m.Seal(memfd.SealWrite))
+	_, err := m.WriteAt([]byte("J"), 0)
+	require.ErrorIs(t, err, unix.EPERM)
+	setAppend(t, m)
+	_, err = m.WriteAt([]byte("J"), 0)
+	if errors.Is(err, errors.ErrUnsupported) {
+		systest.SkipUnsupported(t, err, 6, 9)
+	}
+	require.EqualError(t, err, "iofd: memfd: WriteAt: the file is sealed against it (write): pwritev2: operation not permitted")
 }
 
 // A regular file cannot be read without blocking, even in non-blocking mode.
