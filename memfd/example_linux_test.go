@@ -264,3 +264,27 @@ func ExampleMemFD_File() {
 	fmt.Printf("%s\n", out)
 	// Output: for the child
 }
+
+func ExampleMemFD_Start() {
+	m, err := memfd.New("greet", memfd.Executable, memfd.AllowSealing)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if _, err := m.WriteAt([]byte("#!/bin/sh\necho hello, $1\n"), 0); err != nil {
+		log.Fatal(err)
+	}
+	if err := m.Seal(memfd.SealWrite | memfd.SealGrow | memfd.SealShrink); err != nil {
+		log.Fatal(err)
+	}
+
+	cmd := exec.Command("greet", "world")
+	cmd.Stdout = os.Stdout
+	if err := m.Start(cmd); err != nil {
+		log.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		log.Fatal(err)
+	}
+	// Output: hello, world
+}

@@ -53,6 +53,7 @@ func TestClosed(t *testing.T) {
 			"PunchHole":    func() error { return m.PunchHole(-1, -1) },
 			"Reopen":       func() error { _, err := m.ReopenReadOnly(); return err },
 			"SendTo":       func() error { return m.SendTo(nil) },
+			"Start":        func() error { return m.Start(nil) },
 			"Dup":          func() error { _, err := m.Dup(); return err },
 			"File":         func() error { _, err := m.File("x"); return err },
 			"FromFD":       func() error { _, err := memfd.FromFD(m.FD()); return err },

@@ -11,11 +11,17 @@ func (m *MemFD) Name() string { return m.name }
 // returns "" if m is closed. Other processes that have the permission see the file
 // as /proc/PID/fd/7.
 //
-// Opening the path makes a new open file description of the same file, with its
-// own offset and access mode. Executing the path works for files created with
-// [Executable].
+// To open the path makes a new open file description of the same file, with its own
+// offset and access mode.
 //
-// The path is borrowed like the number: after Close it may refer to another file.
+// Do not execute the path: exec.Command(m.Path()) can run another file. The child moves
+// ExtraFiles to the numbers from 3 on before it executes the path, and one of them may
+// replace the number in the path, see https://go.dev/issue/66654. A script fails too,
+// because its interpreter no longer has the descriptor. Use [MemFD.Start].
+//
+// The path is borrowed like the number: after Close it may refer to another file. It is
+// also only as true as the file system that is mounted at /proc. Path does not check that
+// it is procfs. The methods of MemFD that use /proc do.
 func (m *MemFD) Path() string {
 	if n := m.Fd(); n >= 0 {
 		return fmt.Sprintf("/proc/self/fd/%d", n)

@@ -3,7 +3,6 @@ package memfd_test
 import (
 	"math"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -186,9 +185,12 @@ func TestExecute(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := createWith(t, string(program), tt.opts...)
-			cmd := exec.Command(m.Path())
-			cmd.Args[0] = "true" // a program of many names chooses one by this
-			require.ErrorIs(t, cmd.Run(), tt.want)
+			cmd := command(t, "true") // a program of many names chooses one by this
+			err := m.Start(cmd)
+			require.ErrorIs(t, err, tt.want)
+			if err == nil {
+				require.NoError(t, cmd.Wait())
+			}
 		})
 	}
 }

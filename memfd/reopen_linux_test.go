@@ -102,6 +102,13 @@ func TestWithoutProc(t *testing.T) {
 	require.ErrorIs(t, err, errors.ErrUnsupported)
 	require.ErrorContains(t, err, "/proc is not mounted")
 
+	// A decoy at the path that Start executes.
+	require.NoError(t, os.MkdirAll("/proc/self/fd", 0o777))
+	require.NoError(t, os.WriteFile("/proc/self/fd/3", []byte("#!/bin/sh\n"), 0o777))
+	err = m.Start(command(t, "decoy"))
+	require.ErrorIs(t, err, errors.ErrUnsupported)
+	require.ErrorContains(t, err, "/proc is not")
+
 	f, err := m.FD().Dup()
 	require.NoError(t, err)
 	defer f.Close()

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"os/exec"
 
 	"code.hybscloud.com/iofd/fd"
 )
@@ -40,6 +41,7 @@ func (m *MemFD) Map(off int64, n int, prot Prot) (*Mapping, error)
 func (m *MemFD) ReopenReadOnly() (*fd.FD, error)
 func (m *MemFD) Path() string
 func (m *MemFD) SendTo(c *net.UnixConn) error
+func (m *MemFD) Start(cmd *exec.Cmd) error
 
 func (m *MemFD) Fd() int
 func (m *MemFD) Raw() int32
