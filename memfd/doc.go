@@ -1,91 +1,111 @@
-// Package memfd keeps bytes in a file that has no place in any file system: a
-// [MemFD] is anonymous memory behind a descriptor, see memfd_create(2). It is
-// read, written and mapped like a file, passed to other processes like a
-// descriptor, and gone when the last descriptor and mapping of it are.
+// Package memfd provides files in memory. A [MemFD] is anonymous memory with a descriptor
+// and without a path, see memfd_create(2). A program reads, writes and maps it like a
+// file, and passes it to other processes like a descriptor. The kernel frees the memory
+// with the last descriptor and the last mapping.
 //
-// It is for memory that processes share without a path to agree on, and for data
-// that its receiver need not distrust: seals forbid, for good and to everybody,
-// that the file be written, shrunk or grown, so what was checked once stays
-// checked ([NewSealed], [MemFD.Seal], [MemFD.Immutable]). And it is for keys and
-// the like, that not even the kernel should see ([NewSecret]). It is not for data
-// that one process keeps to itself, for which a []byte does, nor for data that
-// should survive it, nor for a stream of messages, for which there are pipes and
-// sockets. The memory counts as shared memory, is swapped as such, and is charged to
+// A MemFD has three uses:
+//
+//   - Processes share memory without a path.
+//   - A receiver uses data without trust in its sender. Seals forbid every process to
+//     change the content or the size, and cannot be removed. Data that was checked once
+//     stays as it was. See [NewSealed], [MemFD.Seal] and [MemFD.Immutable].
+//   - A program keeps keys in pages that the kernel itself does not map, see [NewSecret].
+//
+// Data of a single process needs only a []byte, and a stream of messages needs a pipe or a
+// socket. The memory counts as shared memory and is swapped. The kernel charges a page to
 // the process that first touches it.
 //
 // # Passing
 //
-// [MemFD.SendTo] and [ReceiveFrom] pass a file over a Unix socket. A message is the
-// byte 'm' (0x6d) and one descriptor, as SCM_RIGHTS with one int, see unix(7): a
-// stream's next byte, or a datagram or packet of one byte. Nothing else travels, and
-// there is no answer, so a program in C sends and receives it by one sendmsg(2) or
-// recvmsg(2). On a stream other messages can come before and after, if both sides
-// know where; but to read the byte by Read loses the descriptor.
+// [MemFD.SendTo] and [ReceiveFrom] pass a file over a Unix socket. A message is the byte
+// 'm' (0x6d) with one descriptor, as SCM_RIGHTS with one int, see unix(7). On a stream it
+// is the next byte; otherwise it is a datagram or packet of one byte. There is no reply. A
+// program in C sends or receives it with one sendmsg(2) or recvmsg(2). A stream can have
+// other messages before and after, if both sides know their places. A Read of the byte
+// loses the descriptor.
 //
-// A receiver that does not trust the sender requires the seals that its use takes:
-// all three of [SealWrite], [SealShrink] and [SealGrow] to look at bytes twice, to
-// parse in place or to hand the memory on; at least SealShrink to map the file and
-// live. And it looks at the size before it maps or reads all: a file of a terabyte
-// is made with one call. It costs nothing before it is touched, but each page that is
-// looked at through a shared mapping does, and is the receiver's to pay.
+// A receiver that does not trust the sender requires the seals that its use needs:
+//
+//   - [SealWrite], [SealShrink] and [SealGrow] to look at bytes twice, to parse in place
+//     and to pass the memory on.
+//   - SealShrink to access a mapping without the danger of SIGBUS, except for huge pages:
+//     see Pitfalls.
+//
+// The receiver also checks the size before it maps the file or reads all of it. One call
+// makes a file of a terabyte. Such a file uses no memory until a page is touched, but the
+// receiver pays for each page that it touches through a shared mapping.
 //
 // # Kernels
 //
-// Linux only; on other platforms the package is empty. Linux 3.17 has all but
-// these, and where the running kernel lacks one,
-// errors.Is(err, errors.ErrUnsupported) holds unless the feature says otherwise:
+// Linux only; on other platforms the package is empty. Everything works on Linux 6.9.
 //
-//   - [HugeTLB]: 4.14, and 4.16 with seals
-//   - [SealFutureWrite]: 5.1
-//   - [NewSecret]: 5.14, 6.5 without being asked for at boot; on some ports, amd64,
-//     arm64 and riscv64 among them
-//   - [SealExec], and files that cannot be made executable again: 6.3. Before
-//     that, files are made without execute permission, but it can be given back.
+// Older kernels work in part. If the kernel lacks a feature, the error matches
+// errors.ErrUnsupported unless the feature says otherwise. Linux 3.17 has all except:
 //
-// /proc must be mounted for [FromFD], [ReceiveFrom], [MemFD.ReopenReadOnly] and for
-// what uses [MemFD.Path].
+//   - [HugeTLB] requires Linux 4.14, and 4.16 with seals.
+//   - [SealFutureWrite] requires Linux 5.1.
+//   - [NewSecret] requires Linux 5.14. Before 6.5 it is off by default. Some ports lack it;
+//     amd64, arm64 and riscv64 have it.
+//   - [SealExec] requires Linux 6.3.
+//   - [MemFD.WriteAt] requires Linux 6.9 if O_APPEND is set.
+//
+// Some kernels from Linux 6.3 on do not enforce every seal that they report, such as
+// 6.16.12, 6.17.13, 6.18.15 and 6.19.14. See [MemFD.Seals] and [New] for the effects.
+//
+// [FromFD], [ReceiveFrom], [MemFD.ReopenReadOnly], [MemFD.Start] and [MemFD.Path] require
+// a mounted /proc.
+//
+// # Execution
+//
+// A new file is not executable without [Executable]. Its owner can change that. SealExec
+// forbids chmod(2), but not a POSIX ACL, see [SealExec]. [MemFD.Start] runs a file as a
+// program.
 //
 // # Errors
 //
-// What the kernel refuses is an *os.SyscallError, wrapped in a sentence where seals,
-// a mapping, the access mode, huge pages or secret memory stand in the way. What
-// is refused before the kernel is asked says which argument, with EINVAL inside. A
-// closed file gives ErrClosed, whatever the arguments.
+// The error of a system call is an *os.SyscallError. The package adds a reason if a seal, a
+// mapping, the access mode, huge pages or secret memory cause the error. An argument error
+// names the argument and matches EINVAL. A closed MemFD returns [fd.ErrClosed], whatever
+// the arguments are.
 //
 // # Pitfalls
 //
-// Memory that is mapped is at the mercy of all who share the file: who touches a
-// page of a mapping beyond the end of the file, because somebody has truncated
-// it since, gets SIGBUS, which ends a Go program. Only [SealShrink] keeps it from
-// happening, so a receiver should look at [MemFD.Seals] before it maps, and
-// before it trusts bytes not to change.
+// Another process can truncate a file that is mapped. An access to a lost page then raises
+// SIGBUS, which ends a Go program. [SealShrink] prevents that. Check [MemFD.Seals] before
+// you map a received file.
 //
-// A descriptor that is not open for writing protects nothing: whoever has it opens
-// the file for writing through /proc/self/fd. Seals protect.
+// SealShrink does not prevent it for [HugeTLB] files, which take their pages from a pool
+// that may be empty. Map reserves pages in the pool. If any process then punches a hole,
+// the reservation is lost. A later access takes a page from the pool, and raises SIGBUS if
+// the pool is empty. [SealWrite] and [SealFutureWrite] forbid holes. A receiver therefore
+// requires SealShrink with one of them, or accepts no huge pages. For huge pages
+// fstatfs(2) returns HUGETLBFS_MAGIC:
 //
-// The kernel counts a [ReadOnly] mapping made before a file was sealed as writable.
-// SealWrite is refused while there is one, by whatever process, or while a transfer
-// holds pages: seal first, then map and send.
+//	var st unix.Statfs_t
+//	err := unix.Fstatfs(m.Fd(), &st)
+//	huge := err == nil && uint32(st.Type) == unix.HUGETLBFS_MAGIC
 //
-// [HugeTLB] files take their pages from a pool that may be empty. Map reserves what
-// it needs; but who punches a hole gives the reservation back, and a page touched
-// there later is a SIGBUS if the pool has none left.
+// A read-only descriptor protects nothing, because a process that has it can open the file
+// for writing through /proc/self/fd. Seals protect.
 //
-// The file offset belongs to the open file description: a [MemFD.Dup], a child
-// and a receiver move it for all. [MemFD.ReadAt] and [MemFD.WriteAt] do not
-// use it.
+// The kernel counts a [ReadOnly] mapping that was made before a file was sealed as
+// writable. While any process has one, or a transfer holds pages, [MemFD.Seal] returns
+// EBUSY for SealWrite: seal first, then map and send.
+//
+// The file offset and O_APPEND belong to the open file description. A [MemFD.Dup], a child
+// and a receiver share them. [MemFD.ReadAt] does not use them, and [MemFD.WriteAt] does not
+// from Linux 6.9.
 //
 // # Concurrency
 //
-// Every method may be called from any goroutine at any time, Close included.
-// Read, Write and Seek of a MemFD and its Dups take turns, so that concurrent
-// Reads get different bytes and no Write covers another; a ReadFrom or WriteTo
-// is many of these. The kernel does not see to that for a memfd, as it does for
-// files that were opened, so all others who share the open file description, be
-// it in another process or through [MemFD.File], can get in between: ReadAt and
-// WriteAt are for them. What goes on in a mapping is for its users to order.
+// Every method may be called from any goroutine at any time, Close included. Read, Write
+// and Seek of a MemFD and its Dups exclude each other. Concurrent Reads therefore get
+// different bytes, and no Write overwrites another. ReadFrom and WriteTo consist of many
+// such calls. The kernel does not exclude these calls on a memfd, so another process or a
+// [MemFD.File] can use the file offset in between. Use ReadAt and WriteAt there. The users
+// of a mapping synchronize their accesses themselves.
 //
-// SendTos on one connection take turns, and so do ReceiveFroms: every file that was
-// sent is received by one of them. For the race detector, what happens before a
-// WriteAt or SendTo happens before the ReadAt or ReceiveFrom that gets it.
+// Concurrent SendTos on one connection are in sequence, and so are ReceiveFroms. One
+// ReceiveFrom gets each file. For the race detector, accesses before WriteAt or SendTo
+// happen before the return of the ReadAt or ReceiveFrom that gets the data.
 package memfd

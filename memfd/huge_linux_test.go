@@ -127,14 +127,16 @@ func TestHugeTLBListed(t *testing.T) {
 	}
 }
 
-// A hole gives up what Map reserved: a fault there finds an empty pool.
+// A hole loses the reservation of Map, and a fault there finds an empty pool. SealShrink
+// does not forbid holes.
 func TestHugeTLBHole(t *testing.T) {
 	reserve(t, 1)
-	m, thief := huge(t), huge(t)
+	m, thief := huge(t, memfd.AllowSealing), huge(t)
 	var mapping *memfd.Mapping
 	for _, file := range []*memfd.MemFD{m, thief} {
 		require.NoError(t, file.Truncate(hugePage))
 	}
+	require.NoError(t, m.Seal(memfd.SealShrink|memfd.SealGrow))
 	mapping = mapFile(t, m, 0, hugePage, memfd.ReadWrite)
 	mapping.Bytes()[0] = 1
 	if stolen, err := thief.Map(0, hugePage, memfd.ReadWrite); err == nil {
@@ -144,6 +146,29 @@ func TestHugeTLBHole(t *testing.T) {
 	require.NoError(t, m.PunchHole(0, hugePage))
 	mapFile(t, thief, 0, hugePage, memfd.ReadWrite).Bytes()[0] = 1
 	assert.True(t, touch(func() { mapping.Bytes()[0] = 1 }))
+}
+
+// The seals that protect a receiver from such holes. The receiver finds huge pages as the
+// package documentation says.
+func TestHugeTLBTold(t *testing.T) {
+	for _, seal := range []memfd.Seal{memfd.SealWrite, memfd.SealFutureWrite} {
+		m := huge(t, memfd.AllowSealing)
+		require.NoError(t, m.Truncate(hugePage))
+		require.NoError(t, m.Seal(memfd.SealShrink))
+		require.NoError(t, m.PunchHole(0, hugePage))
+		require.NoError(t, m.Seal(seal))
+		require.ErrorIs(t, m.PunchHole(0, hugePage), unix.EPERM)
+	}
+	for _, m := range []*memfd.MemFD{huge(t), create(t)} {
+		a, b := socketPair(t, unix.SOCK_STREAM)
+		require.NoError(t, m.SendTo(a))
+		r, err := memfd.ReceiveFrom(b, 0)
+		require.NoError(t, err)
+		var st unix.Statfs_t
+		require.NoError(t, unix.Fstatfs(r.Fd(), &st))
+		assert.Equal(t, m.Name() == "huge", uint32(st.Type) == unix.HUGETLBFS_MAGIC)
+		require.NoError(t, r.Close())
+	}
 }
 
 func TestHugeTLBPages(t *testing.T) {
