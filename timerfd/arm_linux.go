@@ -18,6 +18,10 @@ import (
 // system call would disarm it. All durations that are not negative are valid, and
 // Arm keeps them to the nanosecond.
 //
+// On [RealtimeAlarm] the kernel converts initial to a date when it arms the timer. If the
+// clock is then set ahead, the timer expires early. If it is set back, the timer expires
+// late. On the other clocks a change of the wall clock has no effect on initial.
+//
 // Arm returns EINVAL if a duration is negative, and [fd.ErrClosed] if t is closed.
 // For an alarm clock without CAP_WAKE_ALARM, it returns an error that matches
 // fs.ErrPermission. After an error the timer is as it was.
@@ -43,8 +47,9 @@ func (t *TimerFD) Arm(initial, interval time.Duration) error {
 // converts deadline to a delay from now, by the monotonic reading of deadline. If
 // deadline has no such reading, ArmAt uses the wall clock. The results of time.Now
 // have a monotonic reading. It does not count sleep of the machine between
-// time.Now and ArmAt. To count such sleep on [Boottime], pass deadline.Round(0),
-// which removes the reading.
+// time.Now and ArmAt. If the machine sleeps in between, a timer on [Boottime] or
+// [BoottimeAlarm] expires late by the time of the sleep. To count such sleep, pass
+// deadline.Round(0), which removes the reading.
 //
 // ArmAt returns EINVAL if interval is negative, if an option is unknown, and for
 // [CancelOnSet] on a clock that is not a wall clock. All other errors are those of
@@ -83,11 +88,13 @@ type AtOption int
 // CancelOnSet makes the timer report a change of the wall clock. When the clock is
 // set, Read and a waiting ReadContext return [ErrClockChanged] once. A jump of the
 // clock is a change, and slewing is not. The kernel also reports a resume from
-// suspend as a change.
+// suspend as a change, even if nothing has set the clock.
 //
 // A change discards expirations that were not read. A timer that had not expired
-// stays armed. A periodic timer that had expired stops. After a change, compute
-// the deadline again and call ArmAt again.
+// stays armed. A periodic timer that had expired stands still until it is armed
+// again, as after a suspend that lasted past its deadline. [TimerFD.Remaining] then
+// returns 0 and the interval. After a change, compute the deadline again and call
+// ArmAt again.
 //
 // CancelOnSet is valid on the wall clocks, [Realtime] and [RealtimeAlarm]. See
 // TFD_TIMER_CANCEL_ON_SET in timerfd_create(2). Requires Linux 3.0.

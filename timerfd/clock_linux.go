@@ -21,11 +21,13 @@ const (
 	Monotonic Clock = unix.CLOCK_MONOTONIC
 
 	// Boottime is like Monotonic, but runs while the machine sleeps, CLOCK_BOOTTIME.
-	// Requires Linux 3.15.
+	// A deadline with a monotonic reading does not count sleep before ArmAt, see
+	// [TimerFD.ArmAt]. Requires Linux 3.15.
 	Boottime Clock = unix.CLOCK_BOOTTIME
 
 	// RealtimeAlarm is like Realtime, but its timers wake the machine,
-	// CLOCK_REALTIME_ALARM. Requires CAP_WAKE_ALARM and Linux 3.11.
+	// CLOCK_REALTIME_ALARM. A delay of Arm is a date too, see [TimerFD.Arm].
+	// Requires CAP_WAKE_ALARM and Linux 3.11.
 	RealtimeAlarm Clock = unix.CLOCK_REALTIME_ALARM
 
 	// BoottimeAlarm is like Boottime, but its timers wake the machine,

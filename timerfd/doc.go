@@ -59,9 +59,18 @@
 // A periodic timer counts every expiration, so Read may return more than 1. After
 // the machine has slept the count can be large, on every clock except [Monotonic].
 //
+// [CancelOnSet] also reports a resume from suspend. A periodic timer may then stand
+// still until it is armed again.
+//
+// [TimerFD.Arm] on RealtimeAlarm sets a date: the timer expires early if the clock is
+// set ahead. Use [BoottimeAlarm] for a delay.
+//
+// On [Boottime] and BoottimeAlarm, a deadline from time.Now does not count sleep of the
+// machine before ArmAt. Pass deadline.Round(0) to count it.
+//
 // Only [Realtime] and [RealtimeAlarm] keep a date. On the other clocks ArmAt
 // converts the date to a delay, and setting the wall clock does not change that
-// delay. Use Realtime for "at noon", and Monotonic or [Boottime] for "in an hour".
+// delay. Use Realtime for "at noon", and Monotonic or Boottime for "in an hour".
 //
 // All descriptors of a timer share its state, in every process. Arming the timer
 // through one descriptor arms it for all, and each expiration is read once.

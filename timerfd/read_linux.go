@@ -7,8 +7,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrClockChanged reports that the wall clock was set after the timer was armed with
-// [CancelOnSet]. It matches unix.ECANCELED.
+// ErrClockChanged reports that the wall clock was set, or that the machine resumed from
+// suspend, after the timer was armed with [CancelOnSet]. It matches unix.ECANCELED.
 var ErrClockChanged error = clockChanged{}
 
 type clockChanged struct{}
@@ -26,7 +26,7 @@ func (clockChanged) Unwrap() error { return unix.ECANCELED }
 // the expiration is not counted.
 //
 // Read returns [fd.ErrClosed] if t is closed, and [ErrClockChanged] if the timer
-// was armed with [CancelOnSet] and the clock was set.
+// was armed with [CancelOnSet] and the clock was set or the machine resumed from suspend.
 func (t *TimerFD) Read() (expirations uint64, err error) {
 	expirations, err = t.fd.Internal().ReadUint64()
 	return expirations, changed(err)
