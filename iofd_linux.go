@@ -72,8 +72,9 @@ const (
 	ClockBoottimeAlarm Clock = timerfd.BoottimeAlarm
 )
 
-// ErrClockChanged reports that the wall clock was set after the timer was armed
-// with [TimerFDCancelOnSet]. See [timerfd.ErrClockChanged].
+// ErrClockChanged reports that the wall clock was set, or that the machine
+// resumed from suspend, after the timer was armed with [TimerFDCancelOnSet].
+// See [timerfd.ErrClockChanged].
 var ErrClockChanged = timerfd.ErrClockChanged
 
 // NewTimerFDWithClock creates a timer that is not armed. See [timerfd.New].
@@ -187,24 +188,24 @@ func PidFDFromProcess(p *os.Process) (*PidFD, error) { return pidfd.FromProcess(
 // MemFD is an anonymous file in memory. See [memfd.MemFD].
 type MemFD = memfd.MemFD
 
-// Prot says what a [Mapping] is for. See [memfd.Prot].
+// Prot is the kind of a [Mapping]. See [memfd.Prot].
 type Prot = memfd.Prot
 
 const (
-	// ProtReadOnly shows the file, and what others write to it: PROT_READ and
+	// ProtReadOnly shows the content of the file and its changes: PROT_READ and
 	// MAP_SHARED. See [memfd.ReadOnly].
 	ProtReadOnly Prot = memfd.ReadOnly
 
-	// ProtReadWrite is the file: what is written to the slice is in the file at
-	// once, for all who read or map it. See [memfd.ReadWrite].
+	// ProtReadWrite is the content of the file: PROT_READ, PROT_WRITE and
+	// MAP_SHARED. See [memfd.ReadWrite].
 	ProtReadWrite Prot = memfd.ReadWrite
 
-	// ProtCopyOnWrite is a copy made page by page, each when it is first written
-	// to: nothing of that reaches the file. See [memfd.CopyOnWrite].
+	// ProtCopyOnWrite is a private copy: PROT_READ, PROT_WRITE and MAP_PRIVATE. See
+	// [memfd.CopyOnWrite].
 	ProtCopyOnWrite Prot = memfd.CopyOnWrite
 )
 
-// Mapping is part of a file, mapped into the memory of this process. See
+// Mapping is a part of a file in the memory of this process. See
 // [memfd.Mapping].
 type Mapping = memfd.Mapping
 
@@ -213,33 +214,32 @@ type Mapping = memfd.Mapping
 // [memfd.Option].
 type MemFDOption = memfd.Option
 
-// Seal is a set of things that a file forbids, for good and to all who have it.
-// See [memfd.Seal].
+// Seal is a set of operations that a file forbids. See [memfd.Seal].
 type Seal = memfd.Seal
 
 const (
-	// SealSeal forbids to add seals: F_SEAL_SEAL, Linux 3.17. See [memfd.SealSeal].
+	// SealSeal forbids further seals: F_SEAL_SEAL, Linux 3.17. See
+	// [memfd.SealSeal].
 	SealSeal Seal = memfd.SealSeal
 
-	// SealShrink forbids to make the file shorter: F_SEAL_SHRINK, Linux 3.17. See
+	// SealShrink forbids a smaller size: F_SEAL_SHRINK, Linux 3.17. See
 	// [memfd.SealShrink].
 	SealShrink Seal = memfd.SealShrink
 
-	// SealGrow forbids to make the file longer: F_SEAL_GROW, Linux 3.17. See
+	// SealGrow forbids a larger size: F_SEAL_GROW, Linux 3.17. See
 	// [memfd.SealGrow].
 	SealGrow Seal = memfd.SealGrow
 
-	// SealWrite forbids to change what is in the file: F_SEAL_WRITE, Linux 3.17.
-	// See [memfd.SealWrite].
+	// SealWrite forbids changes of the content, but not of the size: F_SEAL_WRITE,
+	// Linux 3.17. See [memfd.SealWrite].
 	SealWrite Seal = memfd.SealWrite
 
-	// SealFutureWrite forbids to write to the file and to map it writably, but
-	// leaves mappings that are there writable: F_SEAL_FUTURE_WRITE, Linux 5.1. See
-	// [memfd.SealFutureWrite].
+	// SealFutureWrite forbids writes and new writable mappings:
+	// F_SEAL_FUTURE_WRITE, Linux 5.1. See [memfd.SealFutureWrite].
 	SealFutureWrite Seal = memfd.SealFutureWrite
 
-	// SealExec forbids to change the permission to execute: F_SEAL_EXEC, Linux 6.3.
-	// See [memfd.SealExec].
+	// SealExec forbids chmod(2) that changes the execute permission: F_SEAL_EXEC,
+	// Linux 6.3. See [memfd.SealExec].
 	SealExec Seal = memfd.SealExec
 )
 
@@ -254,19 +254,18 @@ func NewMemFD(name string, opts ...MemFDOption) (*MemFD, error) { return memfd.N
 // empty. See [memfd.NewSealed].
 func NewMemFDSealed(name string, data []byte) (*MemFD, error) { return memfd.NewSealed(name, data) }
 
-// MemFDHugeTLB backs the file with huge pages of the given size in bytes, which
-// must be a power of two over the usual page size. See [memfd.HugeTLB].
+// MemFDHugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB. See
+// [memfd.HugeTLB].
 func MemFDHugeTLB(size int64) MemFDOption { return memfd.HugeTLB(size) }
 
 // ReceiveMemFD receives a file that the other end of c sent by
-// [memfd.MemFD.SendTo], and returns it only if it is a memfd, as for
-// [MemFDFromFD], and has all of the required seals. See [memfd.ReceiveFrom].
+// [memfd.MemFD.SendTo]. See [memfd.ReceiveFrom].
 func ReceiveMemFD(c *net.UnixConn, required Seal) (*MemFD, error) {
 	return memfd.ReceiveFrom(c, required)
 }
 
-// NewMemFDSecret creates a file in memory that the kernel itself does not see,
-// see memfd_secret(2), Linux 5.14. See [memfd.NewSecret].
+// NewMemFDSecret creates secret memory: a file whose pages are not in the
+// kernel's own map of memory. See [memfd.NewSecret].
 func NewMemFDSecret() (*MemFD, error) { return memfd.NewSecret() }
 
 const (
@@ -274,13 +273,12 @@ const (
 	// [memfd.AllowSealing].
 	MemFDAllowSealing = memfd.AllowSealing
 
-	// MemFDExecutable gives the file execute permission: MFD_EXEC (6.3; older
-	// kernels give it to every file, and NewMemFD takes it away from the others).
-	// See [memfd.Executable].
+	// MemFDExecutable gives the file execute permission: MFD_EXEC, Linux 6.3. See
+	// [memfd.Executable].
 	MemFDExecutable = memfd.Executable
 
-	// MemFDWithoutExecSeal leaves [SealExec] out, for receivers that reject a file
-	// with a seal they do not know. See [memfd.WithoutExecSeal].
+	// MemFDWithoutExecSeal omits [SealExec], for receivers that reject a file with
+	// a seal that they do not know. See [memfd.WithoutExecSeal].
 	MemFDWithoutExecSeal = memfd.WithoutExecSeal
 )
 
