@@ -81,8 +81,8 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 //
 // A child that is stopped, also by its tracer, has not ended. If a stopped child that
 // this process traces is older than a child that has ended, OpenEnded finds the latter
-// in /proc. That requires a kernel with CONFIG_PROC_CHILDREN and a /proc of the caller's
-// PID namespace. Otherwise OpenEnded finds it after the stopped child has continued.
+// in /proc. That requires a kernel with CONFIG_PROC_CHILDREN and a mounted /proc.
+// Otherwise OpenEnded finds it after the stopped child has continued.
 //
 // OpenEnded returns [fd.ErrWouldBlock] if no child has ended. If there are no
 // children, it returns ECHILD, as an *os.SyscallError that names waitid.

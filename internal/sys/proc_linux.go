@@ -155,14 +155,22 @@ func CheckProc(name string) error {
 // ProcHasOwnPIDs reports whether the numbers in /proc are those of the caller's
 // PID namespace. A container may see the /proc of the namespace around it.
 func ProcHasOwnPIDs() (bool, error) {
-	status, err := ReadProc("self/status")
+	pids, err := namespacePIDs("self")
+	return len(pids) == 1, err
+}
+
+// namespacePIDs returns the PIDs of the process pid of /proc in each namespace, from
+// that of /proc to the process's own. Kernels without PID namespaces do not report them,
+// so the list is pid alone.
+func namespacePIDs(pid string) ([]string, error) {
+	status, err := ReadProc(pid + "/status")
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	// NSpid lists the caller's PID in each namespace from that of /proc to the
-	// caller's own. Kernels without PID namespaces have no such line.
-	pids, ok := procField(status, "NSpid")
-	return !ok || len(strings.Fields(pids)) == 1, nil
+	if pids, ok := procField(status, "NSpid"); ok {
+		return strings.Fields(pids), nil
+	}
+	return []string{pid}, nil
 }
 
 // procfs is a /proc that has passed the first two checks.

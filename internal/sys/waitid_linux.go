@@ -85,7 +85,7 @@ func waitid(idType, id int, info *unix.Siginfo, options int, rusage *unix.Rusage
 //
 // waitid(2) reports the oldest child first. If that is stopped, EndedChild looks at
 // each child in the lists of /proc (CONFIG_PROC_CHILDREN). It returns ErrWouldBlock if
-// /proc has no lists, or if the PIDs in /proc are of another PID namespace.
+// /proc has no lists.
 func EndedChild() (Ended, error) {
 	ended, err := lookAtChild(unix.P_ALL, 0)
 	if err != errStopped {
@@ -98,10 +98,8 @@ func EndedChild() (Ended, error) {
 			return Ended{}, ErrWouldBlock
 		}
 		for _, child := range children {
-			pid, err := strconv.Atoi(child)
-			if err != nil {
-				return Ended{}, ErrWouldBlock
-			}
+			// A wrong number does no harm, because waitid(2) looks at children only.
+			pid, _ := strconv.Atoi(child)
 			if ended, err := lookAtChild(unix.P_PID, pid); err == nil {
 				return ended, nil
 			}
@@ -115,10 +113,12 @@ func EndedChild() (Ended, error) {
 	}
 }
 
-// listChildren returns the PIDs of the children of all threads.
+// listChildren returns the PIDs of the children of all threads, in the PID namespace of
+// the caller.
 func listChildren() ([]string, error) {
-	if own, err := ProcHasOwnPIDs(); !own {
-		return nil, errors.Join(untrusted("/proc has the PIDs of another namespace"), err)
+	own, err := namespacePIDs("self")
+	if err != nil {
+		return nil, err
 	}
 	threads, err := ListProc("self/task")
 	if err != nil {
@@ -130,7 +130,16 @@ func listChildren() ([]string, error) {
 		if err != nil && !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ESRCH) { // the thread has ended
 			return nil, err
 		}
-		children = append(children, strings.Fields(string(list))...)
+		for child := range strings.FieldsSeq(string(list)) {
+			if len(own) > 1 { // the PIDs of /proc are of an outer namespace
+				pids, err := namespacePIDs(child)
+				if err != nil || len(pids) < len(own) {
+					continue
+				}
+				child = pids[len(own)-1]
+			}
+			children = append(children, child)
+		}
 	}
 	return children, nil
 }

@@ -14,12 +14,28 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// A tracer is told of the stops of a child, which are no ends. An older child that is
-// stopped does not hide one that has ended.
 func TestWaitidOfStoppedChild(t *testing.T) {
 	if os.Getenv("MATRIX_EMU") != "" {
 		t.Skip("an emulator has no ptrace(2)")
 	}
+	waitidOfStoppedChild(t)
+}
+
+// The lists of children in /proc have numbers of /proc's PID namespace.
+func TestWaitidWithProcOfOuterNamespace(t *testing.T) {
+	systest.InMountNamespace(t, "TestChildWaitidWithProcOfOuterNamespace", unix.CLONE_NEWPID)
+}
+
+func TestChildWaitidWithProcOfOuterNamespace(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		waitidOfStoppedChild(t)
+	}
+}
+
+// A tracer is told of the stops of a child, which are no ends. An older child that is
+// stopped does not hide one that has ended.
+func waitidOfStoppedChild(t *testing.T) {
+	t.Helper()
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	stopped := exec.Command("sh", "-c", "exit 3")
