@@ -84,6 +84,8 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 // in /proc. That requires a kernel with CONFIG_PROC_CHILDREN and a mounted /proc.
 // Otherwise OpenEnded finds it after the stopped child has continued.
 //
+// A process that this process traces counts as a child, see ptrace(2).
+//
 // OpenEnded returns [fd.ErrWouldBlock] if no child has ended. If there are no
 // children, it returns ECHILD, as an *os.SyscallError that names waitid.
 func OpenEnded() (*PidFD, error) {

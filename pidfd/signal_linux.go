@@ -46,7 +46,8 @@ const maxSignal = 64
 // Queue is like [PidFD.SendSignal], but sends a value with the signal, see
 // sigqueue(3). The receiver finds the value in si_int of the handler's siginfo_t, or in
 // ssi_int of signalfd(2). The code is SI_QUEUE, and the PID and the real user ID are
-// the caller's.
+// the caller's. The PID is of the caller's PID namespace, also if the receiver is in an
+// outer one.
 //
 // Signals from 34 up are queued, each with its value. The kernel keeps only one of the
 // lower signals pending. If one is pending, Queue returns nil and the value is lost.
