@@ -19,15 +19,10 @@ import (
 )
 
 var signalfdTrials = []trial{
-	capturing("signalfd", "eventfd2", unix.SYS_EVENTFD2),
-	capturing("signalfd", "signalfd4", unix.SYS_SIGNALFD4),
 	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
-	fromTheFirst(capturing("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK)),
+	capturing("internal/sys/capture", "mmap", unix.SYS_MMAP),
+	capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE),
 	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
-	{
-		by: "internal/sys/capture", call: "rt_tgsigqueueinfo", op: "signalfd.New, the first", number: unix.SYS_RT_TGSIGQUEUEINFO, once: true,
-		prepare: capture,
-	},
 	{
 		by: "signalfd", call: "openat", op: "signalfd.New", number: unix.SYS_OPENAT,
 		prepare: capture,
@@ -43,20 +38,8 @@ var signalfdTrials = []trial{
 		},
 	},
 	{
-		// The thread ends with its mask, unless it is the process's first.
-		by: "signalfd", call: "rt_sigprocmask", op: "SignalFD.Close", number: unix.SYS_RT_SIGPROCMASK, first: true,
-		prepare: func(s *scene) func() error {
-			before := handler(s)
-			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
-			closes(s, f, err)
-			s.must(receives(f))
-			s.check(func(error) error { return gives(before)(handler(s), nil) })
-			return f.Close
-		},
-	},
-	{
-		// The kernel refuses to remove the handler. The handler then passes signals to
-		// no SignalFD, and counts them.
+		// The kernel refuses to remove the handler. The handler then does what the
+		// action before the capture did.
 		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", number: unix.SYS_RT_SIGACTION, first: true,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
@@ -68,34 +51,9 @@ var signalfdTrials = []trial{
 			return f.Close
 		},
 	},
-	masking("signalfd", "signalfd4", unix.SYS_SIGNALFD4),
-	fromTheFirst(masking("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK)),
 	masking("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
-	reading("signalfd", "ppoll", unix.SYS_PPOLL, nil),
-	reading("internal/sys", "read", unix.SYS_READ, keeperSignals),
-	reading("internal/sys", "write", unix.SYS_WRITE, keeperPipe),
-	{
-		// The handler counts signals that it cannot pass on. The capture's own thread
-		// may have been quicker, though.
-		by: "internal/sys/capture", call: "rt_tgsigqueueinfo", op: "SignalFD.Read", number: unix.SYS_RT_TGSIGQUEUEINFO, first: true, racy: true,
-		prepare: func(s *scene) func() error {
-			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
-			closes(s, f, err)
-			return func() error {
-				lost := f.Lost()
-				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
-				for deadline := time.Now().Add(patience / 2); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-					if f.Lost() == lost+1 {
-						return nil
-					}
-					if _, err := f.Read(); err != fd.ErrWouldBlock {
-						return err
-					}
-				}
-				return errors.New("a signal is neither there nor lost")
-			}
-		},
-	},
+	reading("internal/sys/capture", "futex", unix.SYS_FUTEX, nil),
+	reading("internal/sys", "write", unix.SYS_WRITE, forwarderPipe),
 	{
 		by: "signalfd", call: "execve", op: "signalfd.Block", number: unix.SYS_EXECVE, once: true,
 		prepare: block,
@@ -178,8 +136,8 @@ func masking(by, call string, number uintptr) trial {
 	}
 }
 
-// reading tries the calls of a capture's forwarding thread. The signal has to arrive,
-// but may be late.
+// reading tries the calls of a capture's forwarder. The signal has to arrive, but may
+// be late.
 func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.SignalFD) int) trial {
 	return trial{
 		by: by, call: call, op: "SignalFD.ReadContext", number: number,
@@ -237,8 +195,7 @@ func handler(s *scene) uint64 {
 	return action[0]
 }
 
-// masksOpen checks that no thread has the signal blocked. The thread of a capture that
-// has ended gets a second to end, too.
+// masksOpen checks that no thread has the signal blocked, for a second.
 func masksOpen() (err error) {
 	for range 1000 {
 		if err = masksOpenNow(); err == nil {
@@ -269,13 +226,8 @@ func masksOpenNow() error {
 	return nil
 }
 
-// keeperSignals and keeperPipe return the descriptors of a capture's goroutine.
-
-func keeperSignals(s *scene, _ *signalfd.SignalFD) int {
-	return descriptor(s, "anon_inode:[signalfd]", -1)
-}
-
-func keeperPipe(s *scene, f *signalfd.SignalFD) int {
+// forwarderPipe returns the write end of the pipe of a capture.
+func forwarderPipe(s *scene, f *signalfd.SignalFD) int {
 	name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	s.must(err)
 	return descriptor(s, name, f.Fd())

@@ -100,8 +100,8 @@ func TestReadBatchDirect(t *testing.T) {
 			assert.Equal(t, signalfd.Info{Signal: sig, Code: signalfd.CodeTkill, PID: os.Getpid(), UID: os.Getuid()}, info)
 		}
 	}
-	assert.Zero(t, s.Lost())
-	assert.Empty(t, s.Stolen())
+	assert.Zero(t, s.Dropped())
+	assert.Empty(t, s.Replaced())
 }
 
 // Who has read a part of a record has lost the rest.

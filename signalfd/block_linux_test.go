@@ -178,8 +178,8 @@ func readBurst() error {
 		got += n
 	}
 	fmt.Printf("%d in order\n", count)
-	if lost, stolen := s.Lost(), s.Stolen(); lost != 0 || stolen != 0 {
-		return fmt.Errorf("lost %d, stolen %v", lost, stolen)
+	if dropped, replaced := s.Dropped(), s.Replaced(); dropped != 0 || replaced != 0 {
+		return fmt.Errorf("dropped %d, replaced %v", dropped, replaced)
 	}
 	if err := waitForInput(); err != nil {
 		return err

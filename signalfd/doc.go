@@ -49,7 +49,7 @@
 //   - A channel given to os/signal.Notify gets nothing of it, until the capture
 //     ends. signal.Ignore takes the signal away from the SignalFD, and so does
 //     Notify for CONT, TSTP, TTIN and TTOU and for what was ignored before:
-//     [SignalFD.Stolen] tells.
+//     [SignalFD.Replaced] tells.
 //   - Programs started by os/exec begin with the default action for it, also where
 //     this program was told to ignore it, and with a clean signal mask.
 //   - UTime and STime of SIGCHLD are mostly 0: they do not survive the handler.

@@ -19,7 +19,7 @@ func TestCaptureEnded(t *testing.T) {
 	}
 	s, err := New(NewSet(unix.SIGUSR1))
 	require.NoError(t, err)
-	s.leave.Do(s.source.leave)
+	s.leave.Do(func() { s.source.leave(false) })
 	require.True(t, s.Valid())
 	_, err = s.Dup()
 	assert.ErrorIs(t, err, fd.ErrClosed)
@@ -28,7 +28,7 @@ func TestCaptureEnded(t *testing.T) {
 	assert.ErrorIs(t, err, fd.ErrClosed)
 	_, err = s.ReadBatch(make([]Info, 2))
 	assert.ErrorIs(t, err, fd.ErrClosed)
-	assert.Empty(t, s.Stolen())
+	assert.Empty(t, s.Replaced())
 	require.NoError(t, s.Close())
 }
 

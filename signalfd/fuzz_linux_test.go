@@ -12,24 +12,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"code.hybscloud.com/iofd/internal/sys/capture"
 )
 
-// A record of any content is read as the layout of golang.org/x/sys has it, and
-// what the handler did to its code is undone.
+// A record of any content is read as the layout of golang.org/x/sys has it.
 func FuzzRecord(f *testing.F) {
 	f.Add([]byte(nil))
 	f.Add(bytes.Repeat([]byte{0xff}, recordSize))
 	for _, code := range []int32{0, -1, -6, 1, 6, 0x80, -0x10000, -0x10006, 5 - 0x10000, 0x80 - 0x20000, -1 << 31, 1<<31 - 1} {
-		r := new(record)
-		r.put32(offSigno, uint32(unix.SIGCHLD))
-		r.put32(offCode, uint32(code))
-		r.put32(offPID, 4711)
-		r.put32(offInt, 3)
-		f.Add(r[:])
-		r.put32(offSigno, 41)
-		f.Add(r[:])
+		for _, sig := range []unix.Signal{unix.SIGCHLD, 41} {
+			r := new(record)
+			binary.NativeEndian.PutUint32(r[offSigno:], uint32(sig))
+			binary.NativeEndian.PutUint32(r[offCode:], uint32(code))
+			r[offPID], r[offInt] = 1, 3
+			f.Add(r[:])
+		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		r := new(record)
@@ -45,21 +41,6 @@ func FuzzRecord(f *testing.F) {
 			Addr: raw.Addr, AddrLSB: int(raw.Addr_lsb), Syscall: int(raw.Syscall), CallAddr: raw.Call_addr, Arch: raw.Arch,
 		}, info)
 		assert.NotEmpty(t, info.String())
-
-		restored := *r
-		restored.restore()
-		code, changed := capture.Code(raw.Code)
-		if !changed {
-			require.Equal(t, *r, restored)
-			return
-		}
-		got := restored.info()
-		assert.Equal(t, Code(code), got.Code)
-		assert.Equal(t, info.Signal, got.Signal)
-		if code >= 0 {
-			assert.Zero(t, got.Int, "only sigqueue sends a value")
-			assert.Zero(t, got.Ptr)
-		}
 	})
 }
 

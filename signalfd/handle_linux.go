@@ -69,10 +69,12 @@ func (s *SignalFD) File(name string) (*os.File, error) { return s.fd.File(name) 
 //
 // If s captures, and no duplicate made by [SignalFD.Dup] is open, Close
 // first ends the capture. It restores the old handlers, an inherited SIG_IGN
-// included, and returns when all signals have their old meaning. If a signal
-// was sent before and has not reached the pipe yet, it takes effect during
-// Close. Signals in the pipe that were not read are dropped. A handler that
+// included, and returns when all signals have their old meaning. A handler that
 // another part of the program installed in the meantime stays.
+//
+// Captured signals that were not read are lost. [SignalFD.Dropped] counts those
+// that had not reached the pipe, and a [SignalFD.File] still reads the others. If
+// another process may hold the pipe, Close waits at most 10 ms for that.
 //
 // If no call and no pin is in flight, the number is closed when Close
 // returns, and Close returns the error of close(2). Otherwise the last of
@@ -81,7 +83,7 @@ func (s *SignalFD) File(name string) (*os.File, error) { return s.fd.File(name) 
 func (s *SignalFD) Close() error {
 	s.leave.Do(func() {
 		if s.source != nil {
-			s.source.leave()
+			s.source.leave(!s.fd.Internal().Fast())
 		}
 	})
 	return s.fd.Close()

@@ -146,18 +146,18 @@ func TestHistory(t *testing.T) {
 			more := signalfd.NewSet(beside[:random.IntN(3)]...)
 			assert.NoError(t, first.SetMask(set|more))
 			assert.Equal(t, set|more, first.Mask())
-			assert.Empty(t, first.Stolen())
+			assert.Empty(t, first.Replaced())
 			time.Sleep(time.Duration(random.IntN(500)) * time.Microsecond)
 		}
 	})
 
 	sending.Wait()
-	for deadline := time.Now().Add(30 * time.Second); counted.read.Load()+first.Lost() < want; time.Sleep(time.Millisecond) {
-		require.True(t, time.Now().Before(deadline), "of %d signals %d read and %d lost", want, counted.read.Load(), first.Lost())
+	for deadline := time.Now().Add(30 * time.Second); counted.read.Load()+first.Dropped() < want; time.Sleep(time.Millisecond) {
+		require.True(t, time.Now().Before(deadline), "of %d signals %d read and %d dropped", want, counted.read.Load(), first.Dropped())
 	}
 	cancel()
 	reading.Wait()
-	assert.Equal(t, want, counted.read.Load()+first.Lost())
+	assert.Equal(t, want, counted.read.Load()+first.Dropped())
 	for sig, values := range counted.seen {
 		for value, times := range values {
 			if sig == sigs[0] && value == 0 {
@@ -166,6 +166,6 @@ func TestHistory(t *testing.T) {
 			assert.Equal(t, 1, times, "%v with %d", sig, value)
 		}
 	}
-	t.Log(counted.read.Load(), "read,", first.Lost(), "lost")
+	t.Log(counted.read.Load(), "read,", first.Dropped(), "dropped")
 	require.NoError(t, first.Close())
 }

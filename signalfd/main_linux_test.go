@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"runtime"
 	"strconv"
 	"strings"
@@ -38,6 +39,14 @@ func deadline() time.Duration { return time.Duration(*factor) * 60 * time.Second
 func TestMain(m *testing.M) {
 	name := os.Getenv(roleVar)
 	if name == "" {
+		// A signal that nohup(1) or a background job ignores is default in the tests.
+		for sig := syscall.Signal(1); sig <= 64; sig++ {
+			if signal.Ignored(sig) {
+				if err := capturetest.SetDefault(sig); err != nil {
+					panic(err)
+				}
+			}
+		}
 		systest.Main(m)
 		return
 	}
@@ -57,8 +66,7 @@ func roles() map[string]func() error {
 		"wait":   waitForInput,
 		"close":  closeThenWait,
 		"direct": readDirect,
-		"mixed":  readMixed,
-		"stolen": getHandlerBack,
+		"mixed":  refuseMixed,
 
 		"block":       blockAll,
 		"burst":       readBurst,
@@ -70,10 +78,8 @@ func roles() map[string]func() error {
 		"pending":     keepPending,
 		"blockable":   tellBlockable,
 
-		"forbidden new": newForbidden,
-
-		"lost":         loseSome,
-		"thief":        steal,
+		"replacer":     replaceHandlers,
+		"compare":      compareRecords,
 		"noqueue":      readUnqueued,
 		"unprivileged": startPrivileged,
 		"reader":       readSecret,

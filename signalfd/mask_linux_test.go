@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"os/signal"
 	"runtime"
 	"strings"
@@ -65,16 +66,12 @@ func TestSetMaskCaptured(t *testing.T) {
 	require.NoError(t, other.Close())
 }
 
-// A child whose parent's thread had USR1 blocked has it blocked in every thread.
-func startBlocked(t *testing.T, role string) *process {
+// blockedCommand blocks USR1 and USR2 on this thread until the end of the test. A
+// child has them blocked in every thread.
+func blockedCommand(t *testing.T, role string) *exec.Cmd {
 	t.Helper()
-	var set, old unix.Sigset_t
-	fill(&set, unix.SIGUSR1, unix.SIGUSR2)
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	require.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, &old))
-	defer func() { require.NoError(t, unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)) }()
-	return start(t, self(t, role))
+	blockHere(t, unix.SIGUSR1, unix.SIGUSR2)
+	return self(t, role)
 }
 
 func fill(set *unix.Sigset_t, sigs ...unix.Signal) {
@@ -85,7 +82,7 @@ func fill(set *unix.Sigset_t, sigs ...unix.Signal) {
 }
 
 func TestDirect(t *testing.T) {
-	p := startBlocked(t, "direct")
+	p := start(t, blockedCommand(t, "direct"))
 	require.Equal(t, "ready", p.line())
 	for range long(300, 50) {
 		require.NoError(t, unix.Kill(p.pid(), unix.SIGUSR1))
@@ -124,25 +121,53 @@ func readDirect() error {
 	return printSignals(d)
 }
 
-// If only some signals of a set are blocked, the whole set is captured.
-func TestMixed(t *testing.T) {
+// A set with signals that are blocked and signals that are not is refused, and so is
+// a signal that another SignalFD captures, although it is blocked by now.
+func TestBlockedAndCaptured(t *testing.T) {
 	needCapture(t)
-	p := startBlocked(t, "mixed")
-	require.Equal(t, "ready", p.line())
-	for _, sig := range []string{"SIGUSR1", "SIGTERM", "SIGUSR1", "SIGTERM"} {
-		require.NoError(t, unix.Kill(p.pid(), unix.SignalNum(sig)))
-		require.Equal(t, fmt.Sprintf("%s SI_USER pid %d uid %d", sig, os.Getpid(), os.Getuid()), p.line())
-	}
-	require.NoError(t, p.in.Close())
-	require.NoError(t, p.cmd.Wait())
+	assert.Equal(t, "ok\n", output(t, blockedCommand(t, "mixed")))
 }
 
-func readMixed() error {
-	s, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1, unix.SIGTERM))
+func refuseMixed() error {
+	term, usr1, usr2 := signalfd.NewSet(unix.SIGTERM), signalfd.NewSet(unix.SIGUSR1), signalfd.NewSet(unix.SIGUSR2)
+	direct, err := signalfd.New(usr2)
 	if err != nil {
 		return err
 	}
-	return printSignals(s)
+	captured, err := signalfd.New(term)
+	if err != nil {
+		return err
+	}
+	want := func(errno unix.Errno, what string, err error) error {
+		if !errors.Is(err, errno) {
+			return fmt.Errorf("%s: %v, not %v", what, err, errno)
+		}
+		return nil
+	}
+	_, err = signalfd.New(usr1 | signalfd.NewSet(unix.SIGHUP))
+	err = errors.Join(want(unix.EINVAL, "New of both kinds", err),
+		want(unix.EINVAL, "SetMask of both kinds", captured.SetMask(term|usr1)))
+	if err != nil {
+		return err
+	}
+	var set unix.Sigset_t
+	fill(&set, unix.SIGUSR1)
+	runtime.LockOSThread()
+	if err := unix.PthreadSigmask(unix.SIG_UNBLOCK, &set, nil); err != nil {
+		return err
+	}
+	if err := captured.SetMask(usr1); err != nil {
+		return err
+	}
+	if err := unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil); err != nil {
+		return err
+	}
+	_, err = signalfd.New(usr1)
+	err = errors.Join(want(unix.EBUSY, "New", err), want(unix.EBUSY, "SetMask", direct.SetMask(usr1)))
+	if err == nil {
+		fmt.Println("ok")
+	}
+	return errors.Join(err, captured.Close(), direct.Close())
 }
 
 // printSignals prints what s gives, until standard input ends.

@@ -96,15 +96,15 @@ func TestContexts(t *testing.T) {
 	}
 	_, err = s.ReadContext(ended)
 	assert.ErrorIs(t, err, fd.ErrClosed)
-	assert.Zero(t, s.Lost())
-	assert.Empty(t, s.Stolen())
+	assert.Zero(t, s.Dropped())
+	assert.Empty(t, s.Replaced())
 	assert.Equal(t, "fd closed", s.FD().String())
 
 	var zero signalfd.SignalFD
 	_, err = zero.ReadBatch(nil)
 	assert.ErrorIs(t, err, fd.ErrClosed)
-	assert.Zero(t, zero.Lost())
-	assert.Empty(t, zero.Stolen())
+	assert.Zero(t, zero.Dropped())
+	assert.Empty(t, zero.Replaced())
 	assert.NoError(t, zero.Close())
 }
 

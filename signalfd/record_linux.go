@@ -51,9 +51,6 @@ func (r *record) u32(off int) uint32 { return binary.NativeEndian.Uint32(r[off:]
 func (r *record) i32(off int) int32  { return int32(r.u32(off)) }
 func (r *record) u64(off int) uint64 { return binary.NativeEndian.Uint64(r[off:]) }
 
-func (r *record) put32(off int, v uint32) { binary.NativeEndian.PutUint32(r[off:], v) }
-func (r *record) put64(off int, v uint64) { binary.NativeEndian.PutUint64(r[off:], v) }
-
 // clockTick is the unit of ssi_utime and ssi_stime: USER_HZ is 100 on every
 // processor that Go knows.
 const clockTick = time.Second / 100
@@ -83,36 +80,50 @@ func (r *record) info() Info {
 	}
 }
 
-// restore makes of the record of a signal that the handler passed on the one
-// that the kernel would have made of the signal itself.
-//
-// The handler makes si_code negative, so the kernel takes the siginfo for one of
-// sigqueue(3), and copies what would then stand in it: pid, uid and value, in
-// which the fields that si_code really stands for can be recognised, as they are
-// a union in siginfo_t.
-func (r *record) restore() {
-	code, changed := capture.Code(r.i32(offCode))
-	if !changed {
-		return
-	}
-	r.put32(offCode, uint32(code))
-	if code < 0 {
-		return
-	}
-	pid, value := r.u32(offPID), r.u32(offInt)
-	r.put32(offInt, 0)
-	r.put64(offPtr, 0)
-	switch {
-	case !isReason(Code(code)):
-	case syscall.Signal(r.u32(offSigno)) == syscall.SIGCHLD:
-		r.put32(offStatus, value)
+// Where the fields of a siginfo_t begin, on 64-bit processors. From 16 on it is a
+// union.
+const (
+	infoPID     = 16
+	infoTimer   = 16
+	infoBand    = 16
+	infoUID     = 20
+	infoOverrun = 20
+	infoValue   = 24
+	infoStatus  = 24
+	infoFD      = 24
+	infoUTime   = 32
+	infoSTime   = 40
+)
+
+// fill makes of a siginfo what the kernel writes to a signalfd. The member of the
+// union depends on the code, as in siginfo_layout of the kernel. The members for
+// faults and SIGSYS are missing, because these signals are not captured.
+func (r *record) fill(info *capture.Siginfo) {
+	word := func(to, from int) { copy(r[to:to+4], info[from:]) }
+	long := func(to, from int) { copy(r[to:to+8], info[from:]) }
+	*r = record{}
+	copy(r[:offPID], info[:])
+	switch code := Code(r.i32(offCode)); {
+	case isReason(code) && syscall.Signal(r.u32(offSigno)) == syscall.SIGCHLD:
+		word(offPID, infoPID)
+		word(offUID, infoUID)
+		word(offStatus, infoStatus)
+		long(offUTime, infoUTime)
+		long(offSTime, infoSTime)
+	case isReason(code), code == CodeSigIO:
+		word(offBand, infoBand) // the low half: the processor is little-endian
+		word(offFD, infoFD)
+	case code == CodeTimer:
+		word(offTID, infoTimer)
+		word(offOverrun, infoOverrun)
+		word(offInt, infoValue)
+		long(offPtr, infoValue)
 	default:
-		// SIGIO, and whatever signal fcntl(2)'s F_SETSIG asked for: si_band and
-		// si_fd. The processors with a handler are little-endian, so the low half of
-		// si_band is the first.
-		r.put32(offPID, 0)
-		r.put32(offUID, 0)
-		r.put32(offBand, pid)
-		r.put32(offFD, value)
+		word(offPID, infoPID)
+		word(offUID, infoUID)
+		if code < 0 {
+			word(offInt, infoValue)
+			long(offPtr, infoValue)
+		}
 	}
 }

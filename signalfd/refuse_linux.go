@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys"
+	"code.hybscloud.com/iofd/internal/sys/capture"
 )
 
 // impossible are the signals that no process can block or handle. The kernel
@@ -88,10 +89,22 @@ func signalName(sig syscall.Signal) string {
 	return strconv.Itoa(int(sig))
 }
 
-// refuseUnblocked refuses a set for the kernel's signalfd, which would give
-// nothing of signals that some thread takes first.
+// refuseBlocked refuses a set for a capture. No handler runs for a signal that
+// every thread has blocked.
+func refuseBlocked(set, blocked Set) error {
+	if blocked &= set; !blocked.Empty() {
+		return sys.Invalid("signalfd: %v are blocked in every thread, and cannot be captured: make another SignalFD for them by New", blocked)
+	}
+	return nil
+}
+
+// refuseUnblocked refuses a set for the signalfd of the kernel. A thread that has a
+// signal unblocked takes it first.
 func refuseUnblocked(set Set) error {
 	if err := refuseReserved(set); err != nil {
+		return err
+	}
+	if err := capture.Busy(uint64(set)); err != nil {
 		return err
 	}
 	if open := set &^ blockedEverywhere(); !open.Empty() {

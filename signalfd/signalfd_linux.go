@@ -28,21 +28,21 @@ var _ fd.PollCloser = (*SignalFD)(nil)
 // preparation. The descriptor is close-on-exec and non-blocking.
 //
 // If all signals of set are blocked in every thread of the process, New uses the
-// signalfd of the kernel. If some are not, New captures the whole set: see Captured
-// signals in the package documentation. Only one SignalFD, with its duplicates, can
-// capture a signal. A capture uses four descriptors.
+// signalfd of the kernel. If none is, New captures the set: see Captured signals in
+// the package documentation. Only one SignalFD, with its duplicates, can capture a
+// signal. A capture uses two descriptors.
 //
-// New returns EINVAL for three kinds of sets:
+// New returns EINVAL for four kinds of sets:
 //
 //   - the empty set, which is most likely a mistake
+//   - a set with signals of both kinds, which needs two SignalFDs
 //   - a set with KILL or STOP, which no process can catch
 //   - a set with a signal that belongs to the Go runtime, the processor or the C
 //     library: ILL, TRAP, ABRT, BUS, FPE, SEGV, STKFLT, URG, PROF, SYS, 32 and 33
 //
 // New returns EBUSY if set overlaps with a capture, and EMFILE or ENFILE if there
 // are too many descriptors. If New has to capture and the processor has no handler
-// for that, it returns an error that matches errors.ErrUnsupported. If a seccomp(2)
-// filter forbids rt_tgsigqueueinfo(2), New returns the error of that call.
+// for that, it returns an error that matches errors.ErrUnsupported.
 func New(set Set) (*SignalFD, error) {
 	if set.Empty() {
 		return nil, sys.Invalid("signalfd: New: empty set")
@@ -50,18 +50,25 @@ func New(set Set) (*SignalFD, error) {
 	if err := refuseReserved(set); err != nil {
 		return nil, err
 	}
-	unblocked := set &^ blockedEverywhere()
+	if err := capture.Busy(uint64(set)); err != nil {
+		return nil, err
+	}
+	blocked := blockedEverywhere()
+	unblocked := set &^ blocked
 	if unblocked.Empty() {
 		return open(set, refuseUnblocked)
 	}
 	if err := capture.Available(); err != nil {
 		return nil, fmt.Errorf("iofd: signalfd: %v are not blocked in every thread, and cannot be captured: %w", unblocked, err)
 	}
-	k, readEnd, err := startKeeper(set)
+	if err := refuseBlocked(set, blocked); err != nil {
+		return nil, err
+	}
+	f, readEnd, err := startForwarder(set)
 	if err != nil {
 		return nil, err
 	}
-	return newSignalFD(readEnd, k), nil
+	return newSignalFD(readEnd, f), nil
 }
 
 // Open creates a SignalFD with a bare signalfd4(2), close-on-exec and non-blocking.

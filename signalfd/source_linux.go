@@ -18,17 +18,19 @@ type source interface {
 	// setMask changes them. f is the descriptor of one of the SignalFDs.
 	setMask(f *fd.FD, set Set) error
 
-	// lost returns how many signals could not be given, and stolen those that
-	// cannot be any more, as somebody else handles them now.
-	lost() uint64
-	stolen() Set
+	// dropped returns the number of signals that the source took and cannot give.
+	dropped() uint64
+
+	// replaced returns the signals whose handler other code has replaced.
+	replaced() Set
 
 	// join adds a SignalFD to those that read from the source. It reports false
-	// where the last has left.
+	// if the last one has left.
 	join() bool
 
-	// leave takes one away. When the last leaves, the source ends.
-	leave()
+	// leave removes one. When the last one leaves, the source ends. shared says that
+	// another process may have the descriptor.
+	leave(shared bool)
 }
 
 // A kernelSource is the kernel's signalfd, which ends with its last descriptor.
@@ -73,13 +75,13 @@ func (k *kernelSource) setMask(f *fd.FD, set Set) error {
 	return nil
 }
 
-// The kernel's signalfd loses nothing that the sender was not told of, and needs
-// no handler.
+// The signalfd of the kernel takes a signal only when it is read, and needs no
+// handler.
 
-func (k *kernelSource) lost() uint64 { return 0 }
+func (k *kernelSource) dropped() uint64 { return 0 }
 
-func (k *kernelSource) stolen() Set { return 0 }
+func (k *kernelSource) replaced() Set { return 0 }
 
 func (k *kernelSource) join() bool { return true }
 
-func (k *kernelSource) leave() {}
+func (k *kernelSource) leave(bool) {}

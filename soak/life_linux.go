@@ -39,7 +39,7 @@ var extraLives []life
 type account struct {
 	lives, calls atomic.Uint64
 	in, out      atomic.Uint64
-	lost         atomic.Uint64 // of signals alone: SignalFD.Lost
+	dropped      atomic.Uint64 // of signals alone: SignalFD.Dropped
 	refused      atomic.Uint64 // likewise: there was no room when they were sent
 	undecided    atomic.Uint64 // lives in which somebody set the clock
 }

@@ -25,7 +25,7 @@ var captured = func() chan syscall.Signal {
 // signalLife captures a signal, has several goroutines send it to this process,
 // faster than the kernel's queue holds, and several read it until their handle is
 // closed. Another handle reads the rest. Each signal that the kernel took when it
-// was sent must have been read or counted as lost.
+// was sent must have been read or counted as dropped.
 func signalLife(a *account) error {
 	sig := <-captured
 	defer func() { captured <- sig }()
@@ -85,19 +85,19 @@ func signalLife(a *account) error {
 	if err := errors.Join(s.Close(), sending.wait(), reading.wait()); err != nil {
 		return err
 	}
-	for read.Load()+kept.Lost() < sent.Load() {
+	for read.Load()+kept.Dropped() < sent.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		info, err := kept.ReadContext(ctx)
 		cancel()
 		if err == nil {
 			err = check(info)
 		} else if errors.Is(err, context.DeadlineExceeded) {
-			continue // it may be lost just now; should it be missing, this does not end
+			continue // it may be dropped just now; if it is missing, the loop does not end
 		}
 		if err != nil {
 			return err
 		}
 	}
-	a.lost.Add(kept.Lost())
-	return a.settle(sent.Load(), read.Load()+kept.Lost())
+	a.dropped.Add(kept.Dropped())
+	return a.settle(sent.Load(), read.Load()+kept.Dropped())
 }

@@ -298,7 +298,7 @@ func (s *soaking) print(clock *setter) {
 			n    uint64
 			text string
 		}{
-			{a.lost.Load(), "of which lost, as Lost said"},
+			{a.dropped.Load(), "of which dropped, as Dropped said"},
 			{a.refused.Load(), "more refused by a full queue"},
 			{a.undecided.Load(), "lives saw the clock being set"},
 		} {

@@ -6,32 +6,32 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"syscall"
 )
 
-// A Redirection is a signal on its way to a keeper: there is none on this port.
-type Redirection struct{}
+// A Siginfo is the siginfo_t that the kernel gives a handler, see sigaction(2).
+type Siginfo [128]byte
 
-// Redirect fails as Available does.
-func Redirect(syscall.Signal, int) (*Redirection, error) { return nil, Available() }
+// A Capture takes signals from the process. This port has none.
+type Capture struct{}
 
-// Undo is for the ports that have redirections.
-func (*Redirection) Undo() {}
-
-// Stolen is for the ports that have redirections.
-func (*Redirection) Stolen() bool { return false }
-
-// Lost is 0.
-func (*Redirection) Lost() uint64 { return 0 }
-
-// Lost is 0.
-func Lost(syscall.Signal) uint64 { return 0 }
-
-// Available returns an error for which errors.Is(err, errors.ErrUnsupported)
-// holds.
+// Available returns an error that matches errors.ErrUnsupported.
 func Available() error {
 	return fmt.Errorf("there is no signal handler for linux/%s: %w", runtime.GOARCH, errors.ErrUnsupported)
 }
 
-// Code returns code: no handler changes it.
-func Code(code int32) (original int32, changed bool) { return code, false }
+// New fails as Available does.
+func New(uint64) (*Capture, error) { return nil, Available() }
+
+// Busy returns nil, because nothing is captured.
+func Busy(uint64) error { return nil }
+
+// The methods are for the ports that have a Capture.
+
+func (*Capture) Change(uint64) error { return Available() }
+func (*Capture) End()                {}
+func (*Capture) Set() uint64         { return 0 }
+func (*Capture) Replaced() uint64    { return 0 }
+func (*Capture) Dropped() uint64     { return 0 }
+func (*Capture) Next(*Siginfo) bool  { return false }
+func (*Capture) Wait() bool          { return false }
+func (*Capture) Free()               {}

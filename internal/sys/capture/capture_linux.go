@@ -3,8 +3,9 @@
 package capture
 
 import (
+	"iter"
+	"math/bits"
 	"os"
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -16,172 +17,275 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// An entry is what the handler knows of a signal. The assembly finds its fields
-// through go_asm.h.
+// An entry is the state of a signal for the handler, which finds the fields through
+// go_asm.h.
 type entry struct {
-	keeper atomic.Int32  // the thread that the signal goes to; 0: none
-	active atomic.Int32  // handlers of the signal that run now
-	lost   atomic.Uint64 // signals that could not be passed on
+	ring    atomic.Uintptr // where the siginfo goes; 0 if there is no capture
+	first   uintptr        // sa_handler before the first capture
+	dropped atomic.Uint64  // signals that found the ring full
+	active  atomic.Int32   // handlers of this process that run
+	known   bool           // first is set
 }
 
-// entrySize is what the assembly multiplies a signal number by.
-const entrySize = 16
+const entryShift = 5
 
-var _ [entrySize]byte = [unsafe.Sizeof(entry{})]byte{}
+var _ [1 << entryShift]byte = [unsafe.Sizeof(entry{})]byte{}
 
-// table has the entry of every signal, by number.
-var table [65]entry
+const maxSignal = 64
 
-// handlerPC is the address of the assembly handler, set by the assembly.
-var handlerPC uintptr
+var (
+	// table has the entry of each signal, by number.
+	table [maxSignal + 1]entry
 
-// changing is held while a redirection begins or ends, so that what the handlers
-// of one do is over, and counted, when the next begins.
-var changing sync.Mutex
+	// process is the process that captures. The handler does nothing in another one.
+	process int32
 
-// A Redirection is a signal on its way to a keeper.
-type Redirection struct {
-	sig    syscall.Signal
-	old    action
-	before uint64        // what the signal had lost when the redirection began
-	after  atomic.Uint64 // and when it ended; never is until then
+	// ownMemory is the address of a word that is 1 in this process, and in a child
+	// that shares its memory. It is 0 in a child with a copy. The address is 0 if the
+	// kernel cannot do that.
+	ownMemory uintptr
+
+	// defaultAction is SIG_DFL.
+	defaultAction action
+
+	// handlerPC is the address of the handler, set by the assembly.
+	handlerPC uintptr
+
+	// changing is held while a capture begins, changes or ends.
+	changing sync.Mutex
+)
+
+const (
+	sigDefault = 0 // SIG_DFL
+	sigIgnore  = 1 // SIG_IGN
+)
+
+// A Capture takes signals from the process. One goroutine reads them by Next and
+// Wait. The other methods may be called from any goroutine.
+type Capture struct {
+	ring  *ring
+	ended atomic.Bool
+
+	// These are guarded by changing.
+	set     uint64 // bit n-1 is signal n
+	old     [maxSignal + 1]action
+	before  [maxSignal + 1]uint64 // entry.dropped when the capture of the signal began
+	dropped uint64                // by signals that are not captured any more
 }
 
-const never = 1<<64 - 1
-
-// Redirect installs the handler that passes sig on to the thread tid of this
-// process, which must have sig blocked. It fails with EBUSY where sig is
-// redirected already.
-func Redirect(sig syscall.Signal, tid int) (*Redirection, error) {
+// New captures the signals of set. It fails with EBUSY if one of them is captured
+// already.
+func New(set uint64) (*Capture, error) {
 	changing.Lock()
 	defer changing.Unlock()
-	e := &table[sig]
-	if !e.keeper.CompareAndSwap(0, int32(tid)) {
-		return nil, sys.Misuse(unix.EBUSY, "signal %d (%v) is captured by another SignalFD of this process", int(sig), sig)
+	if process == 0 {
+		markMemory()
+		process = int32(os.Getpid())
 	}
-	r := &Redirection{sig: sig, before: e.lost.Load()}
-	r.after.Store(never)
-	ours := newAction()
-	if errno := rtSigaction(sig, &ours, &r.old); errno != 0 {
-		e.keeper.Store(0)
-		return nil, os.NewSyscallError("rt_sigaction", errno)
+	r, err := newRing()
+	if err != nil {
+		return nil, err
 	}
-	if r.old.handler == handlerPC {
-		// Somebody saved our handler, and put it back when the redirection had
-		// ended. What was there before it is not known any more.
-		r.old = action{}
+	c := &Capture{ring: r}
+	if err := c.change(set); err != nil {
+		c.ring.free()
+		return nil, err
 	}
-	return r, nil
+	return c, nil
 }
 
-// Undo puts the old handler back, unless somebody else has replaced ours. When
-// it returns, no handler sends to the keeper any more. The keeper must not end
-// before, and unblock the signal first, so that what was passed on to it reaches
-// the old handler.
-func (r *Redirection) Undo() {
+// Change makes set the captured signals. If it fails, nothing has changed. It
+// returns sys.ErrClosed after End.
+func (c *Capture) Change(set uint64) error {
 	changing.Lock()
 	defer changing.Unlock()
-	if !r.replaced() {
-		rtSigaction(r.sig, &r.old, nil)
+	if c.ended.Load() {
+		return sys.ErrClosed
 	}
-	// Handlers that are still on their way find no keeper from here on, and give
-	// the signal back to their own thread, whose handler is the old one now. Those
-	// that found the keeper just before are waited for, each a few system calls.
-	// The wait ends: a child between vfork and exec shares this memory, and may be
-	// killed in its handler.
-	e := &table[r.sig]
-	e.keeper.Store(0)
-	for deadline := time.Now().Add(100 * time.Millisecond); e.active.Load() != 0 && time.Now().Before(deadline); {
-		runtime.Gosched()
-	}
-	r.after.Store(e.lost.Load())
+	return c.change(set)
 }
 
-// Stolen reports whether somebody else has replaced our handler while the
-// redirection lasts.
-func (r *Redirection) Stolen() bool {
+// End restores the old actions. When it returns, no handler appends to the ring. It
+// does nothing the second time.
+func (c *Capture) End() {
 	changing.Lock()
 	defer changing.Unlock()
-	return r.after.Load() == never && r.replaced()
+	if !c.ended.Load() {
+		c.remove(c.set)
+		c.ended.Store(true)
+		c.ring.wake()
+	}
 }
 
-func (r *Redirection) replaced() bool {
-	// rt_sigaction(2) fails only on arguments that it did not fail on before.
+func (c *Capture) change(set uint64) error {
+	if err := Busy(set &^ c.set); err != nil {
+		return err
+	}
+	var added uint64
+	for sig := range signals(set &^ c.set) {
+		if err := c.add(sig); err != nil {
+			c.remove(added)
+			return err
+		}
+		added |= 1 << (sig - 1)
+	}
+	c.remove(c.set &^ set)
+	return nil
+}
+
+func (c *Capture) add(sig syscall.Signal) error {
+	e, ours := &table[sig], newAction()
+	if !e.known {
+		var now action
+		if errno := rtSigaction(sig, nil, &now); errno != 0 {
+			return os.NewSyscallError("rt_sigaction", errno)
+		}
+		e.first, e.known = now.handler, true
+	}
+	e.ring.Store(uintptr(unsafe.Pointer(c.ring)))
+	e.wait()
+	old := &c.old[sig]
+	if errno := rtSigaction(sig, &ours, old); errno != 0 {
+		e.ring.Store(0)
+		e.wait()
+		return os.NewSyscallError("rt_sigaction", errno)
+	}
+	c.before[sig] = e.dropped.Load()
+	c.set |= 1 << (sig - 1)
+	return nil
+}
+
+// remove restores the old actions, except those that other code has replaced.
+func (c *Capture) remove(set uint64) {
+	for sig := range signals(set) {
+		e := &table[sig]
+		if !replaced(sig) {
+			rtSigaction(sig, &c.old[sig], nil)
+		}
+		e.ring.Store(0)
+		e.wait()
+		c.dropped += e.dropped.Load() - c.before[sig]
+		c.set &^= 1 << (sig - 1)
+	}
+}
+
+// wait returns when no handler runs that has seen an earlier value of ring. Each
+// takes a few system calls at most.
+func (e *entry) wait() {
+	for e.active.Load() != 0 {
+		time.Sleep(10 * time.Microsecond)
+	}
+}
+
+// Busy returns EBUSY if one of the signals is captured.
+func Busy(set uint64) error {
+	for sig := range signals(set) {
+		if table[sig].ring.Load() != 0 {
+			return sys.Misuse(unix.EBUSY, "signal %d (%v) is captured by another SignalFD of this process", int(sig), sig)
+		}
+	}
+	return nil
+}
+
+// Set returns the captured signals.
+func (c *Capture) Set() uint64 {
+	changing.Lock()
+	defer changing.Unlock()
+	return c.set
+}
+
+// Replaced returns the captured signals whose handler other code has replaced.
+func (c *Capture) Replaced() (set uint64) {
+	changing.Lock()
+	defer changing.Unlock()
+	for sig := range signals(c.set) {
+		if replaced(sig) {
+			set |= 1 << (sig - 1)
+		}
+	}
+	return set
+}
+
+// Dropped returns the number of signals that found the ring full.
+func (c *Capture) Dropped() uint64 {
+	changing.Lock()
+	defer changing.Unlock()
+	n := c.dropped
+	for sig := range signals(c.set) {
+		n += table[sig].dropped.Load() - c.before[sig]
+	}
+	return n
+}
+
+// Next takes the oldest siginfo. It reports false if there is none.
+func (c *Capture) Next(info *Siginfo) bool { return c.ring.next(info) }
+
+// Wait returns true when Next may have a siginfo. After End it returns false when
+// Next has none.
+func (c *Capture) Wait() bool {
+	for {
+		ended := c.ended.Load()
+		switch {
+		case !c.ring.empty():
+			return true
+		case ended:
+			return false
+		}
+		c.ring.sleep(&c.ended)
+	}
+}
+
+// Free gives the ring back. The caller has ended c, and makes no call of Next or
+// Wait any more.
+func (c *Capture) Free() {
+	changing.Lock()
+	defer changing.Unlock()
+	c.ring.free()
+}
+
+// Available returns nil: this port has a handler.
+func Available() error { return nil }
+
+func signals(set uint64) iter.Seq[syscall.Signal] {
+	return func(yield func(syscall.Signal) bool) {
+		for ; set != 0; set &= set - 1 {
+			if !yield(syscall.Signal(bits.TrailingZeros64(set) + 1)) {
+				return
+			}
+		}
+	}
+}
+
+// replaced reports whether the action of sig is not this package's handler.
+func replaced(sig syscall.Signal) bool {
 	var now action
-	rtSigaction(r.sig, nil, &now)
+	rtSigaction(sig, nil, &now) // fails only on arguments that did not fail before
 	return now.handler != handlerPC
 }
 
-// Lost is what the function of that name counted while the redirection lasted.
-func (r *Redirection) Lost() uint64 {
-	if after := r.after.Load(); after != never {
-		return after - r.before
+// markMemory sets ownMemory.
+func markMemory() {
+	page, err := unix.Mmap(-1, 0, os.Getpagesize(), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANONYMOUS)
+	if err != nil {
+		return
 	}
-	return Lost(r.sig) - r.before
+	if unix.Madvise(page, unix.MADV_WIPEONFORK) != nil { // Linux 4.14
+		_ = unix.Munmap(page)
+		return
+	}
+	page[0] = 1
+	ownMemory = uintptr(unsafe.Pointer(&page[0]))
 }
 
-// Lost returns how many instances of sig could not be passed on since the
-// program began, for want of room in the kernel's queue (RLIMIT_SIGPENDING).
-func Lost(sig syscall.Signal) uint64 { return table[sig].lost.Load() }
-
-// Available returns nil where signals can be captured. It asks the kernel once,
-// as a seccomp filter may forbid what the handler needs.
-var Available = sync.OnceValue(func() error {
-	// Signal 0 is not sent, only checked. A siginfo has 128 bytes.
-	var info [128]byte
-	*(*int32)(unsafe.Pointer(&info[8])) = siQueue
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	_, _, errno := unix.RawSyscall6(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(unix.Getpid()), uintptr(unix.Gettid()),
-		0, uintptr(unsafe.Pointer(&info)), 0, 0)
-	if errno != 0 {
-		return os.NewSyscallError("rt_tgsigqueueinfo", errno)
-	}
-	return nil
-})
-
-// What the assembly and Code need to know of si_code. The kernel lets a process
-// send a siginfo to another thread only with a negative si_code, and without
-// SI_TKILL, so the handler takes an offset away from the codes it refuses.
-const (
-	siQueue = -1 // SI_QUEUE
-	siTkill = -6 // SI_TKILL
-
-	// forwarded is taken away from the code of a signal passed on to a keeper.
-	forwarded = 0x10000
-
-	// returned is taken away from the code of a signal that a handler without a
-	// keeper gives back to its own thread. A handler that meets it again, as it may
-	// where somebody has put our handler back, drops the signal rather than go round
-	// in circles.
-	returned = 0x20000
-
-	// wasReturned is above the codes of the second kind, below those of the first.
-	wasReturned = -(forwarded + returned) / 2
-)
-
-// Code returns the si_code that a signal was sent with, from the one it was
-// passed on with, and whether that differs.
-func Code(code int32) (original int32, changed bool) {
-	switch {
-	case code < wasReturned:
-		return code + returned, true
-	case code < -forwarded/2:
-		return code + forwarded, true
-	}
-	return code, false
-}
-
-// flags of every action: SA_SIGINFO, SA_ONSTACK, as the stacks of goroutines are
-// too small, and SA_RESTART, all as the runtime's own.
+// flags of the action: SA_SIGINFO, SA_ONSTACK and SA_RESTART, as the runtime has them.
+// The stacks of goroutines are too small for a handler.
 const flags = 0x4 | 0x08000000 | 0x10000000
 
-// allSignals is the mask under which the handler runs, so that it is never
-// interrupted.
+// allSignals is the mask under which the handler runs.
 const allSignals = 1<<64 - 1
 
-// rtSigaction is rt_sigaction(2), past the runtime and the C library, which each
-// let a program set only what it can handle itself.
+// rtSigaction is rt_sigaction(2). The functions of the runtime and of the C library
+// accept only their own handlers.
 func rtSigaction(sig syscall.Signal, act, old *action) unix.Errno {
 	const sigsetSize = 8
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),

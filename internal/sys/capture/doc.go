@@ -1,14 +1,32 @@
-// Package capture is the machine part of package signalfd: it has a signal's
-// handler pass every instance of the signal on to one thread, with the siginfo
-// that came with it.
+// Package capture is the machine part of package signalfd. A signal handler in
+// assembly appends each instance of a captured signal to a ring, with the siginfo
+// that the kernel gave it. A goroutine takes it from there.
 //
-// signalfd(2) gives a signal only where it is blocked in every thread, else some
-// thread takes it as an ordinary signal first. The threads of a Go program belong
-// to the runtime, and so do their masks. So the signals are left unblocked
-// everywhere but in one thread, the keeper, and whichever thread takes one sends
-// it there by rt_tgsigqueueinfo(2).
+// # Rules
 //
-// The handler is assembly: it runs on any thread at any instruction, also where
-// there is no goroutine, so it touches neither a g nor a Go stack. The ports
-// without it get errors for which errors.Is(err, errors.ErrUnsupported) holds.
+// The handler runs on any thread at any instruction, in C code too, so it uses
+// neither a g nor a Go stack. All signals are masked while it runs. Its process may
+// be a child that shares this memory, between vfork(2) and execve(2).
+//
+//   - Process. The handler compares getpid(2) with process before it writes. In a
+//     child it writes nothing, and does what the action before the capture would do.
+//   - Append. It adds 1 to entry.active, loads entry.ring, reserves a slot by
+//     compare-and-swap of ring.tail, copies the siginfo and publishes the slot by its
+//     stamp. It subtracts 1 from entry.active last. If the ring is full, it counts the
+//     signal in entry.dropped.
+//   - Wake. It wakes the reader only if it exchanges ring.asleep from 1 to 0.
+//   - Begin. A capture stores entry.ring, waits until entry.active is 0, and then
+//     installs the handler. So a handler that saw no ring has ended.
+//   - End. The old action is restored first. Then entry.ring is cleared, and the end
+//     waits until entry.active is 0. After that no handler appends to the ring.
+//   - No capture. Other code may have saved the handler and put it back. A handler
+//     that finds no ring does what entry.first says. That is the action before the
+//     first capture of the signal, and it never changes. So two copies of this
+//     package cannot jump to each other in a circle.
+//   - Default. The handler resets the action to the default only while it holds
+//     entry.active and the action is still this handler. A capture that begins waits
+//     for it, and a restored action is not overwritten. Then the handler sends the
+//     signal again with its siginfo.
+//
+// The ports without assembly get errors that match errors.ErrUnsupported.
 package capture

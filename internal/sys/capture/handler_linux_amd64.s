@@ -1,12 +1,13 @@
 #include "textflag.h"
 #include "go_asm.h"
 
+#define SYS_rt_sigaction	13
 #define SYS_rt_sigreturn	15
 #define SYS_getpid	39
+#define SYS_kill	62
+#define SYS_rt_sigqueueinfo	129
 #define SYS_gettid	186
-#define SYS_rt_tgsigqueueinfo	297
-
-#define si_code	8
+#define SYS_futex	202
 
 DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
@@ -15,68 +16,144 @@ DATA	·restorerPC(SB)/8, $restorer<>(SB)
 GLOBL	·restorerPC(SB), NOPTR, $8
 
 // void handler(int sig, siginfo_t *info, void *context), called by the kernel
-// in C's convention, with every signal blocked, on any thread.
+// in C's convention. The package documentation has the rules.
 //
-// System call: number in AX, arguments in DI SI DX R10, result in AX; the kernel
+// System call: number in AX, arguments in DI SI DX R10, result in AX. The kernel
 // overwrites CX and R11.
 //
-//	DX  sig     SI  keeper     R8  si_code as it came
-//	R10 info    R9  entry
+//	DI sig   SI info   R9 entry   R8 ring, later info
+//
+// DI, SI, DX and the stack stay as they are until a jump to another handler is out
+// of the question.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVL	DI, DX
-	MOVQ	SI, R10
-	MOVL	si_code(R10), R8
-	IMUL3Q	$const_entrySize, DX, R9
-	LEAQ	·table(SB), AX
-	ADDQ	AX, R9
-	LOCK
-	INCL	entry_active(R9)
-again:
-	MOVL	entry_keeper(R9), SI
-	TESTL	SI, SI
-	JEQ	return
-	MOVL	R8, AX
-	CMPL	AX, $const_siTkill
-	JEQ	disguise
-	TESTL	AX, AX
-	JLT	send
-disguise:
-	SUBL	$const_forwarded, AX
-send:
-	MOVL	AX, si_code(R10)
 	MOVL	$SYS_getpid, AX
 	SYSCALL
-	MOVL	AX, DI
-	MOVL	$SYS_rt_tgsigqueueinfo, AX
-	SYSCALL
-	TESTQ	AX, AX
-	JEQ	done
-	// The keeper may have ended since.
-	CMPL	SI, entry_keeper(R9)
-	JNE	again
-lost:
+	MOVL	DI, R9
+	SHLQ	$const_entryShift, R9
+	LEAQ	·table(SB), R10
+	ADDQ	R10, R9
+	CMPL	AX, ·process(SB)
+	JNE	child
 	LOCK
-	INCQ	entry_lost(R9)
+	INCL	entry_active(R9)
+	MOVQ	entry_ring(R9), R8
+	TESTQ	R8, R8
+	JEQ	none
+
+	MOVQ	ring_tail(R8), AX
+reserve:
+	MOVQ	AX, R11
+	MOVQ	AX, CX
+	SUBQ	ring_head(R8), CX
+	CMPQ	CX, $const_slots
+	JGE	full
+	LEAQ	1(AX), CX
+	LOCK
+	CMPXCHGQ	CX, ring_tail(R8)
+	JNE	reserve
+	ANDL	$const_slotMask, R11
+	IMUL3Q	$const_slotSize, R11, R11
+	LEAQ	ring_slots(R8)(R11*1), R11
+	MOVOU	0(SI), X0
+	MOVOU	16(SI), X1
+	MOVOU	32(SI), X2
+	MOVOU	48(SI), X3
+	MOVOU	64(SI), X4
+	MOVOU	80(SI), X5
+	MOVOU	96(SI), X6
+	MOVOU	112(SI), X7
+	MOVOU	X0, (slot_info+0)(R11)
+	MOVOU	X1, (slot_info+16)(R11)
+	MOVOU	X2, (slot_info+32)(R11)
+	MOVOU	X3, (slot_info+48)(R11)
+	MOVOU	X4, (slot_info+64)(R11)
+	MOVOU	X5, (slot_info+80)(R11)
+	MOVOU	X6, (slot_info+96)(R11)
+	MOVOU	X7, (slot_info+112)(R11)
+	XCHGQ	CX, slot_stamp(R11) // published, before asleep is looked at
+	CMPL	ring_asleep(R8), $0
+	JEQ	done
+	XORL	CX, CX
+	XCHGL	CX, ring_asleep(R8)
+	TESTL	CX, CX
+	JEQ	done
+	LEAQ	ring_asleep(R8), DI
+	MOVL	$const_futexWake, SI
+	MOVL	$1, DX
+	MOVL	$SYS_futex, AX
+	SYSCALL
 done:
 	LOCK
 	DECL	entry_active(R9)
 	RET
+full:
+	LOCK
+	INCQ	entry_dropped(R9)
+	JMP	done
+
+none:
+	MOVQ	entry_first(R9), AX
+	CMPQ	AX, $const_sigIgnore
+	JEQ	done
+	JCS	default
+	LOCK
+	DECL	entry_active(R9)
+jump:
+	MOVQ	AX, R8
+	XORL	AX, AX
+	JMP	R8
+
+child:
+	MOVQ	entry_first(R9), AX
+	XORL	R9, R9
+	CMPQ	AX, $const_sigIgnore
+	JEQ	return
+	MOVQ	SI, R8
+	JCS	reset
+	MOVQ	·ownMemory(SB), R10
+	TESTQ	R10, R10
+	JEQ	reset
+	CMPL	(R10), $0
+	JEQ	jump
+	JMP	reset
 return:
-	CMPL	R8, $const_wasReturned
-	JLT	lost
-	SUBL	$const_returned, R8
-	MOVL	R8, si_code(R10)
+	RET
+
+default:
+	MOVQ	SI, R8
+	SUBQ	$40, SP // struct sigaction
+	XORL	SI, SI
+	MOVQ	SP, DX
+	MOVL	$8, R10
+	MOVL	$SYS_rt_sigaction, AX
+	SYSCALL
+	MOVQ	(SP), AX
+	ADDQ	$40, SP
+	LEAQ	handler<>(SB), CX
+	CMPQ	AX, CX
+	JNE	done
+reset:
+	LEAQ	·defaultAction(SB), SI
+	XORL	DX, DX
+	MOVL	$8, R10
+	MOVL	$SYS_rt_sigaction, AX
+	SYSCALL
+	// To itself a thread may send every si_code, but only by its own number.
+	MOVL	DI, SI
 	MOVL	$SYS_gettid, AX
 	SYSCALL
-	MOVL	AX, SI
-	MOVL	$SYS_getpid, AX
-	SYSCALL
 	MOVL	AX, DI
-	MOVL	$SYS_rt_tgsigqueueinfo, AX
+	MOVQ	R8, DX
+	MOVL	$SYS_rt_sigqueueinfo, AX
 	SYSCALL
 	TESTQ	AX, AX
-	JEQ	done
-	JMP	lost
+	JEQ	sent
+	MOVL	$SYS_kill, AX // the kernel's queue is full
+	SYSCALL
+sent:
+	TESTQ	R9, R9
+	JNE	done
+	RET
 
 // The handler returns to this, with the stack as the kernel left it.
 TEXT restorer<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0

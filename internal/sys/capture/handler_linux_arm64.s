@@ -1,84 +1,175 @@
 #include "textflag.h"
 #include "go_asm.h"
 
+#define SYS_futex	98
+#define SYS_kill	129
+#define SYS_rt_sigaction	134
+#define SYS_rt_sigqueueinfo	138
 #define SYS_getpid	172
 #define SYS_gettid	178
-#define SYS_rt_tgsigqueueinfo	240
-
-#define si_code	8
 
 DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
 
 // void handler(int sig, siginfo_t *info, void *context), called by the kernel
-// in C's convention, with every signal blocked, on any thread.
+// in C's convention. The package documentation has the rules.
 //
-// System call: number in R8, arguments in R0 to R3, result in R0; the kernel
-// keeps the rest.
+// System call: number in R8, arguments in R0 to R3, result in R0. The kernel keeps
+// the other registers.
 //
-//	R2 sig     R1 keeper     R5 si_code as it came
-//	R3 info    R4 entry      R6 its counter active
+//	R0, R10 sig   R1 info   R2, R12 context   R9 entry   R7 ring
+//
+// The stack and R1 stay as they are until a jump to another handler is out of the
+// question. R0 and R2 are restored.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVW	R0, R2
-	MOVD	R1, R3
-	MOVW	si_code(R3), R5
-	MOVD	$const_entrySize, R7
-	MUL	R2, R7
-	MOVD	$·table(SB), R4
-	ADD	R7, R4
-	ADD	$entry_active, R4, R6
-enter:
-	LDAXRW	(R6), R7
-	ADDW	$1, R7
-	STLXRW	R7, (R6), R9
-	CBNZW	R9, enter
-	DMB	$0xb // ISH: active is seen before keeper is looked at
-again:
-	MOVW	entry_keeper(R4), R1
-	CBZW	R1, return
-	MOVW	R5, R7
-	CMPW	$const_siTkill, R7
-	BEQ	disguise
-	TBNZ	$31, R7, send
-disguise:
-	SUBW	$const_forwarded, R7
-send:
-	MOVW	R7, si_code(R3)
+	MOVW	R0, R10
 	MOVD	$SYS_getpid, R8
 	SVC
-	MOVD	$SYS_rt_tgsigqueueinfo, R8
+	MOVD	$·table(SB), R9
+	ADD	R10<<const_entryShift, R9
+	MOVW	·process(SB), R11
+	CMPW	R11, R0
+	MOVW	R10, R0
+	BNE	child
+	ADD	$entry_active, R9, R6
+enter:
+	LDAXRW	(R6), R3
+	ADDW	$1, R3
+	STLXRW	R3, (R6), R4
+	CBNZW	R4, enter
+	DMB	$0xb // ISH: active is seen before ring is loaded
+	MOVD	entry_ring(R9), R7
+	CBZ	R7, none
+
+	ADD	$ring_tail, R7, R6
+reserve:
+	LDAR	(R6), R3
+	MOVD	ring_head(R7), R4
+	SUB	R4, R3, R4
+	CMP	$const_slots, R4
+	BGE	full
+	ADD	$1, R3, R5
+again:
+	LDAXR	(R6), R4
+	CMP	R3, R4
+	BNE	reserve
+	STLXR	R5, (R6), R4
+	CBNZW	R4, again
+	AND	$const_slotMask, R3
+	MOVD	$const_slotSize, R4
+	MUL	R4, R3
+	ADD	$ring_slots, R7, R4
+	ADD	R4, R3
+	ADD	$slot_info, R3, R4
+	LDP	0(R1), (R13, R14)
+	STP	(R13, R14), 0(R4)
+	LDP	16(R1), (R13, R14)
+	STP	(R13, R14), 16(R4)
+	LDP	32(R1), (R13, R14)
+	STP	(R13, R14), 32(R4)
+	LDP	48(R1), (R13, R14)
+	STP	(R13, R14), 48(R4)
+	LDP	64(R1), (R13, R14)
+	STP	(R13, R14), 64(R4)
+	LDP	80(R1), (R13, R14)
+	STP	(R13, R14), 80(R4)
+	LDP	96(R1), (R13, R14)
+	STP	(R13, R14), 96(R4)
+	LDP	112(R1), (R13, R14)
+	STP	(R13, R14), 112(R4)
+	STLR	R5, (R3) // published
+	DMB	$0xb // before asleep is looked at
+	ADD	$ring_asleep, R7, R4
+	MOVWU	(R4), R5
+	CBZW	R5, done
+wake:
+	LDAXRW	(R4), R5
+	STLXRW	ZR, (R4), R6
+	CBNZW	R6, wake
+	CBZW	R5, done
+	MOVD	R4, R0
+	MOVD	$const_futexWake, R1
+	MOVD	$1, R2
+	MOVD	$SYS_futex, R8
 	SVC
-	CBZ	R0, done
-	// The keeper may have ended since.
-	MOVW	entry_keeper(R4), R7
-	CMPW	R1, R7
-	BNE	again
-lost:
-	ADD	$entry_lost, R4, R10
-count:
-	LDAXR	(R10), R7
-	ADD	$1, R7
-	STLXR	R7, (R10), R9
-	CBNZW	R9, count
 done:
-	LDAXRW	(R6), R7
-	SUBW	$1, R7
-	STLXRW	R7, (R6), R9
-	CBNZW	R9, done
+	ADD	$entry_active, R9, R6
+leave:
+	LDAXRW	(R6), R3
+	SUBW	$1, R3
+	STLXRW	R3, (R6), R4
+	CBNZW	R4, leave
 	RET
+full:
+	ADD	$entry_dropped, R9, R6
+count:
+	LDAXR	(R6), R3
+	ADD	$1, R3
+	STLXR	R3, (R6), R4
+	CBNZW	R4, count
+	B	done
+
+none:
+	MOVD	entry_first(R9), R11
+	CMP	$const_sigIgnore, R11
+	BEQ	done
+	BLO	default
+	ADD	$entry_active, R9, R6
+jumping:
+	LDAXRW	(R6), R3
+	SUBW	$1, R3
+	STLXRW	R3, (R6), R4
+	CBNZW	R4, jumping
+	JMP	(R11)
+
+child:
+	MOVD	entry_first(R9), R11
+	MOVD	ZR, R9
+	CMP	$const_sigIgnore, R11
+	BEQ	return
+	BLO	reset
+	MOVD	·ownMemory(SB), R3
+	CBZ	R3, reset
+	MOVWU	(R3), R3
+	CBNZW	R3, reset
+	JMP	(R11)
 return:
-	MOVW	$const_wasReturned, R7
-	CMPW	R7, R5
-	BLT	lost
-	MOVW	$const_returned, R7
-	SUBW	R7, R5
-	MOVW	R5, si_code(R3)
+	RET
+
+default:
+	MOVD	R1, R6
+	SUB	$48, RSP // struct sigaction
+	MOVD	ZR, R1
+	MOVD	RSP, R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	MOVD	(RSP), R3
+	ADD	$48, RSP
+	MOVD	R6, R1
+	MOVD	$handler<>(SB), R4
+	CMP	R4, R3
+	BNE	done
+reset:
+	MOVD	R1, R6
+	MOVD	R10, R0
+	MOVD	$·defaultAction(SB), R1
+	MOVD	ZR, R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	// To itself a thread may send every si_code, but only by its own number.
 	MOVD	$SYS_gettid, R8
 	SVC
-	MOVW	R0, R1
-	MOVD	$SYS_getpid, R8
+	MOVD	R0, R11
+	MOVD	R10, R1
+	MOVD	R6, R2
+	MOVD	$SYS_rt_sigqueueinfo, R8
 	SVC
-	MOVD	$SYS_rt_tgsigqueueinfo, R8
+	CBZ	R0, sent
+	MOVD	R11, R0
+	MOVD	$SYS_kill, R8 // the kernel's queue is full
 	SVC
-	CBZ	R0, done
-	B	lost
+sent:
+	CBNZ	R9, done
+	RET

@@ -1,75 +1,180 @@
 #include "textflag.h"
 #include "go_asm.h"
 
+#define SYS_futex	98
+#define SYS_kill	129
+#define SYS_rt_sigaction	134
+#define SYS_rt_sigqueueinfo	138
 #define SYS_getpid	172
 #define SYS_gettid	178
-#define SYS_rt_tgsigqueueinfo	240
-
-#define si_code	8
 
 DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
 
 // void handler(int sig, siginfo_t *info, void *context), called by the kernel
-// in C's convention, with every signal blocked, on any thread.
+// in C's convention. The package documentation has the rules.
 //
-// System call: number in A7, arguments in A0 to A3, result in A0; the kernel
-// keeps the rest.
+// System call: number in A7, arguments in A0 to A3, result in A0. The kernel keeps
+// the other registers.
 //
-//	A2 sig     A1 keeper     A5 si_code as it came
-//	A3 info    A4 entry      A6 its counter active
+//	A0, A4 sig   A1 info   A2 context   A5 entry   A6 ring
+//
+// The stack, A1 and A2 stay as they are until a jump to another handler is out of
+// the question. A0 is restored.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVW	A0, A2
-	MOV	A1, A3
-	MOVW	si_code(A3), A5
-	MOV	$const_entrySize, T0
-	MUL	T0, A2, T0
-	MOV	$·table(SB), A4
-	ADD	T0, A4
-	ADD	$entry_active, A4, A6
-	MOV	$1, T1
-	AMOADDW	T1, (A6), ZERO
-	FENCE // active is seen before keeper is looked at
-again:
-	MOVW	entry_keeper(A4), A1
-	BEQZ	A1, return
-	MOVW	A5, T0
-	MOV	$const_siTkill, T1
-	BEQ	T0, T1, disguise
-	BLTZ	T0, send
-disguise:
-	MOV	$const_forwarded, T1
-	SUBW	T1, T0
-send:
-	MOVW	T0, si_code(A3)
+	MOVW	A0, A4
 	MOV	$SYS_getpid, A7
 	ECALL
-	MOV	$SYS_rt_tgsigqueueinfo, A7
+	MOV	$·table(SB), A5
+	SLL	$const_entryShift, A4, T0
+	ADD	T0, A5
+	MOVW	·process(SB), T1
+	MOVW	A0, T0
+	MOV	A4, A0
+	BNE	T0, T1, child
+	ADD	$entry_active, A5, T0
+	MOV	$1, T1
+	AMOADDW	T1, (T0), ZERO
+	FENCE // active is seen before ring is loaded
+	MOV	entry_ring(A5), A6
+	BEQZ	A6, none
+
+	ADD	$ring_tail, A6, T0
+reserve:
+	MOV	(T0), T1
+	FENCE // tail is loaded before head
+	MOV	ring_head(A6), T2
+	SUB	T2, T1, T2
+	MOV	$const_slots, T3
+	BGE	T2, T3, full
+	ADD	$1, T1, T3
+again:
+	LRD	(T0), T2
+	BNE	T1, T2, reserve
+	SCD	T3, (T0), T4
+	BNEZ	T4, again
+	FENCE // the slot is free
+	MOV	$const_slotMask, T2
+	AND	T2, T1
+	MOV	$const_slotSize, T2
+	MUL	T2, T1
+	MOV	$ring_slots, T2
+	ADD	T2, T1
+	ADD	A6, T1
+	MOV	0(A1), T2
+	MOV	8(A1), T4
+	MOV	T2, (slot_info+0)(T1)
+	MOV	T4, (slot_info+8)(T1)
+	MOV	16(A1), T2
+	MOV	24(A1), T4
+	MOV	T2, (slot_info+16)(T1)
+	MOV	T4, (slot_info+24)(T1)
+	MOV	32(A1), T2
+	MOV	40(A1), T4
+	MOV	T2, (slot_info+32)(T1)
+	MOV	T4, (slot_info+40)(T1)
+	MOV	48(A1), T2
+	MOV	56(A1), T4
+	MOV	T2, (slot_info+48)(T1)
+	MOV	T4, (slot_info+56)(T1)
+	MOV	64(A1), T2
+	MOV	72(A1), T4
+	MOV	T2, (slot_info+64)(T1)
+	MOV	T4, (slot_info+72)(T1)
+	MOV	80(A1), T2
+	MOV	88(A1), T4
+	MOV	T2, (slot_info+80)(T1)
+	MOV	T4, (slot_info+88)(T1)
+	MOV	96(A1), T2
+	MOV	104(A1), T4
+	MOV	T2, (slot_info+96)(T1)
+	MOV	T4, (slot_info+104)(T1)
+	MOV	112(A1), T2
+	MOV	120(A1), T4
+	MOV	T2, (slot_info+112)(T1)
+	MOV	T4, (slot_info+120)(T1)
+	FENCE
+	MOV	T3, slot_stamp(T1) // published
+	FENCE // before asleep is looked at
+	ADD	$ring_asleep, A6, T0
+	MOVW	(T0), T1
+	BEQZ	T1, done
+	AMOSWAPW	ZERO, (T0), T1
+	BEQZ	T1, done
+	MOV	T0, A0
+	MOV	$const_futexWake, A1
+	MOV	$1, A2
+	MOV	$SYS_futex, A7
 	ECALL
-	BEQZ	A0, done
-	// The keeper may have ended since.
-	MOVW	entry_keeper(A4), T0
-	BNE	A1, T0, again
-lost:
-	ADD	$entry_lost, A4, T0
+done:
+	ADD	$entry_active, A5, T0
+	MOV	$-1, T1
+	FENCE
+	AMOADDW	T1, (T0), ZERO
+	RET
+full:
+	ADD	$entry_dropped, A5, T0
 	MOV	$1, T1
 	AMOADDD	T1, (T0), ZERO
-done:
+	JMP	done
+
+none:
+	MOV	entry_first(A5), T2
+	MOV	$const_sigIgnore, T0
+	BEQ	T2, T0, done
+	BEQZ	T2, default
+	ADD	$entry_active, A5, T0
 	MOV	$-1, T1
-	AMOADDW	T1, (A6), ZERO
-	RET
+	AMOADDW	T1, (T0), ZERO
+	JMP	(T2)
+
+child:
+	MOV	entry_first(A5), T2
+	MOV	ZERO, A5
+	MOV	$const_sigIgnore, T0
+	BEQ	T2, T0, return
+	BEQZ	T2, reset
+	MOV	·ownMemory(SB), T0
+	BEQZ	T0, reset
+	MOVW	(T0), T0
+	BNEZ	T0, reset
+	JMP	(T2)
 return:
-	MOV	$const_wasReturned, T0
-	BLT	A5, T0, lost
-	MOV	$const_returned, T0
-	SUBW	T0, A5
-	MOVW	A5, si_code(A3)
+	RET
+
+default:
+	MOV	A1, A6
+	ADD	$-48, X2 // struct sigaction
+	MOV	ZERO, A1
+	MOV	X2, A2
+	MOV	$8, A3
+	MOV	$SYS_rt_sigaction, A7
+	ECALL
+	MOV	(X2), T0
+	ADD	$48, X2
+	MOV	A6, A1
+	MOV	$handler<>(SB), T1
+	BNE	T0, T1, done
+reset:
+	MOV	A1, A6
+	MOV	A4, A0
+	MOV	$·defaultAction(SB), A1
+	MOV	ZERO, A2
+	MOV	$8, A3
+	MOV	$SYS_rt_sigaction, A7
+	ECALL
+	// To itself a thread may send every si_code, but only by its own number.
 	MOV	$SYS_gettid, A7
 	ECALL
-	MOVW	A0, A1
-	MOV	$SYS_getpid, A7
+	MOV	A0, T2
+	MOV	A4, A1
+	MOV	A6, A2
+	MOV	$SYS_rt_sigqueueinfo, A7
 	ECALL
-	MOV	$SYS_rt_tgsigqueueinfo, A7
+	BEQZ	A0, sent
+	MOV	T2, A0
+	MOV	$SYS_kill, A7 // the kernel's queue is full
 	ECALL
-	BEQZ	A0, done
-	JMP	lost
+sent:
+	BNEZ	A5, done
+	RET

@@ -40,8 +40,8 @@ func (s *SignalFD) ReadContext(ctx context.Context) (Info, error)
 func (s *SignalFD) ReadBatch(infos []Info) (int, error)
 func (s *SignalFD) SetMask(Set) error
 func (s *SignalFD) Mask() Set
-func (s *SignalFD) Lost() uint64
-func (s *SignalFD) Stolen() Set
+func (s *SignalFD) Dropped() uint64
+func (s *SignalFD) Replaced() Set
 
 func (s *SignalFD) Fd() int
 func (s *SignalFD) Raw() int32

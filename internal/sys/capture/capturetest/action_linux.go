@@ -25,6 +25,11 @@ func KeepAction(sig syscall.Signal) (putBack func() error, err error) {
 	return func() error { return sigaction(sig, &action, nil) }, nil
 }
 
+// SetDefault makes the action of sig the default.
+func SetDefault(sig syscall.Signal) error {
+	return sigaction(sig, new([64]byte), nil)
+}
+
 func sigaction(sig syscall.Signal, act, old *[64]byte) error {
 	const sigsetSize = 8
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig),

@@ -1,6 +1,7 @@
 package capturetest
 
 import (
+	"encoding/binary"
 	"os"
 	"syscall"
 	"unsafe"
@@ -25,6 +26,30 @@ func Queue(pid int, sig syscall.Signal, value uintptr) error {
 	_, _, errno := unix.Syscall(unix.SYS_RT_SIGQUEUEINFO, uintptr(pid), uintptr(sig), uintptr(unsafe.Pointer(&info)))
 	if errno != 0 {
 		return os.NewSyscallError("rt_sigqueueinfo", errno)
+	}
+	return nil
+}
+
+// Forge returns a siginfo with the given code and random contents.
+func Forge(sig syscall.Signal, code int32, random func() uint64) (info [128]byte) {
+	// What follows the kernel's own part has to be 0.
+	const kernelPart = 48
+	for i := 8; i < kernelPart; i += 8 {
+		binary.NativeEndian.PutUint64(info[i:], random())
+	}
+	binary.NativeEndian.PutUint32(info[0:], uint32(sig))
+	binary.NativeEndian.PutUint32(info[4:], uint32(random()))
+	binary.NativeEndian.PutUint32(info[8:], uint32(code))
+	return info
+}
+
+// QueueToThread is rt_tgsigqueueinfo(2) to the calling thread. The kernel accepts
+// every si_code from the first thread only.
+func QueueToThread(sig syscall.Signal, info *[128]byte) error {
+	_, _, errno := unix.Syscall6(unix.SYS_RT_TGSIGQUEUEINFO, uintptr(os.Getpid()), uintptr(unix.Gettid()), uintptr(sig),
+		uintptr(unsafe.Pointer(info)), 0, 0)
+	if errno != 0 {
+		return os.NewSyscallError("rt_tgsigqueueinfo", errno)
 	}
 	return nil
 }

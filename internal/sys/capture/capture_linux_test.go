@@ -1,0 +1,283 @@
+//go:build amd64 || arm64 || riscv64 || loong64
+
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { systest.Main(m) }
+
+func set(sigs ...syscall.Signal) (s uint64) {
+	for _, sig := range sigs {
+		s |= 1 << (sig - 1)
+	}
+	return s
+}
+
+// begin captures sigs until the end of the test.
+func begin(t *testing.T, sigs ...syscall.Signal) *Capture {
+	t.Helper()
+	c, err := New(set(sigs...))
+	require.NoError(t, err)
+	t.Cleanup(func() { end(c) })
+	return c
+}
+
+// end ends c and returns how many siginfos were left.
+func end(c *Capture) (left int) {
+	if c.ended.Load() {
+		return 0
+	}
+	c.End()
+	var info Siginfo
+	for c.Wait() && c.Next(&info) {
+		left++
+	}
+	c.Free()
+	return left
+}
+
+// raise sends sig to this thread, whose handler runs before raise returns.
+func raise(t testing.TB, sig syscall.Signal) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	require.NoError(t, unix.Tgkill(os.Getpid(), unix.Gettid(), sig))
+}
+
+// The ring keeps the order, counts what it has no room for, and goes on after that.
+func TestRingFull(t *testing.T) {
+	const sig, more = syscall.Signal(50), 10
+	c := begin(t, sig)
+	var info Siginfo
+	for round := range 3 {
+		runtime.LockOSThread()
+		for i := range slots + more {
+			queued := capturetest.Forge(sig, -1, func() uint64 { return 0 })
+			binary.NativeEndian.PutUint64(queued[24:], uint64(i))
+			require.NoError(t, capturetest.QueueToThread(sig, &queued))
+		}
+		runtime.UnlockOSThread()
+		for i := range slots {
+			require.True(t, c.Next(&info))
+			require.Equal(t, uint64(i), binary.NativeEndian.Uint64(info[24:]))
+		}
+		require.False(t, c.Next(&info))
+		require.Equal(t, uint64(more*(round+1)), c.Dropped())
+	}
+	end(c)
+	assert.Equal(t, uint64(3*more), c.Dropped(), "after the end")
+	again := begin(t, sig)
+	assert.Zero(t, again.Dropped())
+}
+
+// A capture neither ends nor begins while a handler runs that has seen the old state.
+func TestWaitsForHandlers(t *testing.T) {
+	const sig = syscall.Signal(50)
+	e := &table[sig]
+	for name, change := range map[string]func(c *Capture) error{
+		"New":    func(*Capture) error { c, err := New(set(sig)); end(c); return err },
+		"End":    func(c *Capture) error { end(c); return nil },
+		"Change": func(c *Capture) error { return c.Change(0) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			var c *Capture
+			if name != "New" {
+				c = begin(t, sig)
+			}
+			before, err := capturetest.Action(sig)
+			require.NoError(t, err)
+			e.active.Add(1) // a handler
+			changed := make(chan error)
+			go func() { changed <- change(c) }()
+			for (e.ring.Load() != 0) != (name == "New") {
+				runtime.Gosched()
+			}
+			select {
+			case <-changed:
+				t.Error("did not wait")
+			case <-time.After(20 * time.Millisecond):
+			}
+			if name == "New" {
+				now, err := capturetest.Action(sig)
+				require.NoError(t, err)
+				assert.Equal(t, before, now, "the handler is installed before the wait")
+			}
+			e.active.Add(-1)
+			if !t.Failed() {
+				require.NoError(t, <-changed)
+			}
+		})
+	}
+}
+
+// A sleeping reader wakes for each signal, and for the end.
+func TestReaderWakes(t *testing.T) {
+	const sig, count = syscall.Signal(50), 2000
+	c := begin(t, sig)
+	read := make(chan bool)
+	go func() {
+		var info Siginfo
+		for c.Wait() {
+			for c.Next(&info) {
+				read <- true
+			}
+		}
+		close(read)
+	}()
+	for range count {
+		raise(t, sig)
+		require.True(t, <-read)
+	}
+	c.End()
+	_, open := <-read
+	assert.False(t, open)
+	c.Free()
+}
+
+func TestOverlapIsBusy(t *testing.T) {
+	a := begin(t, 50, 51)
+	b := begin(t, 52)
+	_, err := New(set(51, 53))
+	require.ErrorIs(t, err, unix.EBUSY)
+	require.ErrorIs(t, b.Change(set(50, 53)), unix.EBUSY)
+	assert.Equal(t, set(52), b.Set())
+	require.NoError(t, Busy(set(53)), "the refusal left nothing captured")
+	require.ErrorIs(t, Busy(set(50)), unix.EBUSY)
+	end(a)
+	require.NoError(t, b.Change(set(50, 51)))
+	end(b)
+	require.ErrorIs(t, b.Change(0), sys.ErrClosed)
+}
+
+// The cases of the handler without a capture. Each is a process of its own, because
+// the first action of a signal is remembered.
+var uncaptured = map[string]struct {
+	sig     syscall.Signal
+	prepare func()
+	want    string
+}{
+	"default ends the process":  {sig: 34, want: "signal 34"},
+	"default ignores":           {sig: unix.SIGCONT, want: "lives"},
+	"ignored":                   {sig: 34, prepare: func() { signal.Ignore(syscall.Signal(34)); ignore(34) }, want: "lives"},
+	"the runtime's, unnotified": {sig: unix.SIGTERM, want: "signal 15"},
+	"the runtime's, ignoring":   {sig: unix.SIGUSR1, want: "lives"},
+	"the runtime's, notified":   {sig: unix.SIGUSR1, prepare: func() { signal.Notify(notified, unix.SIGUSR1) }, want: "notified lives"},
+}
+
+var notified = make(chan os.Signal, 1)
+
+func ignore(sig syscall.Signal) { rtSigaction(sig, &action{handler: sigIgnore}, nil) }
+
+// Other code saves the handler, and puts it back when the capture has ended. The
+// signal then does what it did before the first capture.
+func TestHandlerPutBack(t *testing.T) {
+	const name = "TestHandlerPutBack"
+	if systest.IsChild(name) {
+		test := uncaptured[os.Getenv("CASE")]
+		if test.prepare != nil {
+			test.prepare()
+		}
+		for range 2 {
+			c := begin(t, test.sig)
+			putBack, err := capturetest.KeepAction(test.sig)
+			require.NoError(t, err)
+			require.Zero(t, end(c))
+			require.NoError(t, putBack())
+		}
+		raise(t, test.sig)
+		select {
+		case <-notified:
+			fmt.Print("notified ")
+		case <-time.After(20 * time.Millisecond):
+		}
+		// It can be captured again.
+		c := begin(t, test.sig)
+		raise(t, test.sig)
+		if assert.Equal(t, 1, end(c)) {
+			fmt.Print("lives")
+		}
+		os.Exit(0)
+	}
+	for name, test := range uncaptured {
+		t.Run(name, func(t *testing.T) {
+			cmd := systest.Child(t, "TestHandlerPutBack")
+			cmd.Env = append(cmd.Env, "CASE="+name)
+			status, out, errs := systest.Result(t, cmd)
+			if status > 128 {
+				out = fmt.Sprintf("signal %d", status-128)
+			}
+			assert.Contains(t, out, test.want, errs)
+		})
+	}
+}
+
+// A child that has not executed a program does what it did before the capture, and
+// leaves the parent's state alone. With a copy of the memory it runs the handler that
+// was there. With shared memory it takes the default action instead, as the children
+// of package os do.
+func TestChildren(t *testing.T) {
+	const name = "TestChildren"
+	if systest.IsChild(name) {
+		test := uncaptured[os.Getenv("CASE")]
+		if test.prepare != nil {
+			test.prepare()
+		}
+		c := begin(t, test.sig)
+		before, err := capturetest.Action(test.sig)
+		require.NoError(t, err)
+		for _, child := range []func(syscall.Signal) (unix.WaitStatus, error){capturetest.Fork, capturetest.Vfork} {
+			status, err := child(test.sig)
+			require.NoError(t, err)
+			if status.Signaled() {
+				fmt.Printf("signal %d ", status.Signal())
+			} else {
+				fmt.Printf("exit %d ", status.ExitStatus())
+			}
+		}
+		assert.Zero(t, c.Dropped())
+		after, err := capturetest.Action(test.sig)
+		require.NoError(t, err)
+		assert.Equal(t, before, after)
+		assert.Zero(t, table[test.sig].active.Load())
+		assert.Empty(t, notified)
+		if assert.Zero(t, end(c)) {
+			fmt.Print("untouched")
+		}
+		os.Exit(0)
+	}
+	for name, want := range map[string]string{
+		"default ends the process":  "signal 34 signal 34 untouched",
+		"default ignores":           "exit 0 exit 0 untouched",
+		"ignored":                   "exit 0 exit 0 untouched",
+		"the runtime's, unnotified": "signal 15 signal 15 untouched",
+		"the runtime's, ignoring":   "exit 0 signal 10 untouched",
+		"the runtime's, notified":   "exit 0 signal 10 untouched",
+	} {
+		t.Run(name, func(t *testing.T) {
+			if os.Getenv("MATRIX_EMU") != "" { // has no MADV_WIPEONFORK
+				want = strings.Replace(want, "exit 0 signal 10", "signal 10 signal 10", 1)
+			}
+			cmd := systest.Child(t, "TestChildren")
+			cmd.Env = append(cmd.Env, "CASE="+name)
+			_, out, errs := systest.Result(t, cmd)
+			assert.Contains(t, out, want, errs)
+		})
+	}
+}

@@ -1,0 +1,25 @@
+#include "textflag.h"
+
+// func cloneKill(flags, sig uintptr) int
+TEXT ·cloneKill(SB), NOSPLIT, $0-24
+	MOV	flags+0(FP), A0
+	MOV	sig+8(FP), T0
+	MOV	ZERO, A1
+	MOV	ZERO, A2
+	MOV	ZERO, A3
+	MOV	ZERO, A4
+	MOV	$220, A7 // clone
+	ECALL
+	BEQZ	A0, child
+	MOV	A0, ret+16(FP)
+	RET
+child:
+	MOV	$172, A7 // getpid
+	ECALL
+	MOV	T0, A1
+	MOV	$129, A7 // kill
+	ECALL
+	MOV	ZERO, A0
+	MOV	$94, A7 // exit_group
+	ECALL
+	UNDEF
