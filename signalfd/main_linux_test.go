@@ -78,8 +78,15 @@ func roles() map[string]func() error {
 		"pending":     keepPending,
 		"blockable":   tellBlockable,
 
-		"replacer":     replaceHandlers,
-		"compare":      compareRecords,
+		"replacer": replaceHandlers,
+		"compare":  compareRecords,
+		"notify":   notifyAfterNew,
+		"put back": putHandlerBack,
+		"burn":     burn,
+		"holder":   holdPipe,
+		"storm":    rideStorm,
+		"tracer":   trace,
+
 		"noqueue":      readUnqueued,
 		"unprivileged": startPrivileged,
 		"reader":       readSecret,

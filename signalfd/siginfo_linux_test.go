@@ -100,14 +100,16 @@ func compareRecords() error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := context.WithTimeout(context.Background(), deadline()/2)
+	defer cancel()
 	for i := range cases {
 		if err := capturetest.QueueToThread(cases[i].sig, &cases[i].info); err != nil {
 			return err
 		}
 		// Other signals come between, CHLD of another test's child for example.
 		for {
-			if _, err := captured.FD().ReadContext(context.Background(), got[i][:]); err != nil {
-				return err
+			if _, err := captured.FD().ReadContext(ctx, got[i][:]); err != nil {
+				return fmt.Errorf("%v, siginfo %x: %w", cases[i].sig, cases[i].info[:48], err)
 			}
 			if got[i][0] == byte(cases[i].sig) {
 				break

@@ -228,6 +228,25 @@ func TestHandlerPutBack(t *testing.T) {
 	}
 }
 
+// Other code calls the handler from its own handler. It takes the signal while the
+// capture lasts. After the end, the handler does not reset the action, which is not
+// its own.
+func TestHandlerIsCalled(t *testing.T) {
+	const sig = unix.SIGCONT // default before
+	defer rtSigaction(sig, new(action), nil)
+	c := begin(t, sig)
+	require.NoError(t, capturetest.Chain(sig))
+	before, err := capturetest.Action(sig)
+	require.NoError(t, err)
+	assert.Equal(t, set(sig), c.Replaced())
+	raise(t, sig)
+	require.Equal(t, 1, end(c))
+	raise(t, sig)
+	after, err := capturetest.Action(sig)
+	require.NoError(t, err)
+	assert.Equal(t, before, after)
+}
+
 // A child that has not executed a program does what it did before the capture, and
 // leaves the parent's state alone. With a copy of the memory it runs the handler that
 // was there. With shared memory it takes the default action instead, as the children
