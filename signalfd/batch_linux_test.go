@@ -57,7 +57,7 @@ func TestReadBatch(t *testing.T) {
 	}
 }
 
-// What is there is given in one call, also where it takes several of the kernel's.
+// One call returns all signals that are there, even if it takes several of the kernel's.
 func TestReadBatchAll(t *testing.T) {
 	const sig, count = syscall.Signal(44), 100
 	s := newFD(t, sig)
@@ -104,7 +104,7 @@ func TestReadBatchDirect(t *testing.T) {
 	assert.Empty(t, s.Replaced())
 }
 
-// Who has read a part of a record has lost the rest.
+// A read of a part of a record loses the rest.
 func TestReadBatchShort(t *testing.T) {
 	s := newFD(t, unix.SIGUSR1)
 	require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR1))

@@ -12,11 +12,11 @@ import (
 )
 
 // blockedEverywhere returns the signals that every thread of the process has
-// blocked, see SigBlk in proc_pid_status(5). It is empty where that cannot be
-// told.
+// blocked, see SigBlk in proc_pid_status(5). It returns the empty set if it cannot
+// find out.
 //
-// A thread that the runtime makes later has the mask that the first one had when
-// the program began, so it is no exception to what all the others have.
+// A thread that the runtime makes later has the mask that the first one had when the
+// program began. So it has the same signals blocked.
 func blockedEverywhere() Set {
 	const tasks = "self/task"
 	threads, err := sys.ListProc(tasks)

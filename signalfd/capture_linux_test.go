@@ -212,8 +212,8 @@ func holdPipe() error {
 	return err
 }
 
-// A pipe that is not read, and one whose reader has ended, disturb no other SignalFD,
-// and Close does not hang.
+// A pipe that is not read disturbs no other SignalFD, and neither does a broken one.
+// Close does not hang.
 func TestReaderIsGone(t *testing.T) {
 	undrained := newFD(t, 45)
 	f, err := undrained.File("signals")
@@ -237,10 +237,10 @@ func TestReaderIsGone(t *testing.T) {
 	assert.Equal(t, 2000, len(left)/128+int(undrained.Dropped()))
 }
 
-// A storm: processes queue real-time signals with values, and kill with standard ones,
-// while captures begin and end, children start, and tracers stop the threads. Each
-// real-time signal is read, counted by Dropped, or taken by the old handler. What is
-// read has the right sender, code and value.
+// Processes send real-time signals with values, and standard ones beside them. In the
+// meantime captures begin and end, children start and tracers stop the threads. Each
+// real-time signal is read, counted by Dropped, or taken by the old handler. The
+// sender, the code and the value of a read signal are right.
 func TestStorm(t *testing.T) {
 	needCapture(t)
 	const senders = 4

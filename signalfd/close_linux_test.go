@@ -78,7 +78,7 @@ func TestCloseGivesNotifyBack(t *testing.T) {
 	}
 }
 
-// Close counts the signals that found no room in the pipe. A File reads the others.
+// Close counts the signals that found no room in the pipe. A File reads the rest.
 func TestCloseFullPipe(t *testing.T) {
 	const sig, count = syscall.Signal(45), 700
 	s := newFD(t, sig)

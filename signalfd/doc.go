@@ -1,82 +1,89 @@
-// Package signalfd reads a Go program's signals from a descriptor, with all that
-// the kernel tells of each: who sent it, why, and with what value; see
-// signalfd(2). A [SignalFD] stands beside sockets and timers in an event loop,
-// in epoll(7) or io_uring(7), or is read by goroutines, which it parks.
+// Package signalfd reads a Go program's signals from a descriptor, see signalfd(2).
+// Each comes with all that the kernel tells of it: the sender, the reason and a
+// value. A [SignalFD] is for an event loop, with epoll(7) or io_uring(7), or for
+// goroutines, which it parks.
 //
-// It is for supervisors, which want to know which child ended and how, for daemons
-// that take commands as real-time signals with a value, and for those whose loop
-// waits on descriptors. For a plain "stop on SIGTERM", os/signal is simpler and
-// works on every system. Signals that tell of a fault of the running thread, and
-// those of the runtime, are not for this package, nor for any other.
+// It is for supervisors that need to know which child ended and how, for daemons that
+// take commands as real-time signals, and for loops over descriptors. For a plain
+// "stop on SIGTERM", os/signal is simpler and works on every system. No package reads
+// the signals of the runtime, nor those that report a fault of the running thread.
 //
 // # New, Block, Open
 //
-// The kernel's signalfd gives a signal only if it is blocked in every thread,
-// and the threads of a Go program belong to its runtime: a signal that some of
-// them has unblocked never gets to the descriptor, and does what it does without.
-// There are three ways to deal with that.
+// The kernel's signalfd gives a signal only if every thread has it blocked. The
+// threads of a Go program belong to its runtime, which unblocks signals in them. There
+// are three ways to deal with that.
 //
-// [New] is enough for most. It works at any time, with nothing to prepare.
-// Signals that are blocked in every thread, because whoever started the program
-// blocked them, it has the kernel's signalfd read. Any others it captures: it
-// installs a signal handler of its own, which passes every instance of the signal,
-// with what came with it, to a thread that has it blocked and hands it on through
-// a pipe. The descriptor is the read end of that pipe; it gives the same records
-// as a signalfd, of 128 bytes each.
+// [New] is enough for most programs. It works at any time and needs no preparation.
+// If all signals of the set are blocked in every thread, it uses the kernel's
+// signalfd. Otherwise it captures them. A signal handler appends each instance of a
+// signal to a ring in memory. A goroutine, the forwarder, writes them into a pipe. The
+// descriptor is the read end of that pipe. It gives the same records of 128 bytes as a
+// signalfd.
 //
-// [Block] comes before New, on the first line of main, where the order of
-// real-time signals or the lowest cost matters, or on processors where nothing can
-// be captured: New then gives the kernel's own signalfd. The price is that the
-// program starts twice, and that its children inherit the mask unless [Start]
-// starts them. HUP, INT, QUIT, TERM, CHLD and 34 the runtime never leaves blocked:
-// New alone reads these.
+// [Block] comes before New, on the first line of main. It is for programs that need
+// the order of real-time signals or the lowest cost, and for processors without a
+// capture. New then gives the kernel's signalfd. The price is that the program starts
+// twice. Its children inherit the mask unless [Start] starts them. The runtime never
+// leaves HUP, INT, QUIT, TERM, CHLD and 34 blocked, so only a capture reads these.
 //
-// [Open] is signalfd4(2) bare, for those who manage the mask of a thread of their
-// own.
+// [Open] is a bare signalfd4(2), for callers that manage the mask of a thread.
 //
-// os/signal.Notify is a fourth, and does not go together with these for the same
-// signal.
+// os/signal.Notify is a fourth way. Do not use it for a signal that a SignalFD reads.
 //
 // # Captured signals
 //
 // While a signal is captured:
 //
-//   - It has no other effect: SIGTERM does not end the program, nor does SIGQUIT
-//     print the stacks of goroutines. A program that captures all of HUP, INT,
-//     QUIT and TERM and then hangs is ended by SIGKILL alone.
-//   - One that this program was started to ignore, HUP by nohup(1) for instance, is
-//     read all the same. os/signal.Ignored tells, before New.
-//   - A channel given to os/signal.Notify gets nothing of it, until the capture
-//     ends. signal.Ignore takes the signal away from the SignalFD, and so does
-//     Notify for CONT, TSTP, TTIN and TTOU and for what was ignored before:
-//     [SignalFD.Replaced] tells.
-//   - Programs started by os/exec begin with the default action for it, also where
-//     this program was told to ignore it, and with a clean signal mask.
-//   - UTime and STime of SIGCHLD are mostly 0: they do not survive the handler.
-//   - Real-time signals sent in a burst may be read in another order than sent.
-//   - Where the kernel's queue is full (RLIMIT_SIGPENDING) a real-time signal may be
-//     dropped on its way: [SignalFD.Lost] counts these. A standard signal arrives
-//     all the same, but may lack what came with it: it is SI_USER of PID 0 then.
+//   - It has no other effect. SIGTERM does not end the program, and SIGQUIT prints no
+//     stacks. A program that captures HUP, INT, QUIT and TERM and then hangs ends by
+//     SIGKILL alone.
+//   - A signal that the program was started to ignore is read all the same. An example
+//     is HUP under nohup(1). Call os/signal.Ignored before New to find out.
+//   - A channel of os/signal.Notify gets nothing of it until the capture ends.
+//   - signal.Ignore replaces the handler, and so does Notify for CONT, TSTP, TTIN,
+//     TTOU and signals that were ignored before. The SignalFD then reads the signal no
+//     more, and [SignalFD.Replaced] reports it. For a signal that the runtime handled
+//     before New, Notify replaces nothing: Notify is silent, and Replaced is empty.
+//   - Programs that os/exec starts begin with the default action and a clean mask. So
+//     they do not inherit an ignored signal.
+//   - A child of a C fork(2) that has not executed a program does what it did before
+//     the capture. A child of vfork(2) takes the default action in place of a handler.
 //
-// Capturing needs Linux on amd64, arm64, riscv64 or loong64. On other processors
-// New returns an error for which errors.Is(err, errors.ErrUnsupported) holds,
-// unless the signals are blocked in every thread.
+// Every signal that the kernel delivers is read or counted by [SignalFD.Dropped]. The
+// signals of one thread keep their order. Several threads take signals at the same
+// time, so real-time signals that were sent in a burst may be read in another order.
+//
+// These limits apply:
+//
+//   - A POSIX timer gives one record for each expiration that was delivered. A signal
+//     of a timer may be read after the timer was deleted.
+//   - Programs that read the descriptor without this package must read whole records
+//     of 128 bytes.
+//   - The handler compares process IDs to find out that it runs in a child. It
+//     fails if PID 1 of a PID namespace makes a child by CLONE_NEWPID, because the
+//     child is PID 1 too. Until that child executes a program, it takes signals for
+//     nothing, and with CLONE_VM they are read in the parent.
+//   - Other code may save the handler and put it back after Close. The signal then
+//     does what it did before the first capture.
+//
+// Capturing needs Linux on amd64, arm64, riscv64 or loong64. On other processors New
+// returns an error that matches errors.ErrUnsupported, unless the signals are blocked
+// in every thread.
 //
 // # What is read
 //
-// A standard signal that is sent again before the last was taken is one signal;
-// real-time signals, 34 to 64, queue up to RLIMIT_SIGPENDING. Of a signal sent to
-// one thread, by tgkill(2) or, as SIGPIPE, by the kernel, a captured SignalFD
-// gives all, and the kernel's signalfd only what was sent to the thread that
-// reads.
+// A standard signal that is sent again before a thread took the last one is one
+// signal. Real-time signals, 34 to 64, queue up to RLIMIT_SIGPENDING. A signal may be
+// sent to one thread, by tgkill(2) or, as SIGPIPE, by the kernel. A capture gives all of
+// these. The kernel's signalfd gives those of the thread that reads.
 //
-// A write of package os to a broken pipe under the number 1 or 2 ends the program
-// by SIGPIPE even if a SignalFD has the signal, blocked or captured: os asks
-// whether it was given to os/signal.Notify. Those of [fd.FD] return EPIPE.
+// A write of package os to a broken pipe under the number 1 or 2 ends the program by
+// SIGPIPE, even if a SignalFD has the signal: os asks only whether os/signal.Notify has
+// it. The writes of [fd.FD] return EPIPE.
 //
-// The race detector does not see a signal as an event that orders memory: what a
-// goroutine wrote before it sent a signal needs another way to the goroutine that
-// reads the signal.
+// The race detector does not see that a signal orders memory. A goroutine that reads a
+// signal needs something else to see what the sender wrote before.
 //
 // # Modes
 //
@@ -108,12 +115,14 @@
 //
 // # Kernels
 //
-//   - signalfd4(2), for New: Linux 2.6.27.
-//   - rt_tgsigqueueinfo(2), to capture: 2.6.31.
+//   - signalfd4(2), for Block, Open and blocked signals: Linux 2.6.27.
+//   - MADV_WIPEONFORK, for the handlers of a child of fork(2): 4.14. Without it such
+//     a child takes the default action.
 //   - openat2(2), for Block, and for Start if a signal is blocked: 5.6.
 //
 // # Platforms
 //
-// Linux only; elsewhere the package is empty. /proc should be mounted: without it
-// New captures even what is blocked, and [Block] and [FromFD] fail.
+// The package is for Linux, and empty elsewhere. /proc should be mounted. Without it
+// New captures blocked signals too and reads nothing of them, and [Block] and [FromFD]
+// fail.
 package signalfd

@@ -13,7 +13,7 @@ import (
 	"code.hybscloud.com/iofd/signalfd"
 )
 
-// A program reads the signals that others send to it; here it sends them itself.
+// A program reads the signals that are sent to it. Here it sends them itself.
 func Example() {
 	s, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1, unix.SIGTERM))
 	if err != nil {

@@ -29,7 +29,7 @@ func leaveDescriptors(t *testing.T, n int) (restore func()) {
 	return func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }
 }
 
-// Where descriptors are used up, nothing is captured and none is left open.
+// If descriptors are used up, New captures nothing and leaves none open.
 func TestNoDescriptors(t *testing.T) {
 	needCapture(t)
 	defer unchanged(t, unix.SIGUSR1)()
@@ -79,8 +79,8 @@ func TestNoDescriptorsAllowed(t *testing.T) {
 	assert.NoError(t, s.Close())
 }
 
-// Where the masks of threads cannot be read, for want of a descriptor say, nothing
-// counts as blocked: a signal is captured, rather than waited for in vain.
+// If the masks of the threads cannot be read, nothing counts as blocked, and New
+// captures.
 func TestMasksUnreadable(t *testing.T) {
 	needCapture(t)
 	systest.Refuse(t, func() {

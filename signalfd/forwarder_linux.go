@@ -117,7 +117,7 @@ func (f *forwarder) run() {
 		}
 		f.deliver(&batch, n)
 	}
-	// What is still in the queue found no room.
+	// The records in the queue found no room.
 	f.mu.Lock()
 	f.unwritten.Add(uint64(len(f.queue)))
 	f.queue = nil
@@ -135,12 +135,7 @@ func (f *forwarder) deliver(batch *records, n int) {
 	f.mu.Unlock()
 	if !waiting {
 		// The pipe takes all of them or none: they are not longer than PIPE_BUF.
-		_, err := f.pipe.Write(batch[:n*recordSize])
-		switch {
-		case err == nil:
-			return
-		case errors.Is(err, unix.EPIPE):
-			f.broken(n)
+		if _, err := f.pipe.Write(batch[:n*recordSize]); err == nil {
 			return
 		}
 	}
@@ -157,13 +152,6 @@ func (f *forwarder) deliver(batch *records, n int) {
 		f.flushing = true
 		f.flushes.Go(f.flush)
 	}
-}
-
-// broken ends the capture, because the read end of the pipe is closed. That is what
-// happens if the program closes the FD of a SignalFD, and not the SignalFD.
-func (f *forwarder) broken(n int) {
-	f.unwritten.Add(uint64(n))
-	f.capture.End()
 }
 
 // flush writes the queue.
@@ -188,7 +176,10 @@ func (f *forwarder) flush() {
 			case err == nil:
 				written = true
 			case errors.Is(err, unix.EPIPE), errors.Is(err, fd.ErrClosed):
-				f.broken(n)
+				// All read ends are closed, or the capture has ended. The first happens
+				// if the program closes the FD of a SignalFD, and not the SignalFD.
+				f.unwritten.Add(uint64(n))
+				f.capture.End()
 				written = true
 			default:
 				time.Sleep(time.Millisecond) // the kernel lacks memory, for example

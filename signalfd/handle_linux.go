@@ -73,7 +73,7 @@ func (s *SignalFD) File(name string) (*os.File, error) { return s.fd.File(name) 
 // another part of the program installed in the meantime stays.
 //
 // Captured signals that were not read are lost. [SignalFD.Dropped] counts those
-// that had not reached the pipe, and a [SignalFD.File] still reads the others. If
+// that had not reached the pipe, and a [SignalFD.File] still reads the rest. If
 // another process may hold the pipe, Close waits at most 10 ms for that.
 //
 // If no call and no pin is in flight, the number is closed when Close

@@ -39,9 +39,9 @@ func (c *tally) add(infos ...signalfd.Info) {
 	c.read.Add(uint64(len(infos)))
 }
 
-// A random history: other processes queue real-time signals, to the process or a
-// thread, while goroutines read in every way from duplicates that come and go,
-// and the mask changes beside them. Every signal is read once or counted, every
+// Other processes queue real-time signals in a random history, to the process or a
+// thread. Goroutines read in every way from duplicates that come and go, and the mask
+// changes beside them. Every signal is read once or counted, every
 // waiter returns, and the handlers are what they were before.
 func TestHistory(t *testing.T) {
 	needCapture(t)

@@ -8,13 +8,13 @@ import (
 )
 
 // Info is one signal and what the kernel tells of it: signalfd_siginfo of
-// signalfd(2), with Go's types. Which fields mean something depends on Code and
-// Signal; the others are 0.
+// signalfd(2), with Go's types. The fields that have no meaning for
+// Code and Signal are 0.
 type Info struct {
 	// Signal is the signal.
 	Signal syscall.Signal
 
-	// Errno is an error number that came with the signal; Linux hardly uses it.
+	// Errno is the error number that came with the signal. Linux hardly uses it.
 	Errno syscall.Errno
 
 	// Code says why the signal was sent.
@@ -29,9 +29,8 @@ type Info struct {
 	// number of the signal that ended, stopped or continued the child.
 	Status int
 
-	// UTime and STime are the time that SIGCHLD's child has spent in user code and
-	// in the kernel, in steps of 10ms. Where the signal is captured they are mostly lost, and
-	// 0 (see the package comment).
+	// UTime and STime are the time that the child of SIGCHLD has spent in user code
+	// and in the kernel, in steps of 10 ms.
 	UTime time.Duration
 	STime time.Duration
 
@@ -82,8 +81,8 @@ func (i Info) String() string {
 	return s
 }
 
-// Code says why a signal was sent: si_code of sigaction(2). What a code from 1
-// to 127 means depends on the signal, see [Info.String]. (On MIPS the kernel has
+// Code says why a signal was sent: si_code of sigaction(2). The meaning of a
+// code from 1 to 127 depends on the signal, see [Info.String]. (On MIPS the kernel has
 // other numbers for SI_ASYNCIO, SI_TIMER and SI_MESGQ.)
 type Code int32
 
@@ -109,8 +108,8 @@ const (
 	CodeContinued Code = 6 // CLD_CONTINUED: SIGCONT continued it
 )
 
-// String returns the kernel's name of the code: "SI_USER". Where the meaning
-// depends on the signal it is the number: "code 1". [Info.String] knows the signal.
+// String returns the kernel's name of the code: "SI_USER". If the
+// meaning depends on the signal, it returns the number: "code 1". [Info.String] knows the signal.
 func (c Code) String() string { return c.name(0) }
 
 var codeNames = map[Code]string{
@@ -130,8 +129,8 @@ var (
 )
 
 // isReason reports whether c is one of the codes that mean something else for
-// each signal. Of the signals that New reads, these are SIGCHLD's, and those of
-// I/O that is possible for every other.
+// each signal. For SIGCHLD it says what the child did. For every other signal that New
+// reads it says which I/O is possible.
 func isReason(c Code) bool { return c >= 1 && int(c) <= len(childCodes) }
 
 func (c Code) name(sig syscall.Signal) string {

@@ -15,8 +15,8 @@ import (
 	"code.hybscloud.com/iofd/signalfd"
 )
 
-// What each function makes of signals that are none, impossible, reserved or
-// unblockable.
+// Each function accepts or refuses invalid, impossible, reserved and unblockable
+// signals.
 func TestSignals(t *testing.T) {
 	needCapture(t)
 	s, err := signalfd.Open(0)

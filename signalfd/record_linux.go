@@ -22,7 +22,7 @@ const maxRecords = 4096 / recordSize
 
 func (rs *records) at(i int) *record { return (*record)(rs[i*recordSize:]) }
 
-// Where the fields of a record begin.
+// The offsets of the fields of a record.
 const (
 	offSigno    = 0
 	offErrno    = 4
@@ -80,8 +80,7 @@ func (r *record) info() Info {
 	}
 }
 
-// Where the fields of a siginfo_t begin, on 64-bit processors. From 16 on it is a
-// union.
+// The offsets of the fields of a siginfo_t on 64-bit processors. A union begins at 16.
 const (
 	infoPID     = 16
 	infoTimer   = 16

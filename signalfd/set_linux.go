@@ -35,7 +35,7 @@ func (s *Set) Add(sigs ...syscall.Signal) {
 	}
 }
 
-// Del takes signals out of the set. Those that are not in it change nothing.
+// Del takes signals out of the set. Signals that are not in it change nothing.
 func (s *Set) Del(sigs ...syscall.Signal) {
 	for _, sig := range sigs {
 		*s &^= bit(sig)

@@ -33,8 +33,8 @@ func long(rounds, short int) int {
 	return rounds * *factor
 }
 
-// Everything at once: readers, waiters, mask changes, duplicates, closes and
-// signals. What counts is that nothing hangs, crashes or gives nonsense.
+// Readers and waiters run beside mask changes, duplicates, closes and signals. Nothing
+// hangs or crashes, and every signal is right.
 func TestStress(t *testing.T) {
 	needCapture(t)
 	sigs := []syscall.Signal{unix.SIGUSR1, unix.SIGTERM, 36, 42, 60}

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Forbid has the kernel answer errno to the system call trap, where its first
-// argument has the given low half: for the calling thread and all that it starts,
-// for good. It is seccomp(2).
+// Forbid makes the kernel answer errno to the system call trap, if the first argument
+// has the given low half. It holds for the calling thread and all that it starts, and
+// has no end. See seccomp(2).
 func Forbid(trap uintptr, argument uint32, errno unix.Errno) error {
 	const (
 		offNumber   = 0 // of struct seccomp_data

@@ -32,7 +32,7 @@ func Queue(pid int, sig syscall.Signal, value uintptr) error {
 
 // Forge returns a siginfo with the given code and random contents.
 func Forge(sig syscall.Signal, code int32, random func() uint64) (info [128]byte) {
-	// What follows the kernel's own part has to be 0.
+	// The rest has to be 0.
 	const kernelPart = 48
 	for i := 8; i < kernelPart; i += 8 {
 		binary.NativeEndian.PutUint64(info[i:], random())
