@@ -20,8 +20,8 @@ import (
 
 var signalfdTrials = []trial{
 	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
-	capturing("internal/sys/capture", "mmap", unix.SYS_MMAP),
-	capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE),
+	theFirst(capturing("internal/sys/capture", "mmap", unix.SYS_MMAP)),
+	theFirst(capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE)),
 	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
 	{
 		by: "signalfd", call: "openat", op: "signalfd.New", number: unix.SYS_OPENAT,
@@ -52,8 +52,7 @@ var signalfdTrials = []trial{
 		},
 	},
 	masking("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
-	reading("internal/sys/capture", "futex", unix.SYS_FUTEX, nil),
-	reading("internal/sys", "write", unix.SYS_WRITE, forwarderPipe),
+	reading("internal/sys", "write", unix.SYS_WRITE),
 	{
 		by: "signalfd", call: "execve", op: "signalfd.Block", number: unix.SYS_EXECVE, once: true,
 		prepare: block,
@@ -75,6 +74,13 @@ var signalfdTrials = []trial{
 // capturing tries to capture a signal.
 func capturing(by, call string, number uintptr) trial {
 	return trial{by: by, call: call, op: "signalfd.New", number: number, prepare: capture}
+}
+
+// theFirst is for a call that only the first operation of a process makes.
+func theFirst(t trial) trial {
+	t.op += ", the first"
+	t.once = true
+	return t
 }
 
 // fromTheFirst refuses calls from the first one on. A refusal of a later
@@ -138,16 +144,14 @@ func masking(by, call string, number uintptr) trial {
 
 // reading tries the calls of a capture's forwarder. The signal has to arrive, but may
 // be late.
-func reading(by, call string, number uintptr, on func(s *scene, f *signalfd.SignalFD) int) trial {
+func reading(by, call string, number uintptr) trial {
 	return trial{
 		by: by, call: call, op: "SignalFD.ReadContext", number: number,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
 			s.must(receives(f))
-			if on != nil {
-				s.on(on(s, f))
-			}
+			s.on(forwarderPipe(s, f))
 			s.must(unix.Kill(os.Getpid(), 0))
 			arrived := false
 			s.check(func(error) error {

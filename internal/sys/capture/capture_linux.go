@@ -78,13 +78,13 @@ type Capture struct {
 func New(set uint64) (*Capture, error) {
 	changing.Lock()
 	defer changing.Unlock()
-	if process == 0 {
-		markMemory()
-		process = int32(os.Getpid())
-	}
 	r, err := newRing()
 	if err != nil {
 		return nil, err
+	}
+	if process == 0 {
+		markMemory()
+		process = int32(os.Getpid())
 	}
 	c := &Capture{ring: r}
 	if err := c.change(set); err != nil {
