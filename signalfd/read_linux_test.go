@@ -111,12 +111,12 @@ func TestReadQueued(t *testing.T) {
 
 func TestReadChild(t *testing.T) {
 	s := newFD(t, syscall.SIGCHLD)
-	read := func() signalfd.Info {
-		// Signals of children that ended before, in other tests, are not ours.
+	read := func(pid int) signalfd.Info {
+		// Children of other tests may have ended just before.
 		for {
 			got := next(t, s)
 			got.UTime, got.STime = 0, 0 // TestReadChildTimes has them
-			if got.Code != signalfd.CodeExited || got.Status != 0 {
+			if got.PID == pid {
 				return got
 			}
 		}
@@ -126,7 +126,7 @@ func TestReadChild(t *testing.T) {
 	}
 	cmd := self(t, "exit3")
 	require.Error(t, cmd.Run())
-	got := read()
+	got := read(cmd.Process.Pid)
 	assert.Equal(t, want(cmd.Process.Pid, signalfd.CodeExited, 3), got)
 	assert.Contains(t, got.String(), "CLD_EXITED")
 
@@ -142,7 +142,7 @@ func TestReadChild(t *testing.T) {
 		{unix.SIGKILL, signalfd.CodeKilled, unix.SIGKILL},
 	} {
 		require.NoError(t, unix.Kill(p.pid(), step.sig))
-		assert.Equal(t, want(p.pid(), step.code, int(step.status)), read())
+		assert.Equal(t, want(p.pid(), step.code, int(step.status)), read(p.pid()))
 	}
 }
 
