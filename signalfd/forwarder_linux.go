@@ -27,6 +27,10 @@ type forwarder struct {
 	readers atomic.Int32  // the SignalFDs on the read end
 	ended   chan struct{} // closed when the forwarder has ended
 
+	masking sync.Mutex // guards these, and is held while the mask changes
+	blocked Set        // captured signals that only one thread has unblocked
+	stop    func()     // blocks them there
+
 	mu        sync.Mutex // guards these
 	queue     []record
 	flushing  bool
@@ -37,8 +41,9 @@ type forwarder struct {
 // maxQueue is the length of the queue: 16 MiB. Tests change it.
 var maxQueue = 1 << 17
 
-// startForwarder captures set. It returns the read end of the pipe.
-func startForwarder(set Set) (*forwarder, int, error) {
+// startForwarder captures set. The signals of blocked are blocked in every thread. It
+// returns the read end of the pipe.
+func startForwarder(set, blocked Set) (*forwarder, int, error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, -1, os.NewSyscallError("pipe2", err)
@@ -49,10 +54,16 @@ func startForwarder(set Set) (*forwarder, int, error) {
 		_ = unix.Close(ends[1])
 		return nil, -1, err
 	}
-	f := &forwarder{capture: c, ended: make(chan struct{})}
+	f := &forwarder{capture: c, ended: make(chan struct{}), stop: func() {}}
 	f.pipe.Internal().Init(ends[1], sys.Entersyscall)
 	f.readers.Store(1)
 	go f.run()
+	if err = f.unblock(blocked & set); err != nil {
+		c.End()
+		<-f.ended
+		_ = unix.Close(ends[0])
+		return nil, -1, err
+	}
 	return f, ends[0], nil
 }
 
@@ -62,12 +73,41 @@ func (f *forwarder) setMask(_ *fd.FD, set Set) error {
 	if err := refuseReserved(set); err != nil {
 		return err
 	}
-	if added := set &^ f.mask(); !added.Empty() {
-		if err := refuseBlocked(added, blockedEverywhere()); err != nil {
-			return err
-		}
+	f.masking.Lock()
+	defer f.masking.Unlock()
+	was, wasBlocked := f.mask(), f.blocked
+	f.block() // a signal that is not captured any more must stay pending
+	err := f.capture.Change(uint64(set))
+	if err != nil {
+		return errors.Join(err, f.unblock(wasBlocked))
 	}
-	return f.capture.Change(uint64(set))
+	if err = f.unblock(blockedEverywhere() & set); err != nil {
+		_ = f.capture.Change(uint64(was))
+	}
+	return err
+}
+
+// end ends the capture. A signal that was blocked before stays pending.
+func (f *forwarder) end() {
+	f.masking.Lock()
+	defer f.masking.Unlock()
+	f.block()
+	f.capture.End()
+}
+
+// block blocks again what unblock has unblocked.
+func (f *forwarder) block() {
+	f.stop()
+	f.stop, f.blocked = func() {}, 0
+}
+
+// unblock lets handlers run for signals that all threads have blocked.
+func (f *forwarder) unblock(set Set) error {
+	stop, err := unblock(set)
+	if err == nil {
+		f.stop, f.blocked = stop, set
+	}
+	return err
 }
 
 func (f *forwarder) dropped() uint64 { return f.capture.Dropped() + f.unwritten.Load() }
@@ -93,7 +133,7 @@ func (f *forwarder) leave(shared bool) {
 	if f.readers.Add(-1) != 0 {
 		return
 	}
-	f.capture.End()
+	f.end()
 	if !shared {
 		<-f.ended
 		return
@@ -179,7 +219,7 @@ func (f *forwarder) flush() {
 				// All read ends are closed, or the capture has ended. The first happens
 				// if the program closes the FD of a SignalFD, and not the SignalFD.
 				f.unwritten.Add(uint64(n))
-				f.capture.End()
+				f.end()
 				written = true
 			default:
 				time.Sleep(time.Millisecond) // the kernel lacks memory, for example

@@ -66,7 +66,7 @@ func roles() map[string]func() error {
 		"wait":   waitForInput,
 		"close":  closeThenWait,
 		"direct": readDirect,
-		"mixed":  refuseMixed,
+		"mixed":  captureMixed,
 
 		"block":       blockAll,
 		"burst":       readBurst,

@@ -89,15 +89,6 @@ func signalName(sig syscall.Signal) string {
 	return strconv.Itoa(int(sig))
 }
 
-// refuseBlocked refuses a set for a capture. No handler runs for a signal that
-// every thread has blocked.
-func refuseBlocked(set, blocked Set) error {
-	if blocked &= set; !blocked.Empty() {
-		return sys.Invalid("signalfd: %v are blocked in every thread, and cannot be captured: make another SignalFD for them by New", blocked)
-	}
-	return nil
-}
-
 // refuseUnblocked refuses a set for the signalfd of the kernel. A thread that has a
 // signal unblocked takes it first.
 func refuseUnblocked(set Set) error {

@@ -28,14 +28,14 @@ var _ fd.PollCloser = (*SignalFD)(nil)
 // preparation. The descriptor is close-on-exec and non-blocking.
 //
 // If all signals of set are blocked in every thread of the process, New uses the
-// signalfd of the kernel. If none is, New captures the set: see Captured signals in
-// the package documentation. Only one SignalFD, with its duplicates, can capture a
-// signal. A capture uses two descriptors.
+// signalfd of the kernel. Otherwise New captures the whole set: see Captured signals
+// in the package documentation. Only one SignalFD, with its duplicates, can capture a
+// signal. A capture uses two descriptors. If some signals of set are blocked in every
+// thread, it uses a thread that has them unblocked.
 //
-// New returns EINVAL for four kinds of sets:
+// New returns EINVAL for three kinds of sets:
 //
 //   - the empty set, which is most likely a mistake
-//   - a set with signals of both kinds, which needs two SignalFDs
 //   - a set with KILL or STOP, which no process can catch
 //   - a set with a signal that belongs to the Go runtime, the processor or the C
 //     library: ILL, TRAP, ABRT, BUS, FPE, SEGV, STKFLT, URG, PROF, SYS, 32 and 33
@@ -61,10 +61,7 @@ func New(set Set) (*SignalFD, error) {
 	if err := capture.Available(); err != nil {
 		return nil, fmt.Errorf("iofd: signalfd: %v are not blocked in every thread, and cannot be captured: %w", unblocked, err)
 	}
-	if err := refuseBlocked(set, blocked); err != nil {
-		return nil, err
-	}
-	f, readEnd, err := startForwarder(set)
+	f, readEnd, err := startForwarder(set, blocked)
 	if err != nil {
 		return nil, err
 	}
