@@ -101,7 +101,6 @@ var places = []place{
 	}, unix.SYS_MEMFD_CREATE),
 	forbids("no timerfd", unix.ENOSYS, map[string]string{"timerfd": "unsupported: timerfd_create: "}, unix.SYS_TIMERFD_CREATE),
 	forbids("no signalfd", unix.EPERM, map[string]string{
-		"signalfd.New":  "forbidden: signalfd4: ",
 		"signalfd.Open": "forbidden: signalfd4: ",
 	}, unix.SYS_SIGNALFD4),
 	forbids("no eventfd", unix.ENOSYS, map[string]string{
@@ -109,7 +108,6 @@ var places = []place{
 		"eventfd":                         "unsupported: eventfd2: ",
 		"eventfd.Value":                   "unsupported: preparing: eventfd2: ",
 		"eventfd.FromFD":                  "unsupported: preparing: eventfd2: ",
-		"signalfd.New":                    "unsupported: eventfd2: ",
 	}, unix.SYS_EVENTFD2),
 
 	{name: "no /proc", clone: unix.CLONE_NEWNS, apart: withoutProc, enter: func() error {
