@@ -22,9 +22,13 @@ import (
 // clock is then set ahead, the timer expires early. If it is set back, the timer expires
 // late. On the other clocks a change of the wall clock has no effect on initial.
 //
+// On [Realtime] the kernel counts initial and interval by [Monotonic], so the timer
+// stands still while the machine sleeps. To count sleep, use [Boottime] or ArmAt.
+//
 // Arm returns EINVAL if a duration is negative, and [fd.ErrClosed] if t is closed.
 // For an alarm clock without CAP_WAKE_ALARM, it returns an error that matches
-// fs.ErrPermission. After an error the timer is as it was.
+// fs.ErrPermission: the kernel asks for the capability at each call, not only at New.
+// After an error the timer is as it was.
 func (t *TimerFD) Arm(initial, interval time.Duration) error {
 	if initial < 0 || interval < 0 {
 		return t.negative("Arm", initial, interval)

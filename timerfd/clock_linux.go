@@ -13,7 +13,8 @@ import (
 type Clock int
 
 const (
-	// Realtime is the wall clock, CLOCK_REALTIME. It jumps when it is set.
+	// Realtime is the wall clock, CLOCK_REALTIME. It jumps when it is set. A delay of
+	// Arm runs on Monotonic instead, see [TimerFD.Arm].
 	Realtime Clock = unix.CLOCK_REALTIME
 
 	// Monotonic runs steadily since boot, CLOCK_MONOTONIC. It stands still while the
@@ -26,12 +27,14 @@ const (
 	Boottime Clock = unix.CLOCK_BOOTTIME
 
 	// RealtimeAlarm is like Realtime, but its timers wake the machine,
-	// CLOCK_REALTIME_ALARM. A delay of Arm is a date too, see [TimerFD.Arm].
-	// Requires CAP_WAKE_ALARM and Linux 3.11.
+	// CLOCK_REALTIME_ALARM. A delay of Arm is a date too, see [TimerFD.Arm]. To wake
+	// the machine takes a real-time clock that can; without one the timer waits like
+	// that of Realtime. Requires CAP_WAKE_ALARM and Linux 3.11.
 	RealtimeAlarm Clock = unix.CLOCK_REALTIME_ALARM
 
 	// BoottimeAlarm is like Boottime, but its timers wake the machine,
-	// CLOCK_BOOTTIME_ALARM. Requires CAP_WAKE_ALARM and Linux 3.11.
+	// CLOCK_BOOTTIME_ALARM. RealtimeAlarm says what that takes. Requires CAP_WAKE_ALARM
+	// and Linux 3.11.
 	BoottimeAlarm Clock = unix.CLOCK_BOOTTIME_ALARM
 )
 

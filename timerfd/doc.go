@@ -12,14 +12,14 @@
 // # Kernels
 //
 // Linux only; on other platforms the package is empty. Everything works on Linux
-// 5.10.
+// 5.10, the oldest kernel that runs the tests.
 //
-// Older kernels work in part. Linux 2.6.25 has all except:
+// Older kernels work in part, and are not tested. Linux 3.2, the oldest kernel of
+// Go, has all except:
 //
-//   - [CancelOnSet] requires Linux 3.0.
 //   - [RealtimeAlarm] and [BoottimeAlarm] require Linux 3.11.
 //   - [Boottime] requires Linux 3.15.
-//   - [FromFD] requires Linux 3.17.
+//   - [FromFD] requires Linux 5.6.
 //   - 32-bit ports require Linux 5.1: they use system calls with 64-bit times, and
 //     so work after the year 2038.
 //
@@ -57,7 +57,8 @@
 // # Pitfalls
 //
 // A periodic timer counts every expiration, so Read may return more than 1. After
-// the machine has slept the count can be large, on every clock except [Monotonic].
+// the machine has slept the count can be large. A timer on [Monotonic] does not count
+// sleep, and neither does a timer on [Realtime] that Arm has armed.
 //
 // [CancelOnSet] also reports a resume from suspend. A periodic timer may then stand
 // still until it is armed again.

@@ -21,10 +21,11 @@ var _ fd.Timer = (*TimerFD)(nil)
 // New creates a timer that is not armed, see timerfd_create(2). The descriptor is
 // close-on-exec and non-blocking.
 //
-// New returns EINVAL if clock is unknown. It returns an error that matches
-// fs.ErrPermission if clock is an alarm clock and the caller lacks CAP_WAKE_ALARM.
-// It returns EMFILE or ENFILE if there are too many descriptors, and ENOMEM if the
-// kernel has no memory.
+// New returns EINVAL if the package or the kernel does not know clock. It returns an
+// error that matches fs.ErrPermission if clock is an alarm clock and the caller lacks
+// CAP_WAKE_ALARM in the initial user namespace. It returns EMFILE or ENFILE if there
+// are too many descriptors, and ENOMEM if the kernel has no memory. Requires Linux
+// 2.6.27.
 func New(clock Clock) (*TimerFD, error) {
 	if !clock.valid() {
 		return nil, sys.Invalid("timerfd: New: invalid clock %v", clock)
@@ -49,7 +50,8 @@ func New(clock Clock) (*TimerFD, error) {
 // FromFD returns EINVAL if f is nil or not a timerfd, and EBUSY if a call or a pin
 // uses f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is
 // closed. It requires a mounted /proc and a free descriptor number to find the
-// clock, see clockid in proc_pid_fdinfo(5). Requires Linux 3.17.
+// clock, see clockid in proc_pid_fdinfo(5). Requires Linux 5.6, because it opens files
+// of /proc by openat2(2).
 func FromFD(f *fd.FD) (*TimerFD, error) {
 	t := new(TimerFD)
 	err := t.fd.Adopt(f, func(number int) error {
