@@ -69,7 +69,8 @@
 //   - [ExitStatus.MaxRSS] is an upper limit, unless [ExitStatus.MaxRSSExact] says more.
 //   - A value that is not known is not the ID 0 of root: see [Info].
 //   - The peer of a Unix socket is the process that connected or listened, which may not
-//     be the one that has the socket now: see [FromPeer].
+//     be the one that has the socket now. Few datagram sockets have a peer: see
+//     [FromPeer].
 //   - Info has the current credentials. A client can execute a set-user-ID program after
 //     it has connected, and is root then. Decide what a client may do by the credentials
 //     that it connected with, see SO_PEERCRED in unix(7).

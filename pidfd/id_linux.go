@@ -11,7 +11,7 @@ import (
 // ID returns a number that identifies the process or thread, also after its end:
 // the inode number of its pidfds. Two PidFDs with the same ID, in any processes,
 // are of the same process. Unlike a PID, an ID is not reused while the machine is
-// up.
+// up. A process and its first thread have one ID.
 //
 // A 32-bit kernel has inode numbers of 32 bits, which repeat after four billion
 // processes and threads. A 32-bit program on a 64-bit kernel does not have this

@@ -13,10 +13,15 @@ import (
 type Info struct {
 	// PID is the ID of the process, or of the thread if the PidFD is of a thread. TGID
 	// is the ID of its process, and PPID the ID of the process's parent. All are numbers
-	// of the caller's PID namespace. A process that the namespace does not show has 0.
+	// of the caller's PID namespace. PPID is 0 if the namespace does not show the parent.
+	//
+	// If the namespace does not show the process, PID is 0, and TGID and PPID are -1, which
+	// means not known. Some kernels from 6.13 to 6.15 also report this if the namespace
+	// shows the process and not its parent, unless PID is 1. All are -1 if the process has
+	// been reaped.
 	//
 	// Before Linux 6.13, PID is also 0 if /proc is of another PID namespace, and TGID and
-	// PPID are -1, which means not known. All are -1 if the process has been reaped.
+	// PPID are always -1.
 	PID, TGID, PPID int
 
 	// NSPIDs are the IDs of the process in the PID namespaces from the caller's down to

@@ -18,7 +18,8 @@ import (
 // namespace does not show the peer.
 //
 // FromPeer returns EINVAL if c is nil, and ENODATA if the socket has no peer or is not
-// a Unix socket. If c is closed, FromPeer returns the error of c. If the peer has been
+// a Unix socket. A datagram socket has a peer only if socketpair(2) made it: connect(2)
+// gives it none. If c is closed, FromPeer returns the error of c. If the peer has been
 // reaped, FromPeer returns EINVAL before Linux 6.16. Before Linux 6.5, the error
 // matches errors.ErrUnsupported.
 func FromPeer(c syscall.RawConn) (*PidFD, error) {

@@ -103,6 +103,9 @@ func TestFromPeerRefuses(t *testing.T) {
 	unconnected, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
 	require.NoError(t, err)
 	defer unconnected.Close()
+	connected, err := net.DialUnix("unixgram", nil, unconnected.LocalAddr().(*net.UnixAddr))
+	require.NoError(t, err)
+	defer connected.Close()
 	closed, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Net: "unixgram"})
 	require.NoError(t, err)
 	closedRaw := rawConn(t, closed)
@@ -129,6 +132,7 @@ func TestFromPeerRefuses(t *testing.T) {
 		"nil":                 {nil, unix.EINVAL},
 		"TCP":                 {rawConn(t, tcpConn.(*net.TCPConn)), unix.ENODATA},
 		"unconnected":         {rawConn(t, unconnected), unix.ENODATA},
+		"connected datagrams": {rawConn(t, connected), unix.ENODATA},
 		"closed":              {closedRaw, net.ErrClosed},
 		"pipe":                {rawConn(t, r), unix.ENOTSOCK},
 		"bad descriptor":      {control(func(f func(uintptr)) error { f(1 << 20); return nil }), unix.EBADF},

@@ -34,7 +34,9 @@ var _ fd.PollCloser = (*PidFD)(nil)
 // no such process, it returns an error that matches os.ErrProcessDone and ESRCH. A
 // process that has ended and has not been reaped still exists. If pid is the ID of
 // a thread that is not the first of its process, Open returns EINVAL, and ENOENT
-// from Linux 6.16. Requires Linux 5.10.
+// from Linux 6.16. Before Linux 6.16, Open also returns EINVAL for a process that has
+// been reaped if its ID is still that of a process group or session. Requires Linux
+// 5.10.
 func Open(pid int) (*PidFD, error) { return open("Open", pid, 0, reaps) }
 
 // OpenThread is like [Open], but returns a PidFD for the single thread tid, see

@@ -20,7 +20,9 @@ import (
 //
 // If the process has ended, the error matches os.ErrProcessDone and ESRCH. If the
 // process is about to end, or its first thread has exited, the error matches ESRCH
-// alone: the other threads may still have the descriptor. Requires Linux 5.6.
+// alone: the other threads may still have the descriptor. In each of these cases some
+// kernels before Linux 6.9 return EBADF, unless the process has been reaped. Requires
+// Linux 5.6.
 func (p *PidFD) GetFD(target int) (*fd.FD, error) {
 	number, err := p.fd.Internal().Incref()
 	if err != nil {

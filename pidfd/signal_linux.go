@@ -20,7 +20,10 @@ import (
 //
 // SendSignal returns EPERM if the caller lacks the permission, see kill(2). It returns
 // EINVAL if sig is less than 0 or greater than 64, or if the caller's PID namespace
-// does not show the process. It does not allocate. Requires Linux 5.1.
+// does not show the process. If RLIMIT_SIGPENDING of the receiver is reached, a thread
+// gets no signal from 32 up: SendSignal returns [fd.ErrWouldBlock]. A process gets the
+// signal then, without its sender, and once if it is pending. SendSignal does not
+// allocate. Requires Linux 5.1.
 func (p *PidFD) SendSignal(sig syscall.Signal) error {
 	if !p.Valid() {
 		return fd.ErrClosed
@@ -49,11 +52,13 @@ const maxSignal = 64
 // the caller's. The PID is of the caller's PID namespace, also if the receiver is in an
 // outer one.
 //
-// Signals from 34 up are queued, each with its value. The kernel keeps only one of the
-// lower signals pending. If one is pending, Queue returns nil and the value is lost.
+// The kernel queues signals from 32 up, each with its value. The C library keeps the
+// first ones for itself, see signal(7), so programs use 34 and up. The kernel keeps
+// only one of the lower signals pending. If one is pending, Queue returns nil and the
+// value is lost.
 //
 // If RLIMIT_SIGPENDING of the receiver is reached, Queue returns [fd.ErrWouldBlock] for
-// signals from 34 up, and sends lower ones without the value. Queue returns EINVAL if
+// signals from 32 up, and sends lower ones without the value. Queue returns EINVAL if
 // value does not fit a C int of 32 bits.
 func (p *PidFD) Queue(sig syscall.Signal, value int) error {
 	if !p.Valid() {

@@ -216,6 +216,20 @@ func TestQueueWhenTooMuchIsPending(t *testing.T) {
 	assert.ErrorIs(t, p.Queue(testSignal, 1), os.ErrProcessDone)
 }
 
+func TestSendSignalWhenTooMuchIsPending(t *testing.T) {
+	notEmulated(t, "does not number signals as the kernel does")
+	p := open(t, "exec sleep 100")
+	require.NoError(t, unix.Prlimit(p.PID(), unix.RLIMIT_SIGPENDING, &unix.Rlimit{}, nil))
+	for sig := syscall.Signal(32); sig <= 34; sig++ {
+		assert.Equal(t, fd.ErrWouldBlock, p.Queue(sig, 1), "signal %d is queued", int(sig))
+	}
+	if err := p.SendSignalTo(testSignal, pidfd.Thread); !errors.Is(err, errors.ErrUnsupported) {
+		assert.Equal(t, fd.ErrWouldBlock, err, "a thread")
+	}
+	require.NoError(t, p.SendSignal(testSignal), "a process")
+	assert.Equal(t, testSignal, wait(t, p).Signal)
+}
+
 func TestQueueDoesNotAllocate(t *testing.T) {
 	p, err := pidfd.Self()
 	require.NoError(t, err)
