@@ -12,8 +12,9 @@
 //   - A program keeps keys in pages that the kernel itself does not map, see [NewSecret].
 //
 // Data of a single process needs only a []byte, and a stream of messages needs a pipe or a
-// socket. The memory counts as shared memory and is swapped. The kernel charges a page to
-// the process that first touches it.
+// socket. The memory counts as shared memory, and the kernel may swap it, except huge pages
+// and secret memory. The kernel charges a page to the cgroup of the process that first
+// touches it, see cgroups(7).
 //
 // # Passing
 //
@@ -33,17 +34,21 @@
 //
 // The receiver also checks the size before it maps the file or reads all of it. One call
 // makes a file of a terabyte. Such a file uses no memory until a page is touched, but the
-// receiver pays for each page that it touches through a shared mapping.
+// receiver pays for each page that it touches through a mapping, even if it only reads.
+// [MemFD.Read] and [MemFD.ReadAt] touch no page that was never written.
 //
 // # Kernels
 //
 // Linux only; on other platforms the package is empty. Everything works on Linux 6.9.
 //
 // Older kernels work in part. If the kernel lacks a feature, the error matches
-// errors.ErrUnsupported unless the feature says otherwise. Linux 3.17 has all except:
+// errors.ErrUnsupported unless the feature says otherwise. The tests run on Linux 5.10 and
+// later. Linux 3.17 has all except:
 //
 //   - [HugeTLB] requires Linux 4.14, and 4.16 with seals.
 //   - [SealFutureWrite] requires Linux 5.1.
+//   - [FromFD], [ReceiveFrom], [MemFD.ReopenReadOnly] and [MemFD.Start] require Linux 5.6,
+//     because they open files of /proc by openat2(2).
 //   - [NewSecret] requires Linux 5.14. Before 6.5 it is off by default. Some ports lack it;
 //     amd64, arm64 and riscv64 have it.
 //   - [SealExec] requires Linux 6.3.

@@ -22,7 +22,8 @@ import (
 //
 // FromFD returns EINVAL if f is nil or not a memfd, and EBUSY if a call or a pin uses
 // f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is closed.
-// It requires a mounted /proc.
+// It requires a free descriptor number and a mounted /proc. Without /proc the error
+// matches errors.ErrUnsupported. Requires Linux 5.6.
 func FromFD(f *fd.FD) (*MemFD, error) {
 	m := &MemFD{sealable: true, turn: new(sync.Mutex)}
 	err := m.fd.Adopt(f, func(number int) (err error) {

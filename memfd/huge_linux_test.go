@@ -97,6 +97,12 @@ func TestHugeTLB(t *testing.T) {
 	require.NoError(t, err)
 	assert.True(t, bytes.Equal(make([]byte, 10), p), "unwritten bytes read as zeros")
 
+	for whence, want := range map[int]int64{unix.SEEK_DATA: hugePage, unix.SEEK_HOLE: size} {
+		at, err := m.Seek(hugePage, whence)
+		require.NoError(t, err)
+		assert.Equal(t, want, at, "all is data")
+	}
+
 	require.NoError(t, m.Seal(memfd.SealShrink))
 	err = m.Truncate(0)
 	require.ErrorIs(t, err, unix.EPERM)

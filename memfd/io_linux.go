@@ -17,7 +17,8 @@ import (
 const bufferSize = 32 << 10
 
 // Read reads up to len(p) bytes at the file offset and moves it, see read(2). One call
-// reads at most 1 GiB. Read returns [io.EOF] at the end of the file.
+// reads at most 1 GiB. Read returns [io.EOF] at the end of the file, and EBADF if the
+// descriptor is not open for reading.
 func (m *MemFD) Read(p []byte) (int, error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed
@@ -37,8 +38,14 @@ func (m *MemFD) Read(p []byte) (int, error) {
 // offset, at any time. [MemFD.WriteAt] depends on neither.
 //
 // Write returns EPERM if a seal forbids the write. [SealWrite] and [SealFutureWrite]
-// forbid every write. [SealGrow] forbids only the part past the end of the file: Write
-// may have written the part before it.
+// forbid every write. With [SealGrow] the kernel writes page by page, and refuses the
+// first page in which the write would pass the end of the file. Write may have written
+// the pages before it.
+//
+// Write returns EBADF if the descriptor is not open for writing, and ENOSPC or ENOMEM if
+// there is no memory. It returns EFBIG for bytes past the limit of the kernel or past
+// RLIMIT_FSIZE, see setrlimit(2). The kernel then also sends SIGXFSZ for RLIMIT_FSIZE,
+// which a Go program ignores.
 func (m *MemFD) Write(p []byte) (int, error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed
@@ -151,11 +158,11 @@ func pwrite(number int, p []byte, off int64) (n int, err error) {
 // written there. All descriptors of the open file description see the move.
 //
 // unix.SEEK_DATA and unix.SEEK_HOLE find the next written part or hole at or after
-// offset. They return ENXIO if offset is past the end or if there is none. They require
-// Linux 3.17.
+// offset. The end of the file counts as a hole. They return ENXIO if there is none, and if
+// offset is negative, at the end or past it. In a file of huge pages all is data for them.
 //
 // Seek returns EINVAL for any other whence, and for a new offset before the start or
-// over the largest int64. The file offset is then as it was.
+// over the largest int64. After an error the file offset is as it was.
 func (m *MemFD) Seek(offset int64, whence int) (position int64, err error) {
 	if !m.Valid() {
 		return 0, fd.ErrClosed

@@ -171,8 +171,14 @@ func TestSparse(t *testing.T) {
 	hole, err := m.Seek(far, unix.SEEK_HOLE)
 	require.NoError(t, err)
 	assert.Equal(t, far+3, hole)
-	_, err = m.Seek(far+3, unix.SEEK_DATA)
-	require.ErrorIs(t, err, unix.ENXIO)
+	before := offset(t, m)
+	for _, whence := range []int{unix.SEEK_DATA, unix.SEEK_HOLE} {
+		for _, none := range []int64{-1, far + 3, far + 4} {
+			_, err = m.Seek(none, whence)
+			require.ErrorIs(t, err, unix.ENXIO, "%d %d", none, whence)
+		}
+	}
+	assert.Equal(t, before, offset(t, m))
 
 	at, err := m.Seek(-3, io.SeekEnd)
 	require.NoError(t, err)
@@ -180,6 +186,50 @@ func TestSparse(t *testing.T) {
 	n, err = m.Read(p)
 	require.NoError(t, err)
 	assert.Equal(t, "far", string(p[:n]))
+}
+
+// RLIMIT_FSIZE limits a memfd like any file, and its signal does not end a Go program.
+func TestFileSizeLimit(t *testing.T) {
+	notEmulated(t)
+	if !systest.IsChild(t.Name()) {
+		runChild(t, nil)
+		return
+	}
+	const limit = 4096
+	var before unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: before.Max}))
+	m := create(t)
+	require.ErrorIs(t, m.Truncate(limit+1), unix.EFBIG)
+	n, err := m.Write(make([]byte, limit+1))
+	require.ErrorIs(t, err, unix.EFBIG)
+	assert.Equal(t, limit, n)
+	_, err = m.WriteAt([]byte("x"), limit)
+	require.ErrorIs(t, err, unix.EFBIG)
+}
+
+// A page that was never written uses memory once it is read through a mapping, and
+// none if read(2) reads it.
+func TestReadOfHole(t *testing.T) {
+	page := os.Getpagesize()
+	blocks := func(m *memfd.MemFD) int64 {
+		var st unix.Stat_t
+		require.NoError(t, unix.Fstat(m.Fd(), &st))
+		return st.Blocks
+	}
+	m := create(t)
+	require.NoError(t, m.Truncate(int64(page)))
+	_, err := m.ReadAt(make([]byte, page), 0)
+	require.NoError(t, err)
+	assert.Zero(t, blocks(m), "by read(2)")
+	for _, prot := range []memfd.Prot{memfd.ReadOnly, memfd.ReadWrite, memfd.CopyOnWrite} {
+		m := create(t)
+		require.NoError(t, m.Truncate(int64(page)))
+		mapping := mapFile(t, m, 0, page, prot)
+		assert.Zero(t, blocks(m), prot)
+		assert.Zero(t, mapping.Bytes()[0], prot)
+		assert.Positive(t, blocks(m), prot)
+	}
 }
 
 func TestTruncate(t *testing.T) {

@@ -59,8 +59,9 @@ type Mapping struct {
 //
 // Map returns EINVAL for invalid arguments. With [ReadWrite], it returns EPERM if the
 // file has [SealWrite] or [SealFutureWrite], and EACCES if the descriptor is not open for
-// writing. It returns ENOMEM if the process has no room for n bytes, or if too few huge
-// pages are free. It returns [fd.ErrClosed] if m is closed.
+// writing or, whatever prot is, not for reading. It returns ENOMEM if the process has no
+// room for n bytes, or if too few huge pages are free. It returns [fd.ErrClosed] if m is
+// closed.
 //
 // If any process makes the file shorter later, an access to the lost pages raises SIGBUS.
 // That ends a Go program, unless debug.SetPanicOnFault turns it into a panic. [SealShrink]
@@ -128,8 +129,9 @@ func mmap(number int, off int64, length int, prot Prot) (memory []byte, err erro
 	}
 	err = retry("mmap", try)
 	if prot == ReadOnly && errors.Is(err, unix.EPERM) {
-		// A kernel before 6.7 makes no shared mapping of a file with F_SEAL_WRITE. A
-		// private mapping shows the same, because the content cannot change.
+		// Some kernels make no shared mapping of a file with F_SEAL_WRITE: those before
+		// 6.7, and 6.12 before 6.12.9. A private mapping shows the same, because the
+		// content cannot change.
 		flags = unix.MAP_PRIVATE
 		err = retry("mmap", try)
 	}

@@ -29,8 +29,8 @@ import (
 // another kind, and EPERM if a seal is missing. It then closes all descriptors of the
 // message, and the next message can be received, unless the bytes of a stream are no
 // longer in step. Before it receives, it returns EINVAL if c is nil or if a bit of
-// required is not a seal. It also returns the errors of c, of recvmsg(2) and of
-// MemFD.Seals.
+// required is not a seal. It also returns the errors of c, of recvmsg(2), of FromFD and
+// of MemFD.Seals. Requires Linux 5.6.
 //
 // A file on a tmpfs of the sender can have the name of a memfd. Such a file has SealSeal
 // and can get no other seal, so it is accepted only if no other seal is required. The

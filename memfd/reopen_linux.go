@@ -18,7 +18,7 @@ import (
 //
 // ReopenReadOnly requires /proc. If it is not mounted or not procfs, the error matches
 // errors.ErrUnsupported. ReopenReadOnly returns EACCES if the mode does not permit it to
-// this process, and ENXIO for secret memory.
+// this process, and ENXIO for secret memory. Requires Linux 5.6.
 func (m *MemFD) ReopenReadOnly() (f *fd.FD, err error) {
 	err = m.use(func(number int) error {
 		reader, err := sys.Reopen(number, unix.O_RDONLY)

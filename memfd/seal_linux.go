@@ -75,7 +75,8 @@ func (s Seal) String() string {
 // Seal returns EPERM if the file was made without [AllowSealing], if it has [SealSeal],
 // and if the descriptor is not open for writing. For [SealWrite] it returns EBUSY while
 // a process has the file mapped writably, or while the kernel transfers data from or to
-// its pages. A [ReadOnly] mapping counts as writable, because mprotect(2) can make it
+// its pages. The kernel waits about 150 ms for the end of a transfer, and Seal blocks
+// meanwhile. A [ReadOnly] mapping counts as writable, because mprotect(2) can make it
 // writable: seal first, then map. The error names the obstacle.
 //
 // Seal returns EINVAL if a bit is not a seal. If the kernel does not know a seal, the

@@ -524,6 +524,19 @@ func TestSealExecImplies(t *testing.T) {
 	assert.Equal(t, want, seals)
 }
 
+// SealGrow refuses a page as a whole, also the part before the end of the file.
+func TestSealGrowWithinPage(t *testing.T) {
+	m := create(t, memfd.AllowSealing)
+	require.NoError(t, m.Truncate(100))
+	require.NoError(t, m.Seal(memfd.SealGrow))
+	n, err := m.Write(make([]byte, 101))
+	require.ErrorIs(t, err, unix.EPERM)
+	assert.Zero(t, n)
+	n, err = m.Write(make([]byte, 100))
+	require.NoError(t, err)
+	assert.Equal(t, 100, n)
+}
+
 // A write that SealGrow cuts off returns the number of bytes that it wrote.
 func TestSealGrowPartial(t *testing.T) {
 	page := os.Getpagesize()

@@ -27,8 +27,9 @@ const sysMemfdSecret = 447
 // io_uring(7).
 //
 // If the kernel lacks memfd_secret(2), or the administrator turned it off, the error
-// matches errors.ErrUnsupported. Before Linux 6.5 it is off by default
-// (secretmem.enable=0 at boot). Requires Linux 5.14.
+// matches errors.ErrUnsupported. NewSecret returns EMFILE or ENFILE if there are too many
+// descriptors. Before Linux 6.5 secret memory is off by default (secretmem.enable=1 at
+// boot turns it on). Requires Linux 5.14.
 func NewSecret() (*MemFD, error) {
 	number, _, errno := unix.Syscall(sysMemfdSecret, unix.O_CLOEXEC, 0, 0)
 	if errno != 0 {

@@ -9,7 +9,7 @@ import (
 )
 
 // Size returns the size of the file in bytes, see fstat(2). The file may use less
-// memory, because parts that were never written use none.
+// memory, because pages that were never touched use none, see [MemFD.Truncate].
 //
 // Size returns [fd.ErrClosed] if m is closed.
 func (m *MemFD) Size() (size int64, err error) {
@@ -32,13 +32,15 @@ func fileStat(number int) (st unix.Stat_t, err error) {
 
 // Truncate changes the size of the file to size bytes, see ftruncate(2). If the file
 // becomes shorter, the rest is lost. If it becomes longer, the new part reads as
-// zeros and uses no memory until it is written. The file offset does not change.
-// Access through a mapping to a part that was cut off is a fault, see [MemFD.Map].
+// zeros. A page of it uses no memory until it is written, or read through a mapping. The
+// file offset does not change. Access through a mapping to a part that was cut off is a
+// fault, see [MemFD.Map].
 //
 // Truncate returns EINVAL if size is negative, if the descriptor is not open for
 // writing, or if size is not a multiple of the page size of a [HugeTLB] file. It
-// returns EPERM if [SealShrink] or [SealGrow] forbids the change, and EFBIG if size
-// exceeds the limit of the kernel. It returns [fd.ErrClosed] if m is closed.
+// returns EPERM if [SealShrink] or [SealGrow] forbids the change. It returns EFBIG if
+// the file would exceed the limit of the kernel or grow past RLIMIT_FSIZE, as for
+// [MemFD.Write]. It returns [fd.ErrClosed] if m is closed.
 func (m *MemFD) Truncate(size int64) error {
 	return m.use(func(number int) error {
 		if size < 0 {
@@ -61,13 +63,13 @@ func (m *MemFD) Truncate(size int64) error {
 // file does not change. Bytes beyond the end of the file are ignored.
 //
 // PunchHole frees whole pages. A page uses memory again when it is written, or read
-// through a shared mapping. In pages that the range covers in part, PunchHole sets
+// through a mapping. In pages that the range covers in part, PunchHole sets
 // the bytes of the range to zeros. For huge pages it does so from Linux 6.0.
 //
 // PunchHole returns EINVAL if off is negative, if n is less than 1, or if off+n
 // exceeds the largest int64. It returns EPERM if [SealWrite] or [SealFutureWrite]
 // forbids it, EBADF if the descriptor is not open for writing, and EOPNOTSUPP for
-// secret memory. It returns [fd.ErrClosed] if m is closed. Requires Linux 3.5.
+// secret memory. It returns [fd.ErrClosed] if m is closed.
 func (m *MemFD) PunchHole(off, n int64) error {
 	return m.use(func(number int) error {
 		switch {

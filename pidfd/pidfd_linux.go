@@ -136,7 +136,8 @@ func newPidFD(number, pid int, r reaping) *PidFD {
 //
 // FromFD returns EINVAL if f is nil or not a pidfd, and EBUSY if a call or a pin
 // uses f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is
-// closed. Before Linux 6.13, it requires a mounted /proc.
+// closed. Before Linux 6.13, it requires a mounted /proc. Without one the error matches
+// errors.ErrUnsupported there.
 func FromFD(f *fd.FD) (*PidFD, error) {
 	p := &PidFD{end: new(end)}
 	err := p.fd.Adopt(f, func(number int) error {

@@ -50,8 +50,9 @@ func New(clock Clock) (*TimerFD, error) {
 // FromFD returns EINVAL if f is nil or not a timerfd, and EBUSY if a call or a pin
 // uses f. It returns EBADF if the number is not open, and [fd.ErrClosed] if f is
 // closed. It requires a mounted /proc and a free descriptor number to find the
-// clock, see clockid in proc_pid_fdinfo(5). Requires Linux 5.6, because it opens files
-// of /proc by openat2(2).
+// clock, see clockid in proc_pid_fdinfo(5). Without /proc the error matches
+// errors.ErrUnsupported. Requires Linux 5.6, because FromFD opens files of /proc by
+// openat2(2).
 func FromFD(f *fd.FD) (*TimerFD, error) {
 	t := new(TimerFD)
 	err := t.fd.Adopt(f, func(number int) error {
