@@ -298,7 +298,7 @@ func newLoop() (*loop, error) {
 		return nil, err
 	}
 	l := &loop{wake}
-	// Of l, not of wake: the argument of a cleanup is never collected before.
+	// Of l, not of wake: the argument of a cleanup is not collected before the cleanup runs.
 	runtime.AddCleanup(l, func(wake *eventfd.EventFD) { _ = wake.Close() }, wake)
 	return l, nil
 }
@@ -321,7 +321,7 @@ func Example_dropped() {
 	// false
 }
 
-// adopt makes a PidFD of a number, which it closes where it cannot.
+// adopt makes a PidFD of a number. If that fails, it closes the number.
 func adopt(number int) (*pidfd.PidFD, error) {
 	f := fd.New(number)
 	defer f.Close() // of nothing, once the PidFD has the number
