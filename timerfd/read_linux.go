@@ -18,8 +18,9 @@ func (clockChanged) Unwrap() error { return unix.ECANCELED }
 
 // Read takes the number of expirations since the timer was armed or last read, see
 // read(2) in timerfd_create(2). The number is at least 1, and includes expirations
-// that no call read in time. Read does not block: if there are none, it returns
-// [fd.ErrWouldBlock].
+// that no call read in time. If there are none, Read returns [fd.ErrWouldBlock] and
+// does not block. In blocking mode it waits for one instead: see Modes in the package
+// documentation.
 //
 // Read also returns ErrWouldBlock if the wall clock was set back after a periodic
 // timer expired and before this Read. In that case read(2) returns 0 bytes, and

@@ -236,6 +236,15 @@ func TestArmClearsExpirations(t *testing.T) {
 	notYet(t, tm)
 }
 
+func TestReadWaitsInBlockingMode(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	require.NoError(t, tm.FD().SetNonblock(false))
+	require.NoError(t, tm.Arm(50*time.Millisecond, 0))
+	n, err := tm.Read()
+	require.NoError(t, err)
+	assert.Equal(t, uint64(1), n)
+}
+
 func TestDupIsSameTimer(t *testing.T) {
 	tm := timer(t, timerfd.Boottime)
 	d, err := tm.Dup()
