@@ -13,7 +13,7 @@ import (
 // are of the same process. Unlike a PID, an ID is not reused while the machine is
 // up. A process and its first thread have one ID.
 //
-// A 32-bit kernel has inode numbers of 32 bits, which repeat after four billion
+// A 32-bit kernel has inode numbers of 32 bits, which can repeat after two billion
 // processes and threads. A 32-bit program on a 64-bit kernel does not have this
 // limit.
 //

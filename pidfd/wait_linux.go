@@ -46,8 +46,8 @@ func (p *PidFD) Exited(ctx context.Context) error {
 
 // Reaped is like [PidFD.Exited], but parks the goroutine until the process has also
 // been reaped. Then [PidFD.Info] may report the exit status. If the parent does not
-// reap the process, the process is reaped after the end of the parent. Reaped itself
-// does not reap.
+// reap the process, the process gets a new parent after the end of the parent, usually
+// PID 1, which reaps it. Reaped itself does not reap.
 //
 // Before Linux 6.9, Reaped returns an error that matches errors.ErrUnsupported.
 func (p *PidFD) Reaped(ctx context.Context) error {
