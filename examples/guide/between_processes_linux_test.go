@@ -246,7 +246,7 @@ func TestPeer(t *testing.T) {
 	assert.EqualValues(t, os.Geteuid(), uid)
 }
 
-// stdoutOf takes the standard output of a process that need not know.
+// stdoutOf duplicates the standard output of a process, which does not take part.
 func stdoutOf(p *pidfd.PidFD) (*os.File, error) {
 	f, err := p.GetFD(1) // by the right to ptrace(2) it
 	if err != nil {
