@@ -200,7 +200,7 @@ var origins = [...]string{
 // ReadFrom reads r until [io.EOF] and writes the bytes at the file offset, as
 // [MemFD.Write] does. The count is that of the bytes read from r, as for io.ReaderFrom.
 // If a Write fails, ReadFrom returns its error. The file offset then shows how many bytes
-// were written. ReadFrom returns EINVAL if r is nil.
+// were written. ReadFrom also returns the errors of r, and EINVAL if r is nil.
 func (m *MemFD) ReadFrom(r io.Reader) (int64, error) {
 	if err := m.refuse(r == nil, "ReadFrom: reader"); err != nil {
 		return 0, err
@@ -230,8 +230,9 @@ func (m *MemFD) ReadFrom(r io.Reader) (int64, error) {
 
 // WriteTo writes the bytes from the file offset to the end of the file to w, and moves
 // the offset. The count is that of the bytes that w accepted. If w fails, WriteTo moves
-// the offset back to the first byte that w did not accept. WriteTo returns
-// [io.ErrShortWrite] if w accepts fewer bytes without an error, and EINVAL if w is nil.
+// the offset back to the first byte that w did not accept, and returns the error of w.
+// WriteTo returns [io.ErrShortWrite] if w accepts fewer bytes without an error, and EINVAL
+// if w is nil.
 func (m *MemFD) WriteTo(w io.Writer) (int64, error) {
 	if err := m.refuse(w == nil, "WriteTo: writer"); err != nil {
 		return 0, err
