@@ -78,11 +78,11 @@
 //
 // # Descriptors
 //
-// Every pidfd is close-on-exec. Those of Open, OpenEnded and OpenThread are in
+// Every pidfd is close-on-exec. Those of Open, OpenEnded, OpenThread and Self are in
 // non-blocking mode. Those of Start and FromProcess are not: they share the open file
 // description with the os.Process, whose Wait would fail. Those of FromPeer are in
-// blocking mode too. No call of this package blocks in either mode. The first wait that
-// parks opens one more descriptor, until Close.
+// blocking mode too, and those of FromFD keep their mode. No system call of this package
+// blocks in either mode. The first wait that parks opens one more descriptor, until Close.
 //
 // # Kernel
 //
