@@ -234,7 +234,7 @@ func peer(c *net.UnixConn) (p *pidfd.PidFD, uid uint32, err error) {
 	if err = errors.Join(err, failure); err != nil {
 		return nil, 0, err
 	}
-	p, err = pidfd.FromPeer(raw) // not by who.Pid, which may be another's by now
+	p, err = pidfd.FromPeer(raw) // not by the PID, which may be of another process by now
 	return p, who.Uid, err
 }
 

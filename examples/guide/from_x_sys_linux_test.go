@@ -298,7 +298,7 @@ func newLoop() (*loop, error) {
 		return nil, err
 	}
 	l := &loop{wake}
-	// Of l, not of wake: the argument of a cleanup is not collected before the cleanup runs.
+	// The argument of a cleanup is not collected before the cleanup runs. So it is of l.
 	runtime.AddCleanup(l, func(wake *eventfd.EventFD) { _ = wake.Close() }, wake)
 	return l, nil
 }
