@@ -19,6 +19,24 @@ func TestNoAllocations(t *testing.T) {
 	}))
 }
 
+func TestWakerAllocatesNothing(t *testing.T) {
+	w := waker(t)
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		_ = w.Wake()
+		_ = w.Wake()
+		_ = w.Drain()
+	}))
+}
+
+// BenchmarkWakeWoken is a Wake that finds the loop woken.
+func BenchmarkWakeWoken(b *testing.B) {
+	w := waker(b)
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = w.Wake()
+	}
+}
+
 func BenchmarkSignalWait(b *testing.B) {
 	e := counter(b, 0)
 	b.ReportAllocs()

@@ -25,6 +25,8 @@ func endedContext() context.Context {
 
 func bytesOf(n uint64) []byte { return binary.NativeEndian.AppendUint64(nil, n) }
 
+func fromBytes(p []byte) uint64 { return binary.NativeEndian.Uint64(p) }
+
 // read and write check that the count is 8 without an error and 0 with one.
 func read(t *testing.T, e *eventfd.EventFD, p []byte) error {
 	n, err := e.Read(p)

@@ -10,6 +10,9 @@
 // Goroutines of one process that wait for nothing else need no EventFD: a channel
 // or a sync.Cond does the same without a system call.
 //
+// A [Waker] wakes the event loop of this process with few system calls: a
+// [Waker.Wake] that finds the loop woken makes none.
+//
 // # Kernels
 //
 // Linux only; on other platforms the package is empty. Everything works on Linux
@@ -58,7 +61,8 @@
 // waiter 1.
 //
 // The counter is full at [MaxValue], and Signal then fails. An event loop that
-// ignores the sum uses [EventFD.Notify], which succeeds if the counter is full.
+// ignores the sum uses a [Waker], or [EventFD.Notify] if other processes signal it
+// too. Both succeed if the counter is full.
 //
 // Close closes one descriptor. It does not wake a waiter that uses another
 // descriptor of the same counter, in this process or in another one. To end such
@@ -71,5 +75,6 @@
 // returns [fd.ErrClosed], whatever its arguments are.
 //
 // Within one process, writes before a Signal happen before the return of the Wait
-// that takes it. The race detector knows this order.
+// that takes it. The race detector knows this order. It does not hold for a [Waker]:
+// a Wake that makes no system call orders no plain writes.
 package eventfd

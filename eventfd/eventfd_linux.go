@@ -45,17 +45,28 @@ var (
 //
 // New returns EINVAL if initval exceeds [MaxValue]. It returns EMFILE or ENFILE if
 // there are too many descriptors, and ENOMEM if the kernel has no memory.
-func New(initval uint64) (*EventFD, error) { return create("New", initval, modeCounter) }
+func New(initval uint64) (*EventFD, error) {
+	e := new(EventFD)
+	if err := e.create("New", initval, modeCounter); err != nil {
+		return nil, err
+	}
+	return e, nil
+}
 
 // NewSemaphore is like [New], but creates a semaphore: [EventFD.Wait] takes 1 at a
 // time. See EFD_SEMAPHORE in eventfd(2).
 func NewSemaphore(initval uint64) (*EventFD, error) {
-	return create("NewSemaphore", initval, modeSemaphore)
+	e := new(EventFD)
+	if err := e.create("NewSemaphore", initval, modeSemaphore); err != nil {
+		return nil, err
+	}
+	return e, nil
 }
 
-func create(op string, initval uint64, mode int32) (*EventFD, error) {
+// create makes the zero EventFD e a new counter.
+func (e *EventFD) create(op string, initval uint64, mode int32) error {
 	if initval > MaxValue {
-		return nil, sys.Invalid("eventfd: %s: initial value %d exceeds the maximum %d", op, initval, uint64(MaxValue))
+		return sys.Invalid("eventfd: %s: initial value %d exceeds the maximum %d", op, initval, uint64(MaxValue))
 	}
 	flags := unix.EFD_CLOEXEC | unix.EFD_NONBLOCK
 	if mode == modeSemaphore {
@@ -68,9 +79,8 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 	}
 	number, err := unix.Eventfd(uint(start), flags)
 	if err != nil {
-		return nil, sys.Error("eventfd2", err)
+		return sys.Error("eventfd2", err)
 	}
-	e := new(EventFD)
 	if mode != modeCounter {
 		e.semaphore.Store(mode)
 	}
@@ -78,10 +88,10 @@ func create(op string, initval uint64, mode int32) (*EventFD, error) {
 	if start != initval {
 		if err := e.Signal(initval); err != nil {
 			_ = e.Close()
-			return nil, err
+			return err
 		}
 	}
-	return e, nil
+	return nil
 }
 
 // FromFD makes an EventFD of a descriptor that was inherited or received. On

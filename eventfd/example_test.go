@@ -131,3 +131,38 @@ func ExampleFromFD() {
 		log.Fatal(err)
 	}
 }
+
+// An event loop takes jobs that other goroutines add. Most of their Wakes make no system
+// call, because the loop has been woken already.
+func ExampleWaker() {
+	w, err := eventfd.NewWaker()
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer w.Close()
+
+	jobs := make(chan int, 100)
+	go func() {
+		for i := range 100 {
+			jobs <- i // first the job, then the wake-up
+			_ = w.Wake()
+		}
+	}()
+
+	watched := []unix.PollFd{{Fd: w.Raw(), Events: unix.POLLIN}} // and the sockets
+	done := 0
+	for done < 100 {
+		if _, err := unix.Poll(watched, -1); err != nil && err != unix.EINTR {
+			log.Fatal(err)
+		}
+		if watched[0].Revents != 0 {
+			_ = w.Drain() // first Drain, then the jobs
+			for len(jobs) > 0 {
+				<-jobs
+				done++
+			}
+		}
+	}
+	fmt.Println(done)
+	// Output: 100
+}

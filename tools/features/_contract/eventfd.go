@@ -31,3 +31,14 @@ func (e *EventFD) Close() error
 func (e *EventFD) Dup() (*EventFD, error)
 func (e *EventFD) File(name string) (*os.File, error)
 func (e *EventFD) FD() *fd.FD
+
+type Waker struct{}
+
+func NewWaker() (*Waker, error)
+
+func (w *Waker) Wake() error
+func (w *Waker) Drain() error
+
+func (w *Waker) Fd() int
+func (w *Waker) Close() error
+func (w *Waker) FD() *fd.FD
