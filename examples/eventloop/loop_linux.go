@@ -19,7 +19,7 @@ type loop struct {
 	watches map[uint64]func(events uint32) error
 	lastID  uint64
 
-	woken  *eventfd.EventFD // something was posted
+	woken  *eventfd.Waker // something was posted
 	mu     sync.Mutex
 	posted []func() error // guarded by mu
 }
@@ -30,7 +30,7 @@ func newLoop(engine string) (*loop, error) {
 	if l.poller, err = engines[engine](); err != nil {
 		return nil, err
 	}
-	if l.woken, err = eventfd.New(0); err != nil {
+	if l.woken, err = eventfd.NewWaker(); err != nil {
 		return nil, err
 	}
 	if err = l.timers.init(); err != nil {
@@ -86,12 +86,12 @@ func (l *loop) post(do func() error) {
 	l.mu.Lock()
 	l.posted = append(l.posted, do)
 	l.mu.Unlock()
-	_ = l.woken.Notify() // closed: the loop is over
+	_ = l.woken.Wake() // closed: the loop is over
 }
 
 func (l *loop) runPosted(uint32) error {
-	if _, err := l.woken.Wait(); err != nil {
-		return unless(err, fd.ErrWouldBlock)
+	if err := l.woken.Drain(); err != nil {
+		return err
 	}
 	l.mu.Lock()
 	posted := l.posted
