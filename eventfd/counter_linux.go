@@ -2,6 +2,7 @@ package eventfd
 
 import (
 	"context"
+	"iter"
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
@@ -74,4 +75,17 @@ func (e *EventFD) SignalContext(ctx context.Context, n uint64) error {
 // closed. It returns EINVAL if ctx is nil.
 func (e *EventFD) WaitContext(ctx context.Context) (uint64, error) {
 	return e.fd.ReadUint64Context(ctx)
+}
+
+// All returns an iterator that takes the value of the counter whenever it is not 0,
+// like [EventFD.WaitContext]. It ends when ctx ends or e is closed. The last step
+// yields 0 and the error: that of ctx, or [fd.ErrClosed].
+//
+// If ctx has ended, All takes no value. A step allocates nothing. Any number of
+// goroutines may range at the same time, and one of them gets each value. A loop
+// that breaks leaves later values in the counter.
+//
+// All yields EINVAL if ctx is nil.
+func (e *EventFD) All(ctx context.Context) iter.Seq2[uint64, error] {
+	return sys.All(ctx, e.Valid, e.WaitContext, nil)
 }

@@ -51,7 +51,7 @@
 //
 // # Descriptors
 //
-// An EventFD holds one descriptor. If a goroutine has parked in WaitContext or
+// An EventFD holds one descriptor. If a goroutine has parked in WaitContext, All or
 // SignalContext, the EventFD holds a second descriptor until Close.
 //
 // # Pitfalls

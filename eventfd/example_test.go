@@ -166,3 +166,27 @@ func ExampleWaker() {
 	fmt.Println(done)
 	// Output: 100
 }
+
+// A goroutine handles signals until its context ends.
+func ExampleEventFD_All() {
+	e, err := eventfd.New(0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer e.Close()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	_ = e.Signal(3)
+	for n, err := range e.All(ctx) {
+		if err != nil {
+			fmt.Println("end:", err)
+			break
+		}
+		fmt.Println("signals:", n)
+		cancel()
+	}
+	// Output:
+	// signals: 3
+	// end: context canceled
+}

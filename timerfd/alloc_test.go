@@ -3,9 +3,12 @@
 package timerfd_test
 
 import (
+	"context"
+	"iter"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 
 	"code.hybscloud.com/iofd/timerfd"
 )
@@ -18,6 +21,19 @@ func TestNoAllocations(t *testing.T) {
 		_, _, _ = tm.Remaining()
 		_ = tm.Arm(0, 0)
 		_, _ = tm.ReadContext(background)
+	}))
+}
+
+func TestStepOfAllAllocatesNothing(t *testing.T) {
+	tm := timer(t, timerfd.Monotonic)
+	ctx, cancel := context.WithCancel(background)
+	defer cancel()
+	next, stop := iter.Pull2(tm.All(ctx))
+	defer stop()
+	assert.Zero(t, testing.AllocsPerRun(1000, func() {
+		_ = tm.Arm(0, 0)
+		_, err, _ := next()
+		require.NoError(t, err)
 	}))
 }
 

@@ -51,8 +51,8 @@
 //
 // # Descriptors
 //
-// A TimerFD holds one descriptor. If a goroutine has parked in ReadContext, the
-// TimerFD holds a second descriptor until Close.
+// A TimerFD holds one descriptor. If a goroutine has parked in ReadContext, All or
+// WaitUntil, the TimerFD holds a second descriptor until Close.
 //
 // # Pitfalls
 //

@@ -74,3 +74,29 @@ func ExampleTimerFD_ArmAt() {
 	fmt.Println(err)
 	// Output: <nil>
 }
+
+// A ticker counts the ticks that the loop was too slow for.
+func ExampleTimerFD_All() {
+	t, err := timerfd.New(timerfd.Monotonic)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer t.Close()
+	if err := t.Arm(time.Millisecond, time.Millisecond); err != nil {
+		log.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+
+	var ticks uint64
+	for n, err := range t.All(ctx) {
+		if err != nil {
+			fmt.Println("end:", err)
+			break
+		}
+		if ticks += n; ticks >= 5 {
+			cancel()
+		}
+	}
+	// Output: end: context canceled
+}

@@ -3,8 +3,11 @@ package timerfd
 import (
 	"context"
 	"errors"
+	"iter"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // ErrClockChanged reports that the wall clock was set, or that the machine resumed from
@@ -54,4 +57,20 @@ func changed(err error) error {
 func (t *TimerFD) ReadContext(ctx context.Context) (expirations uint64, err error) {
 	expirations, err = t.fd.ReadUint64Context(ctx)
 	return expirations, changed(err)
+}
+
+// All returns an iterator that takes the number of expirations whenever the timer
+// has expired, like [TimerFD.ReadContext]. It ends when ctx ends or t is closed. The
+// last step yields 0 and the error: that of ctx, or [fd.ErrClosed].
+//
+// If the timer was armed with [CancelOnSet] and the clock was set, a step yields 0
+// and [ErrClockChanged], and the loop goes on. The body arms the timer again.
+//
+// If ctx has ended, All takes no expirations. A step allocates nothing. Any number
+// of goroutines may range at the same time, and one of them gets each expiration.
+// All neither arms nor stops the timer. If the timer is not armed, All waits.
+//
+// All yields EINVAL if ctx is nil.
+func (t *TimerFD) All(ctx context.Context) iter.Seq2[uint64, error] {
+	return sys.All(ctx, t.Valid, t.ReadContext, ErrClockChanged)
 }

@@ -2,6 +2,7 @@ package eventfd
 
 import (
 	"context"
+	"iter"
 	"os"
 
 	"code.hybscloud.com/iofd/fd"
@@ -18,6 +19,7 @@ func (e *EventFD) Notify() error
 func (e *EventFD) Wait() (uint64, error)
 func (e *EventFD) SignalContext(ctx context.Context, n uint64) error
 func (e *EventFD) WaitContext(ctx context.Context) (uint64, error)
+func (e *EventFD) All(ctx context.Context) iter.Seq2[uint64, error]
 func (e *EventFD) Value() (uint64, error)
 func (e *EventFD) Semaphore() (bool, error)
 func (e *EventFD) ID() (int, error)

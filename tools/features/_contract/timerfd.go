@@ -2,6 +2,7 @@ package timerfd
 
 import (
 	"context"
+	"iter"
 	"os"
 	"time"
 
@@ -34,6 +35,7 @@ func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOp
 func (t *TimerFD) Disarm() error
 func (t *TimerFD) Read() (expirations uint64, err error)
 func (t *TimerFD) ReadContext(ctx context.Context) (uint64, error)
+func (t *TimerFD) All(ctx context.Context) iter.Seq2[uint64, error]
 func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error)
 func (t *TimerFD) Clock() Clock
 
