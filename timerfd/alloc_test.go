@@ -6,6 +6,7 @@ import (
 	"context"
 	"iter"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -21,6 +22,11 @@ func TestNoAllocations(t *testing.T) {
 		_, _, _ = tm.Remaining()
 		_ = tm.Arm(0, 0)
 		_, _ = tm.ReadContext(background)
+		_, _, _ = tm.Swap(far, far)
+	}))
+	wall := timer(t, timerfd.Realtime)
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		_ = wall.WaitUntil(background, time.Now().Add(10*time.Microsecond))
 	}))
 }
 

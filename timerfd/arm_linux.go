@@ -35,7 +35,27 @@ func (t *TimerFD) Arm(initial, interval time.Duration) error {
 	}
 	// A value of 0 would disarm the timer.
 	spec := sys.Itimerspec{Interval: timespec(interval), Value: timespec(max(initial, 1))}
-	return t.fd.Internal().TimerfdSettime(0, &spec)
+	return t.fd.Internal().TimerfdSettime(0, &spec, nil)
+}
+
+// Swap is like [TimerFD.Arm], but also returns what was armed before, as
+// [TimerFD.Remaining] would have. The kernel does both in one step, so an expiration
+// comes either before Swap or from the new setting.
+//
+// Swap clears expirations that were not read. If the timer has expired once, remaining
+// is 0, as for a timer that was not armed.
+//
+// Swap returns the same errors as Arm. After an error both durations are 0.
+func (t *TimerFD) Swap(initial, interval time.Duration) (remaining, wasInterval time.Duration, err error) {
+	if initial < 0 || interval < 0 {
+		return 0, 0, t.negative("Swap", initial, interval)
+	}
+	var old sys.Itimerspec
+	spec := sys.Itimerspec{Interval: timespec(interval), Value: timespec(max(initial, 1))}
+	if err := t.fd.Internal().TimerfdSettime(0, &spec, &old); err != nil {
+		return 0, 0, err
+	}
+	return duration(old.Value), duration(old.Interval), nil
 }
 
 // ArmAt is like [TimerFD.Arm], but the timer first expires at deadline. If deadline
@@ -110,7 +130,7 @@ const CancelOnSet AtOption = 1
 // Disarm returns [fd.ErrClosed] if t is closed. For an alarm clock without
 // CAP_WAKE_ALARM, it returns an error that matches fs.ErrPermission.
 func (t *TimerFD) Disarm() error {
-	return t.fd.Internal().TimerfdSettime(0, &sys.Itimerspec{})
+	return t.fd.Internal().TimerfdSettime(0, &sys.Itimerspec{}, nil)
 }
 
 // settime arms the timer. A first of 0 would disarm it, so settime uses 1 ns
@@ -120,7 +140,7 @@ func (t *TimerFD) settime(flags int, first sys.Timespec, interval time.Duration)
 		first.Nsec = 1
 	}
 	spec := sys.Itimerspec{Interval: timespec(interval), Value: first}
-	return t.fd.Internal().TimerfdSettime(flags, &spec)
+	return t.fd.Internal().TimerfdSettime(flags, &spec, nil)
 }
 
 // timespec converts a duration. Both parts have the sign of d.
@@ -145,7 +165,8 @@ func (t *TimerFD) negative(op string, initial, interval time.Duration) error {
 // remaining is 0 if the timer is not armed, or has expired and has no interval. It
 // is also 0 at the moment of an expiration. interval is 0 if the timer has none.
 // For a deadline that ArmAt has clamped, remaining is the time until the clamped
-// deadline.
+// deadline. On an alarm clock, the kernel reports the time until the last setting even
+// after [TimerFD.Disarm], so remaining may not be 0 for a timer that is not armed.
 //
 // Remaining returns [fd.ErrClosed] if t is closed.
 func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error) {

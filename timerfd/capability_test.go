@@ -48,6 +48,12 @@ func TestAlarmClocksTakeCapability(t *testing.T) {
 				assert.ErrorIs(t, tm.Arm(1, 0), fs.ErrPermission)
 				assert.ErrorIs(t, tm.ArmAt(time.Now(), 0), fs.ErrPermission)
 				assert.ErrorIs(t, tm.Disarm(), fs.ErrPermission)
+				_, _, err := tm.Swap(1, 0)
+				assert.ErrorIs(t, err, fs.ErrPermission)
+				if wall(clock) {
+					assert.ErrorIs(t, tm.WaitUntil(background, time.Time{}), fs.ErrPermission)
+					assert.ErrorIs(t, tm.WaitUntil(background, time.Now().Add(far)), fs.ErrPermission)
+				}
 			})
 			remaining, _, err := tm.Remaining()
 			require.NoError(t, err)

@@ -72,6 +72,7 @@
 // Only [Realtime] and [RealtimeAlarm] keep a date. On the other clocks ArmAt
 // converts the date to a delay, and setting the wall clock does not change that
 // delay. Use Realtime for "at noon", and Monotonic or Boottime for "in an hour".
+// A goroutine that waits for noon calls [TimerFD.WaitUntil].
 //
 // All descriptors of a timer share its state, in every process. Arming the timer
 // through one descriptor arms it for all, and each expiration is read once.

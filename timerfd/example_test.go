@@ -100,3 +100,46 @@ func ExampleTimerFD_All() {
 	}
 	// Output: end: context canceled
 }
+
+// An idle timer is extended by each request. Swap tells how much time was left.
+func ExampleTimerFD_Swap() {
+	t, err := timerfd.New(timerfd.Monotonic)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer t.Close()
+	const idle = time.Hour
+	if err := t.Arm(idle, 0); err != nil {
+		log.Fatal(err)
+	}
+	left, _, err := t.Swap(idle, 0)
+	if err != nil {
+		log.Fatal(err)
+	}
+	if left == 0 {
+		fmt.Println("the request came too late")
+		return
+	}
+	fmt.Println("the request came within", (idle - left).Truncate(time.Minute)+time.Minute)
+	// Output: the request came within 1m0s
+}
+
+// A job that runs at every full second of the wall clock, also after the clock was set
+// or the machine has slept.
+func ExampleTimerFD_WaitUntil() {
+	t, err := timerfd.New(timerfd.Realtime)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer t.Close()
+	for range 2 {
+		next := time.Now().Truncate(time.Second).Add(time.Second)
+		if err := t.WaitUntil(context.Background(), next); err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println("early:", time.Now().Round(0).Before(next.Round(0)))
+	}
+	// Output:
+	// early: false
+	// early: false
+}

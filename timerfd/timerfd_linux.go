@@ -2,6 +2,7 @@ package timerfd
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -12,8 +13,9 @@ import (
 // TimerFD is a timer, see timerfd_create(2). [New] and [FromFD] return one. The zero
 // TimerFD is closed. A TimerFD must not be copied.
 type TimerFD struct {
-	fd    fd.FD
-	clock Clock
+	fd      fd.FD
+	clock   Clock
+	waiting atomic.Bool // in WaitUntil
 }
 
 var _ fd.Timer = (*TimerFD)(nil)

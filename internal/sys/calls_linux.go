@@ -19,14 +19,15 @@ type Itimerspec struct{ Interval, Value Timespec }
 
 var _ [32]byte = [unsafe.Sizeof(Itimerspec{})]byte{}
 
-// TimerfdSettime is timerfd_settime(2) on the timer that d owns.
-func (d *Descriptor) TimerfdSettime(flags int, spec *Itimerspec) error {
+// TimerfdSettime is timerfd_settime(2) on the timer that d owns. It stores the previous
+// setting in old, unless old is nil.
+func (d *Descriptor) TimerfdSettime(flags int, spec, old *Itimerspec) error {
 	RacePublish()
-	r := biasedCall4(d, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec), nil)
+	r := biasedCall4(d, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec), unsafe.Pointer(old))
 	if r == 0 {
 		return nil
 	}
-	return d.call("timerfd_settime", r, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec))
+	return d.call("timerfd_settime", r, sysTimerfdSettime, uintptr(flags), unsafe.Pointer(spec), unsafe.Pointer(old))
 }
 
 // TimerfdGettime is timerfd_gettime(2) on the timer that d owns.
@@ -42,6 +43,15 @@ func (d *Descriptor) TimerfdGettime(spec *Itimerspec) error {
 	return nil
 }
 
+// WallTime returns the time of CLOCK_REALTIME. The kernel's clock is that of a timerfd,
+// while time.Now is virtual in a testing/synctest bubble.
+func WallTime() (ts Timespec, err error) {
+	if _, _, errno := unix.RawSyscall(sysClockGettime, unix.CLOCK_REALTIME, uintptr(unsafe.Pointer(&ts)), 0); errno != 0 {
+		return ts, Error("clock_gettime", errno)
+	}
+	return ts, nil
+}
+
 // PidfdSendSignal is pidfd_send_signal(2), without a siginfo, to the process
 // whose pidfd d owns.
 func (d *Descriptor) PidfdSendSignal(sig unix.Signal) error {
@@ -50,7 +60,7 @@ func (d *Descriptor) PidfdSendSignal(sig unix.Signal) error {
 	if r == 0 {
 		return nil
 	}
-	return d.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil)
+	return d.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), nil, nil)
 }
 
 // PidfdQueueSignal is [Descriptor.PidfdSendSignal] with a siginfo, as sigqueue(3)
@@ -67,17 +77,17 @@ func (d *Descriptor) PidfdQueueSignal(sig unix.Signal, value int32) error {
 	if r == 0 {
 		return nil
 	}
-	return d.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), p)
+	return d.call("pidfd_send_signal", r, unix.SYS_PIDFD_SEND_SIGNAL, uintptr(sig), p, nil)
 }
 
 // call continues after biasedCall4 returned r: with the reference count, if the
 // caller is not the owner.
-func (d *Descriptor) call(name string, r int, trap, op uintptr, p unsafe.Pointer) error {
+func (d *Descriptor) call(name string, r int, trap, op uintptr, p, q unsafe.Pointer) error {
 	if r == notOwner {
 		if _, err := d.Incref(); err != nil {
 			return err
 		}
-		r = countedCall4(d, trap, op, p, nil)
+		r = countedCall4(d, trap, op, p, q)
 		d.promote()
 		d.Decref()
 	}

@@ -56,7 +56,7 @@ func TestTimerfdCalls(t *testing.T) {
 	g := owned(t, number, err)
 	spec := Itimerspec{Value: Timespec{Sec: 1 << 33}, Interval: Timespec{Nsec: 5}} // past 2038
 	for range 100 {                                                                // by both counts
-		require.NoError(t, g.TimerfdSettime(0, &spec))
+		require.NoError(t, g.TimerfdSettime(0, &spec, nil))
 	}
 	var got Itimerspec
 	require.NoError(t, g.TimerfdGettime(&got))
@@ -64,11 +64,11 @@ func TestTimerfdCalls(t *testing.T) {
 	assert.InDelta(t, float64(1<<33), got.Value.Sec, 60)
 
 	spec.Value.Nsec = -1
-	names(t, g.TimerfdSettime(0, &spec), "timerfd_settime", unix.EINVAL)
+	names(t, g.TimerfdSettime(0, &spec, nil), "timerfd_settime", unix.EINVAL)
 	names(t, counter(t).TimerfdGettime(&got), "timerfd_gettime", unix.EINVAL)
 	_, err = closeNow(g)
 	require.NoError(t, err)
-	assert.Equal(t, ErrClosed, g.TimerfdSettime(0, &spec))
+	assert.Equal(t, ErrClosed, g.TimerfdSettime(0, &spec, nil))
 	assert.Equal(t, ErrClosed, g.TimerfdGettime(&got))
 }
 

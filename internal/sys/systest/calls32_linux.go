@@ -9,4 +9,7 @@ const (
 	Fstatat   = unix.SYS_FSTATAT64
 	Ftruncate = unix.SYS_FTRUNCATE64
 	Mmap      = unix.SYS_MMAP2
+
+	ClockGettime   = unix.SYS_CLOCK_GETTIME64
+	TimerfdSettime = unix.SYS_TIMERFD_SETTIME64
 )

@@ -4,10 +4,14 @@ package systest
 
 import "golang.org/x/sys/unix"
 
-// The calls that x/sys and the standard library make if a 32-bit port has two.
+// The calls that x/sys, the standard library and this library make if a 32-bit port has
+// two.
 const (
 	Fcntl     = unix.SYS_FCNTL
 	Fstatat   = unix.SYS_NEWFSTATAT // by package os, though not on all ports
 	Ftruncate = unix.SYS_FTRUNCATE
 	Mmap      = unix.SYS_MMAP
+
+	ClockGettime   = unix.SYS_CLOCK_GETTIME
+	TimerfdSettime = unix.SYS_TIMERFD_SETTIME
 )

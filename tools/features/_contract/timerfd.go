@@ -31,10 +31,12 @@ func New(clock Clock) (*TimerFD, error)
 func FromFD(f *fd.FD) (*TimerFD, error)
 
 func (t *TimerFD) Arm(initial, interval time.Duration) error
+func (t *TimerFD) Swap(initial, interval time.Duration) (remaining, wasInterval time.Duration, err error)
 func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOption) error
 func (t *TimerFD) Disarm() error
 func (t *TimerFD) Read() (expirations uint64, err error)
 func (t *TimerFD) ReadContext(ctx context.Context) (uint64, error)
+func (t *TimerFD) WaitUntil(ctx context.Context, deadline time.Time) error
 func (t *TimerFD) All(ctx context.Context) iter.Seq2[uint64, error]
 func (t *TimerFD) Remaining() (remaining, interval time.Duration, err error)
 func (t *TimerFD) Clock() Clock
