@@ -6,6 +6,7 @@ import "slices"
 func rows() []row {
 	return slices.Concat(
 		eventfdRows(),
+		wakerRows(),
 		wakeRows(),
 		timerfdRows(),
 		fdRows(),
@@ -16,4 +17,4 @@ func rows() []row {
 	)
 }
 
-func tallies() []tally { return []tally{first, lateness, memory} }
+func tallies() []tally { return []tally{first, lateness, wakes, memory} }

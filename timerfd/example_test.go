@@ -120,7 +120,7 @@ func ExampleTimerFD_Swap() {
 		fmt.Println("the request came too late")
 		return
 	}
-	fmt.Println("the request came within", (idle - left).Truncate(time.Minute)+time.Minute)
+	fmt.Println("the request came within", (idle-left).Truncate(time.Minute)+time.Minute)
 	// Output: the request came within 1m0s
 }
 

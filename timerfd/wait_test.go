@@ -176,8 +176,9 @@ func TestWaitUntilBesideOtherCalls(t *testing.T) {
 					assert.NoError(t, err)
 				}
 			})
-			require.NoError(t, <-result)
+			err := <-result
 			group.Wait()
+			require.NoError(t, err)
 		}
 		ctx, cancel := context.WithCancel(background)
 		result := waits(t, ctx, tm, wallNow().Add(far))
