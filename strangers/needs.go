@@ -14,4 +14,5 @@ import (
 	_ "github.com/fsnotify/fsnotify"
 	_ "github.com/go-quicktest/qt"
 	_ "github.com/opencontainers/runc/libcontainer"
+	_ "github.com/panjf2000/gnet/v2"
 )

@@ -25,6 +25,42 @@ type program struct {
 	bench []string
 }
 
+// What gnet's poller has in place of a Waker, but for the flag.
+const (
+	gnetVariables = `// Make the endianness of bytes compatible with more linux OSs under different processor-architectures,
+// according to http://man7.org/linux/man-pages/man2/eventfd.2.html.
+var (
+	u uint64 = 1
+	b        = (*(*[8]byte)(unsafe.Pointer(&u)))[:]
+)
+`
+	gnetWrite = `	if atomic.CompareAndSwapInt32(&p.wakeupCall, 0, 1) {
+		for {
+			_, err = unix.Write(p.efd, b)
+			if err == unix.EAGAIN {
+				_, _ = unix.Read(p.efd, p.efdBuf)
+				continue
+			}
+			break
+		}
+	}
+`
+	gnetWriteAgain = `if (!p.asyncTaskQueue.IsEmpty() || !p.urgentAsyncTaskQueue.IsEmpty()) && atomic.CompareAndSwapInt32(&p.wakeupCall, 0, 1) {
+				for {
+					_, err = unix.Write(p.efd, b)
+					if err == unix.EAGAIN {
+						_, _ = unix.Read(p.efd, p.efdBuf)
+						continue
+					}
+					if err != nil {
+`
+	gnetWriteEnd = `					}
+					break
+				}
+			}
+`
+)
+
 var programs = []program{{
 	name: "epoll",
 	pkg:  "github.com/cilium/ebpf/internal/epoll",
@@ -57,6 +93,32 @@ var programs = []program{{
 	calls:  []string{"New", "Read", "Write", "Fd", "Close"},
 	limit:  30 * time.Second, // ten times what they take: some runs hang as they are
 	slow:   "LinkBuffer|TestIovecs|TestLargeBufferWrite|TestBookSizeLargerThanMaxSize",
+	mended: []string{"TestTriggerAfterClose"},
+}, {
+	name: "gnet",
+	pkg:  "github.com/panjf2000/gnet/v2",
+	what: "the eventfd and the flag that wake an event loop",
+	changes: map[string]change{"pkg/netpoll/poller_epoll_default.go": {
+		edits: []edit{
+			{`errorx "github.com/panjf2000/gnet/v2/pkg/errors"`, `"code.hybscloud.com/iofd/eventfd"; errorx "github.com/panjf2000/gnet/v2/pkg/errors"`},
+			{"efdBuf                      []byte // efd buffer to read an 8-byte integer\n", "wake *eventfd.Waker\n"},
+			{"wakeupCall                  int32\n", "\n"},
+			{"if poller.efd, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {", "if poller.wake, err = eventfd.NewWaker(); err != nil {"},
+			{"err = os.NewSyscallError(\"eventfd\", err)\n", "\n"},
+			{"poller.efdBuf = make([]byte, 8)", "poller.efd = poller.wake.Fd()"},
+			{"_ = unix.Close(p.efd)", "if p.wake != nil { _ = p.wake.Close() }"},
+			{gnetVariables, ""},
+			{gnetWrite, ""},
+			{"return os.NewSyscallError(\"write\", err)\n", "return p.wake.Wake()\n"},
+			// The loop has looked at its queues, and looks again after Drain.
+			{"atomic.StoreInt32(&p.wakeupCall, 0)", "_ = p.wake.Drain()"},
+			{gnetWriteAgain, "if !p.asyncTaskQueue.IsEmpty() || !p.urgentAsyncTaskQueue.IsEmpty() { if err = p.wake.Wake(); err != nil {"},
+			{gnetWriteEnd, "}\n}\n"},
+		},
+	}},
+	handle: "eventfd",
+	calls:  []string{"NewWaker", "Wake", "Drain", "Fd", "Close"},
+	slow:   "^Test(Client|Server|ServeGC|ConnMatrix|SimServer|StreamProxyServer|UDPProxyServer|ServeMulticast)$",
 	mended: []string{"TestTriggerAfterClose"},
 }, {
 	name: "fsnotify",
