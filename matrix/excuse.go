@@ -46,6 +46,9 @@ var excuses = []excuse{
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
 	{system, nil, reason(`no FUSE to be had|needs FUSE: `), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},
 	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
+	{native, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
+	{user, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
+	{system, []string{"arm64"}, reason(`needs suspend to RAM`), "", "QEMU's machine has no suspend to RAM"},
 	{user, nil, reason(`does not return 0 bytes`), "", "QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }

@@ -46,7 +46,7 @@ func run() error {
 	if err := os.Chmod("/tmp", 0o1777); err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp"} {
+	for name, value := range map[string]string{"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "MATRIX_VM": "1"} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}
