@@ -121,12 +121,19 @@ func makers(t *testing.T) map[string]maker {
 	return map[string]maker{
 		"eventfd.New":          event(eventfd.New),
 		"eventfd.NewSemaphore": event(eventfd.NewSemaphore),
-		"timerfd.Realtime":     timer(timerfd.Realtime),
-		"timerfd.Monotonic":    timer(timerfd.Monotonic),
-		"timerfd.Boottime":     timer(timerfd.Boottime),
-		"pidfd.Self":           process(pidfd.Self),
-		"pidfd.Open":           process(func() (*pidfd.PidFD, error) { return pidfd.Open(os.Getpid()) }),
-		"pidfd.OpenThread":     process(func() (*pidfd.PidFD, error) { return pidfd.OpenThread(os.Getpid()) }),
+		"eventfd.NewWaker": func() ([]io.Closer, error) {
+			w, err := eventfd.NewWaker()
+			if err != nil {
+				return nil, err
+			}
+			return []io.Closer{w}, nil
+		},
+		"timerfd.Realtime":  timer(timerfd.Realtime),
+		"timerfd.Monotonic": timer(timerfd.Monotonic),
+		"timerfd.Boottime":  timer(timerfd.Boottime),
+		"pidfd.Self":        process(pidfd.Self),
+		"pidfd.Open":        process(func() (*pidfd.PidFD, error) { return pidfd.Open(os.Getpid()) }),
+		"pidfd.OpenThread":  process(func() (*pidfd.PidFD, error) { return pidfd.OpenThread(os.Getpid()) }),
 		"pidfd.Start": process(func() (*pidfd.PidFD, error) {
 			cmd := exec.Command("true")
 			p, err := pidfd.Start(cmd)
