@@ -58,7 +58,7 @@ func (o *opened) waker() (*eventfd.Waker, error) {
 
 // wakes has four goroutines that add work and wake one loop, which waits in poll(2).
 var wakes = tally{
-	name:    "4 goroutines wake one loop, 1,000,000 times each",
+	name:    "4 goroutines wake one loop a million times each",
 	columns: []string{"writes", "turns of the loop", "ms"},
 	format:  "%.0f",
 	lines: func(o *opened, s span) ([]tallyLine, error) {
