@@ -1,4 +1,4 @@
-//go:build !race && (linux || darwin || freebsd)
+//go:build !race && !msan && !asan && (linux || darwin || freebsd)
 
 package fd_test
 
@@ -8,6 +8,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/fd"
 )
 
 func TestNoAllocations(t *testing.T) {
@@ -18,6 +20,26 @@ func TestNoAllocations(t *testing.T) {
 		_, _ = r.Read(b[:])
 		_, _ = r.Read(b[:])
 	}))
+}
+
+// The iovecs and the caller's buffers do not escape, for few buffers and for many.
+func TestVectorAllocations(t *testing.T) {
+	r, w := pipe(t, true)
+	for what, newFD := range map[string]func(int) *fd.FD{"New": fd.New, "NewNonblock": fd.NewNonblock} {
+		fr, fw := newFD(r.Fd()), newFD(w.Fd())
+		assert.Zero(t, testing.AllocsPerRun(1000, func() {
+			var head, tail [64]byte
+			_, _ = fw.Writev([][]byte{head[:], tail[:]})
+			_, _ = fr.Readv([][]byte{head[:], tail[:]})
+			_, _ = fr.Readv([][]byte{head[:], tail[:]})
+		}), what)
+		assert.Zero(t, testing.AllocsPerRun(1000, func() {
+			var b [64]byte
+			p := b[:]
+			_, _ = fw.Writev([][]byte{p, p, p, p, p, p, p, p, p})
+			_, _ = fr.Readv([][]byte{p, p, p, p, p, p, p, p, p})
+		}), what)
+	}
 }
 
 func TestWaitAllocations(t *testing.T) {

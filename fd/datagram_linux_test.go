@@ -57,6 +57,10 @@ var reads = map[string]func(f *fd.FD, ready func(), p []byte) (int, error){
 		ready()
 		return f.Read(p)
 	},
+	"Readv": func(f *fd.FD, ready func(), p []byte) (int, error) {
+		ready()
+		return f.Readv(parts(p, 2))
+	},
 	"ReadContext": func(f *fd.FD, ready func(), p []byte) (int, error) {
 		ready()
 		return f.ReadContext(background, p)

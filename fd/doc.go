@@ -36,7 +36,7 @@
 // FD guesses nothing:
 //
 //	New              entersyscall path: right for everything
-//	NewNonblock      fast path for reads and writes of up to 4096 bytes
+//	NewNonblock      fast path for reads and writes of up to 4096 bytes, in 8 buffers
 //	a handle's New   fast path if its calls cannot block
 //	FromFD, Adopt    entersyscall path: another process may share the descriptor
 //

@@ -122,7 +122,7 @@ func TestReadWrite(t *testing.T) {
 			require.NoError(t, err)
 			assert.Equal(t, "hel", string(buf[:n]))
 			require.NoError(t, w.Close())
-			assert.NoError(t, iotest.TestReader(r, []byte("lo")))
+			assert.NoError(t, iotest.TestReader(struct{ io.Reader }{r}, []byte("lo")))
 			_, err = r.Read(buf)
 			assert.Equal(t, io.EOF, err)
 		})

@@ -101,9 +101,9 @@ func (m *model) do(op, which, arg byte) {
 		}
 		require.ErrorIs(t, got, want, "%s of %+v", what, f)
 	}
-	switch op % 13 {
+	switch op % 15 {
 	case 0:
-		m.write(f, int(arg)%64)
+		m.write(f, int(arg)%64, f.Write)
 	case 1:
 		m.read(f, int(arg)%64, f.Read, fd.ErrWouldBlock)
 	case 2:
@@ -185,10 +185,15 @@ func (m *model) do(op, which, arg byte) {
 		if err == nil {
 			require.NoError(t, file.Close())
 		}
+	case 13:
+		m.read(f, int(arg)%64, func(p []byte) (int, error) { return f.Readv(parts(p, 1+int(which)%10)) }, fd.ErrWouldBlock)
+	case 14:
+		m.write(f, int(arg)%64, func(p []byte) (int, error) { return f.Writev(parts(p, 1+int(which)%10)) })
 	}
 }
 
-func (m *model) write(f *modelFD, n int) {
+// write writes by call.
+func (m *model) write(f *modelFD, n int, call func([]byte) (int, error)) {
 	if m.socket && f.end == reader || len(m.content)+n > maxContent || m.pieces == maxPieces {
 		return
 	}
@@ -196,7 +201,7 @@ func (m *model) write(f *modelFD, n int) {
 	for i := range data {
 		data[i] = m.next + byte(i)
 	}
-	got, err := f.Write(data)
+	got, err := call(data)
 	switch {
 	case f.closed:
 		require.Equal(m.t, fd.ErrClosed, err)

@@ -4,6 +4,7 @@ package fd_test
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,8 +15,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// Data that is handed over through a pipe is no race, whether an FD, an os.File or
-// x/sys reads and writes it.
+// Data that one goroutine hands to another through a pipe is no race. Each end is an FD, an
+// os.File or x/sys.
 func TestHandOver(t *testing.T) {
 	type end func([]byte) (int, error)
 	r, w := pipe(t, true)
@@ -28,7 +29,10 @@ func TestHandOver(t *testing.T) {
 	rNumber, wNumber := r.Fd(), w.Fd()
 
 	readers := map[string]end{
-		"FD":      func(p []byte) (int, error) { return r.ReadContext(background, p) },
+		"FD": func(p []byte) (int, error) { return r.ReadContext(background, p) },
+		"FD, Readv": func(p []byte) (int, error) {
+			return fd.WaitRead(background, r, func() (int, error) { return r.Readv([][]byte{p}) })
+		},
 		"os.File": rFile.Read,
 		"x/sys": func(p []byte) (int, error) {
 			for {
@@ -39,13 +43,14 @@ func TestHandOver(t *testing.T) {
 		},
 	}
 	writers := map[string]end{
-		"FD":      w.Write,
-		"os.File": wFile.Write,
-		"x/sys":   func(p []byte) (int, error) { return unix.Write(wNumber, p) },
+		"FD":         w.Write,
+		"FD, Writev": func(p []byte) (int, error) { return w.Writev([][]byte{p}) },
+		"os.File":    wFile.Write,
+		"x/sys":      func(p []byte) (int, error) { return unix.Write(wNumber, p) },
 	}
 	for from, write := range writers {
 		for to, read := range readers {
-			if from != "FD" && to != "FD" {
+			if !strings.HasPrefix(from, "FD") && !strings.HasPrefix(to, "FD") {
 				continue // not ours
 			}
 			t.Run(from+" to "+to, func(t *testing.T) {

@@ -97,6 +97,8 @@ func TestEmptyBuffers(t *testing.T) {
 			for what, call := range map[string]func([]byte) (int, error){
 				"Read":         r.Read,
 				"Write":        w.Write,
+				"Readv":        func(p []byte) (int, error) { return r.Readv([][]byte{p, p}) },
+				"Writev":       func(p []byte) (int, error) { return w.Writev([][]byte{p, p}) },
 				"ReadContext":  func(p []byte) (int, error) { return r.ReadContext(background, p) },
 				"WriteContext": func(p []byte) (int, error) { return w.WriteContext(background, p) },
 			} {
@@ -116,12 +118,12 @@ func TestStrangeNumbers(t *testing.T) {
 		assert.EqualValues(t, number, f.Raw())
 		for name, call := range closedCalls {
 			switch err := call(f); name {
-			case "Release", "Pin", "SyscallConn", "Take", "Read nothing", "same as self":
+			case "Release", "Pin", "SyscallConn", "Take", "Read nothing", "Readv nothing", "ReadAt nothing", "WriteAt nothing", "same as self":
 				// These calls do not ask the kernel. Release and Take leave f closed:
 				// make an FD of the number again.
 				assert.NoError(t, err, name)
 				f = fd.New(number)
-			case "nil context", "number, no context", "SameFile", "Adopt by nothing":
+			case "nil context", "number, no context", "SameFile", "Adopt by nothing", "ReadAt, negative", "WriteAt, negative", "Shutdown, no how":
 				assert.ErrorIs(t, err, unix.EINVAL, name)
 			default:
 				assert.ErrorIs(t, err, unix.EBADF, name)

@@ -87,10 +87,15 @@ func (h *strayHunt) run(t *testing.T, duration time.Duration, enough int64) (rou
 func TestNoStrayRead(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
-		h := &strayHunt{read: (*fd.FD).Read}
-		rounds := h.run(t, *strayTime/3, 1)
-		t.Logf("GOMAXPROCS=%d: %d racing closes, %d stray reads", procs, rounds, h.stray.Load())
-		assert.Zero(t, h.stray.Load())
+		for name, read := range map[string]func(*fd.FD, []byte) (int, error){
+			"Read":  (*fd.FD).Read,
+			"Readv": func(f *fd.FD, p []byte) (int, error) { return f.Readv([][]byte{p[:5], p[5:]}) },
+		} {
+			h := &strayHunt{read: read}
+			rounds := h.run(t, *strayTime/6, 1)
+			t.Logf("GOMAXPROCS=%d, %s: %d racing closes, %d stray reads", procs, name, rounds, h.stray.Load())
+			assert.Zero(t, h.stray.Load())
+		}
 	}
 }
 

@@ -35,6 +35,33 @@ func (d *Descriptor) Write(p []byte) (int, error) {
 	return d.writeRest(p, n, life)
 }
 
+const (
+	preadName  = "pread"
+	pwriteName = "pwrite"
+)
+
+func pwrite(number int, p []byte, off int64) (int, error) { return pwriteInMode(number, p, off) }
+
+// packetPipe is zero because no pipe keeps the boundaries of writes here.
+const packetPipe = 0
+
+// Readv makes one readv(2) of at most 1 GiB into 1024 buffers. It returns what Read
+// returns.
+func (d *Descriptor) Readv(bufs [][]byte) (int, error) { return d.wholeVector(reading, bufs) }
+
+// Writev writes all of bufs, in calls of at most 1 GiB and 1024 buffers. A count below
+// their total comes with an error, as for Write.
+func (d *Descriptor) Writev(bufs [][]byte) (int, error) { return d.wholeVector(writing, bufs) }
+
+func (d *Descriptor) wholeVector(dir direction, bufs [][]byte) (int, error) {
+	life := d.Life()
+	size, err := d.sizeOf(dir, bufs)
+	if err != nil {
+		return 0, err
+	}
+	return d.vector(dir, bufs, size, 0, life)
+}
+
 // TryRead is Read that returns ErrWouldBlock instead of waiting, also if the
 // descriptor is in blocking mode. It belongs to a life.
 func (d *Descriptor) TryRead(p []byte, life uint64) (int, error) { return d.try(reading, p, life) }

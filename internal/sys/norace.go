@@ -2,9 +2,15 @@
 
 package sys
 
+import "golang.org/x/sys/unix"
+
 const instrumented = false
 
 func instrumentedIO(int, direction, []byte) (int, error) { panic("not an instrumented build") }
+
+func instrumentedVector(int, direction, *unix.Iovec, int) (int, error) {
+	panic("not an instrumented build")
+}
 
 // RacePublish tells the race detector that a later read from a descriptor sees the
 // caller's memory accesses until now. A call other than write(2) that makes a

@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,6 +26,36 @@ func instrumentedIO(number int, dir direction, p []byte) (n int, err error) {
 		n, err = syscall.Write(number, p)
 	} else if n, err = syscall.Read(number, p); err == nil {
 		_, _ = unix.Readv(null, nil) // acquires x/sys's variable
+	}
+	return n, err
+}
+
+// instrumentedVector is a vectored read or write that tells the detectors of the buffers,
+// and of the data that the other end of the descriptor published.
+func instrumentedVector(number int, dir direction, vec *unix.Iovec, count int) (n int, err error) {
+	bufs := pieces(vec, count)
+	if Sanitized {
+		// Only read(2) and write(2) of package syscall tell the sanitizers.
+		if dir == writing {
+			return instrumentedIO(number, dir, slices.Concat(bufs...))
+		}
+		size := 0
+		for _, p := range bufs {
+			size += len(p)
+		}
+		whole := make([]byte, size)
+		n, err = instrumentedIO(number, dir, whole)
+		for left := whole[:max(n, 0)]; len(left) > 0; bufs = bufs[1:] {
+			left = left[copy(bufs[0], left):]
+		}
+		return n, err
+	}
+	if dir == writing {
+		RacePublish()
+		return unix.Writev(number, bufs)
+	}
+	if n, err = unix.Readv(number, bufs); err == nil {
+		RaceAcquire()
 	}
 	return n, err
 }

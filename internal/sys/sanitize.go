@@ -2,4 +2,5 @@
 
 package sys
 
-const sanitized = true
+// Sanitized reports whether the program is built with -msan or -asan.
+const Sanitized = true

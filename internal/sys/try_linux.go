@@ -18,7 +18,7 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 		return 0, nil, false
 	}
 	buf := p
-	if sanitized && dir == reading {
+	if Sanitized && dir == reading {
 		buf = make([]byte, len(p)) // the copy tells the sanitizer of p
 	}
 	if instrumented && dir == writing {
@@ -57,7 +57,7 @@ func (d *Descriptor) unwaiting(number int, k kind, dir direction, p []byte) (n i
 	switch {
 	case errno == 0:
 		if dir == reading {
-			if sanitized {
+			if Sanitized {
 				copy(p, buf[:n])
 			}
 			if instrumented {

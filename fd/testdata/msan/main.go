@@ -69,6 +69,7 @@ var (
 )
 
 var reads = map[string]func(f *fd.FD, p []byte) (int, error){
+	"Readv":       func(f *fd.FD, p []byte) (int, error) { return f.Readv([][]byte{p[:3], p[3:]}) },
 	"Read":        (*fd.FD).Read,
 	"ReadContext": func(f *fd.FD, p []byte) (int, error) { return f.ReadContext(context.Background(), p) },
 	"WithContext": func(f *fd.FD, p []byte) (int, error) { return f.WithContext(context.Background()).Read(p) },

@@ -41,6 +41,11 @@ func (f *FD) Read(p []byte) (int, error)
 func (f *FD) Write(p []byte) (int, error)
 func (f *FD) ReadContext(ctx context.Context, p []byte) (int, error)
 func (f *FD) WriteContext(ctx context.Context, p []byte) (int, error)
+func (f *FD) Readv(bufs [][]byte) (int, error)
+func (f *FD) Writev(bufs [][]byte) (int, error)
+func (f *FD) ReadAt(p []byte, off int64) (int, error)
+func (f *FD) WriteAt(p []byte, off int64) (int, error)
+func (f *FD) Shutdown(how int) error
 func (f *FD) SetNonblock(nonblock bool) error
 func (f *FD) SetCloexec(cloexec bool) error
 func (f *FD) Nonblock() (bool, error)
