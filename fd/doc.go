@@ -50,7 +50,7 @@
 // goroutine of the program.
 //
 // The fast path ends when another process may get the descriptor and change its mode:
-// after Dup, File, SetCloexec(false) and SetNonblock(false). They wait for the fast
+// after Dup, File, Send, SetCloexec(false) and SetNonblock(false). They wait for the fast
 // calls in flight first.
 //
 // Darwin and FreeBSD have no fast path.
@@ -99,9 +99,9 @@
 //
 // A descriptor and its duplicates share one open file description: the file offset and
 // O_NONBLOCK are common to all, in all processes. To give a descriptor to a child, put
-// the os.File of [FD.File] in exec.Cmd.ExtraFiles. To send it over a Unix socket, send
-// the number of that file. File ends the fast path of the FD. The kernel reports
-// neither a number that was sent nor one that was duplicated outside of this package.
+// the os.File of [FD.File] in exec.Cmd.ExtraFiles. [Send] sends descriptors over a Unix
+// socket, and [Receive] receives them. File and Send end the fast path of the FD. The
+// kernel does not report a number that was sent or duplicated outside of this package.
 //
 // Give a received or inherited number to New, or to the FromFD of a handle.
 //

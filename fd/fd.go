@@ -49,7 +49,7 @@ func New(raw int) *FD {
 // socket. If the promise does not hold, a call that blocks stops every goroutine of
 // the program.
 //
-// After Dup, File, SetCloexec(false) or SetNonblock(false), all calls tell the
+// After Dup, File, Send, SetCloexec(false) or SetNonblock(false), all calls tell the
 // scheduler.
 func NewNonblock(raw int) *FD {
 	f := new(FD)
@@ -262,16 +262,21 @@ func (f *FD) dup() (int, error) {
 		return -1, err
 	}
 	// Before this returns, nothing else has the duplicate.
-	if err := f.d.ShareBy(func(int) error {
-		if f.d.Life() != life {
-			return ErrClosed
-		}
-		return nil
-	}); err != nil {
+	if err := f.share(life); err != nil {
 		_ = unix.Close(number)
 		return -1, err
 	}
 	return number, nil
+}
+
+// share ends the fast path of f. It fails with ErrClosed in another life.
+func (f *FD) share(life uint64) error {
+	return f.d.ShareBy(func(int) error {
+		if f.d.Life() != life {
+			return ErrClosed
+		}
+		return nil
+	})
 }
 
 // fcntl makes a fcntl(2) that does not block.

@@ -3,6 +3,8 @@
 package fd_test
 
 import (
+	"io"
+	"net"
 	"os"
 	"strings"
 	"testing"
@@ -65,6 +67,56 @@ func TestHandOver(t *testing.T) {
 			})
 		}
 	}
+}
+
+// The same over a socket, with and without a descriptor, and through a file.
+func TestHandOverBySendAndWriteAt(t *testing.T) {
+	file := tempFile(t, 0)
+	for name, pass := range map[string]struct {
+		give, take func(a, b *net.UnixConn) error
+	}{
+		"Send": {
+			func(a, _ *net.UnixConn) error { return fd.Send(a, []byte("x"), file) },
+			func(_, b *net.UnixConn) error {
+				_, fds, err := fd.Receive(b, make([]byte, 1), 1)
+				for _, f := range fds {
+					_ = f.Close()
+				}
+				return err
+			},
+		},
+		"Send, data only": {
+			func(a, _ *net.UnixConn) error { return fd.Send(a, []byte("x")) },
+			func(_, b *net.UnixConn) error { return receiveByte(b) },
+		},
+		"WriteAt": {
+			func(_, _ *net.UnixConn) error { return second(file.WriteAt([]byte("x"), 0)) },
+			func(_, _ *net.UnixConn) error {
+				for p := make([]byte, 1); p[0] == 0; {
+					if _, err := file.ReadAt(p, 0); err != nil && err != io.EOF {
+						return err
+					}
+				}
+				return nil
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := connPair(t, unix.SOCK_STREAM)
+			data := 0
+			go func() {
+				data = 42
+				_ = pass.give(a, b)
+			}()
+			require.NoError(t, pass.take(a, b))
+			assert.Equal(t, 42, data)
+		})
+	}
+}
+
+func receiveByte(c *net.UnixConn) error {
+	_, _, err := fd.Receive(c, make([]byte, 1), 0)
+	return err
 }
 
 // A race that is one is still found.

@@ -2,6 +2,7 @@ package fd
 
 import (
 	"context"
+	"net"
 	"os"
 	"syscall"
 
@@ -32,6 +33,9 @@ func (p *Pin) Unpin()
 func New(raw int) *FD
 func NewNonblock(raw int) *FD
 func FromFile(file *os.File) (*FD, error)
+
+func Send(c *net.UnixConn, data []byte, fds ...*FD) error
+func Receive(c *net.UnixConn, data []byte, limit int) (n int, fds []*FD, err error)
 
 func (f *FD) Raw() int32
 func (f *FD) Fd() int
