@@ -113,7 +113,7 @@
 //
 // # Writing a handle
 //
-// The example named Kit is a handle for inotify(7) in some fifty lines. Its rules:
+// The example of FD named Kit is a handle for inotify(7) in some hundred lines. Its rules:
 //
 //   - The type has an FD by value, so that a handle is one allocation. The zero handle
 //     is closed. The constructor fills it by Take from New or NewNonblock, and closes
@@ -121,13 +121,15 @@
 //   - FromFD takes over a descriptor from outside by Adopt(src, setup). Setup checks
 //     the kind of the descriptor and sets the flags that the handle needs. Adopt sets
 //     close-on-exec. If Adopt fails, src keeps its descriptor and its flags.
-//   - Reads and writes are those of FD.
+//   - Reads and writes are those of FD, which retry EINTR and see a hang-up.
 //   - Another system call is a function for Control. If it may block, it must
-//     be one of the functions of golang.org/x/sys/unix that tell the scheduler.
+//     be one of the functions of golang.org/x/sys/unix that tell the scheduler, and be
+//     made again after EINTR.
 //   - To wait for such a call, return ErrWouldBlock for EAGAIN and give the call to
 //     WaitRead or WaitWrite.
-//   - A method FD that returns the address of the field gives users the rest: Dup, File,
-//     Pin, SyscallConn and the flags.
+//   - Dup fills a new handle from FD.Dup by Take. String names the kind and the number.
+//   - A method FD that returns the address of the field gives users the rest: File, Pin,
+//     SyscallConn, the flags, and a value for Send.
 //   - TestMain calls fdtest.Main of [code.hybscloud.com/iofd/fd/fdtest].
 //
 // # Platforms

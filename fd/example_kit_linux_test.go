@@ -15,8 +15,8 @@ import (
 )
 
 // Inotify is a handle of an inotify(7) instance, which reports events of files. A
-// package outside this module would export it: an FD by value, a constructor, calls of
-// its own, and the FD for all other calls.
+// package outside this module would export it: an FD by value, constructors, calls of
+// its own, and the FD for all other calls. The zero Inotify is closed.
 type Inotify struct{ fd fd.FD }
 
 func NewInotify() (*Inotify, error) {
@@ -30,7 +30,8 @@ func NewInotify() (*Inotify, error) {
 }
 
 // InotifyFromFD takes over a descriptor that was inherited or received. It fails for
-// any other kind of object.
+// any other kind of object. Then f keeps its descriptor and its flags: Adopt undoes what
+// setup has changed.
 func InotifyFromFD(f *fd.FD) (*Inotify, error) {
 	in := new(Inotify)
 	err := in.fd.Adopt(f, func(number int) error {
@@ -41,7 +42,7 @@ func InotifyFromFD(f *fd.FD) (*Inotify, error) {
 		return os.NewSyscallError("fcntl", unix.SetNonblock(number, true))
 	})
 	if err != nil {
-		return nil, err // and f is the caller's, with its flags
+		return nil, err
 	}
 	return in, nil
 }
@@ -50,11 +51,31 @@ func (in *Inotify) Close() error { return in.fd.Close() }
 func (in *Inotify) Fd() int      { return in.fd.Fd() }
 func (in *Inotify) FD() *fd.FD   { return &in.fd }
 
+// String returns "inotify 7", or "inotify closed".
+func (in *Inotify) String() string {
+	if number := in.Fd(); number >= 0 {
+		return fmt.Sprintf("inotify %d", number)
+	}
+	return "inotify closed"
+}
+
+// Dup returns a handle for the same instance. An event goes to one of the two.
+func (in *Inotify) Dup() (*Inotify, error) {
+	f, err := in.fd.Dup()
+	if err != nil {
+		return nil, err
+	}
+	dup := new(Inotify)
+	return dup, dup.fd.Take(f)
+}
+
 // Watch is inotify_add_watch(2). Control keeps the number open for a call that FD
-// does not have.
+// does not have. The file system may block, and a signal may interrupt it then.
 func (in *Inotify) Watch(path string, mask uint32) (watch int, err error) {
 	err = in.fd.Control(func(number int) error {
-		watch, err = unix.InotifyAddWatch(number, path, mask)
+		for err = unix.EINTR; err == unix.EINTR; {
+			watch, err = unix.InotifyAddWatch(number, path, mask)
+		}
 		return os.NewSyscallError("inotify_add_watch", err)
 	})
 	return watch, err
@@ -81,7 +102,10 @@ type Event struct {
 	Name  string
 }
 
-// Events waits until something happens, ctx ends or the instance is closed.
+// Events waits until something happens, ctx ends or the instance is closed. ReadContext
+// retries after EINTR. If the kernel reports an error or a hang-up (POLLERR, POLLHUP),
+// ReadContext makes the read, which returns its cause. An inotify instance has neither. If
+// a file is deleted, the last event of its watch is IN_IGNORED.
 func (in *Inotify) Events(ctx context.Context) ([]Event, error) {
 	buf := make([]byte, 4096)
 	n, err := in.fd.ReadContext(ctx, buf)
@@ -102,7 +126,7 @@ func (in *Inotify) Events(ctx context.Context) ([]Event, error) {
 var _ fd.PollCloser = (*Inotify)(nil)
 
 // A handle of your own: see Inotify in the source of this example.
-func Example_kit() {
+func ExampleFD_kit() {
 	dir, err := os.MkdirTemp("", "")
 	if err != nil {
 		log.Fatal(err)
@@ -129,16 +153,33 @@ func Example_kit() {
 	n, err := in.Pending()
 	fmt.Println(n, err)
 
+	dup, err := in.Dup()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(dup.Fd() != in.Fd(), dup.Close())
+
 	again, err := InotifyFromFD(in.FD())
 	if err != nil {
 		log.Fatal(err)
 	}
-	fmt.Println(in.Fd(), again.Close())
+	fmt.Println(in, again.Close(), again)
 	_, err = again.Events(context.Background())
 	fmt.Println(err)
+
+	pipe := make([]int, 2)
+	if err := unix.Pipe2(pipe, unix.O_CLOEXEC); err != nil {
+		log.Fatal(err)
+	}
+	r, w := fd.New(pipe[0]), fd.New(pipe[1])
+	defer w.Close()
+	_, err = InotifyFromFD(r)
+	fmt.Println(err != nil, r.Valid(), r.Close())
 	// Output:
 	// hello true
 	// 0 <nil>
-	// -1 <nil>
+	// true <nil>
+	// inotify closed <nil> inotify closed
 	// iofd: the descriptor is closed
+	// true true <nil>
 }

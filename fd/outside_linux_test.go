@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// In a module outside this repository, the handle of Example_kit compiles, runs and
-// leaks nothing.
+// The handle of ExampleFD_kit is a package of another module: in a module outside of
+// this repository it compiles, runs and leaks nothing.
 func TestOutsideModule(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds another program")
