@@ -26,6 +26,26 @@ func bareWriteRead(n, w, r int, p []byte) error {
 	return nil
 }
 
+// bareVectors fills the iovecs for each call, as every caller must.
+func bareVectors(n, w, r int, p, q []byte) error {
+	size := len(p) + len(q)
+	for range n {
+		out := [2]unix.Iovec{{Base: unsafe.SliceData(p)}, {Base: unsafe.SliceData(q)}}
+		out[0].SetLen(len(p))
+		out[1].SetLen(len(q))
+		if k := bare.Call3(unix.SYS_WRITEV, uintptr(w), unsafe.Pointer(&out), 2); k != size {
+			return bareError(k)
+		}
+		in := [2]unix.Iovec{{Base: unsafe.SliceData(p)}, {Base: unsafe.SliceData(q)}}
+		in[0].SetLen(len(p))
+		in[1].SetLen(len(q))
+		if k := bare.Call3(unix.SYS_READV, uintptr(r), unsafe.Pointer(&in), 2); k != size {
+			return bareError(k)
+		}
+	}
+	return nil
+}
+
 func bareSignalWait(n, fd int) error {
 	b := one()
 	return bareWriteRead(n, fd, fd, b[:])

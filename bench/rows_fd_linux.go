@@ -44,7 +44,40 @@ func fdRows() []row {
 			})
 		}
 	}
+	for _, k := range []kind{{"pipe", pipeEnds, nil, true}, {"pipe by fd.New", pipeEnds, nil, false}, {"socket pair", socketEnds, nil, true}} {
+		const each = 512
+		rows = append(rows, row{
+			name:       fmt.Sprintf("%s writev+readv 2×%d B", k.name, each),
+			open:       func(o *opened) ([]way, error) { return k.vectorWays(o, each) },
+			bothCounts: k.nonblock,
+		})
+	}
 	return rows
+}
+
+// vectorWays writes and reads two buffers of size bytes with one call each.
+func (k kind) vectorWays(o *opened, size int) ([]way, error) {
+	raw, err := k.pair(o)
+	if err != nil {
+		return nil, err
+	}
+	open := fd.New
+	if k.nonblock {
+		open = fd.NewNonblock
+	}
+	w, r := open(raw.w), open(raw.r)
+	o.atEnd(w.Close)
+	o.atEnd(r.Close)
+
+	p, q := make([]byte, size), make([]byte, size)
+	direct := timed("bare calls", func(n int) error { return bareVectors(n, raw.w, raw.r, p, q) })
+	ours := timed("iofd", func(n int) error { return vectors(n, w, r, p, q) })
+	xsys := timed("x/sys/unix", func(n int) error { return unixVectors(n, raw.w, raw.r, p, q) })
+	if !k.nonblock {
+		return []way{xsys, ours}, nil
+	}
+	pinned := timed("Control and x/sys/unix", func(n int) error { return controlVectors(n, w, r, p, q) })
+	return []way{direct, ours, xsys, pinned}, nil
 }
 
 // ends are two descriptors. The bytes written to w can be read from r.

@@ -82,3 +82,44 @@ func fileWriteRead(n int, w, r *os.File, p []byte) error {
 	}
 	return nil
 }
+
+func vectors(n int, w, r *fd.FD, p, q []byte) error {
+	size := len(p) + len(q)
+	for range n {
+		if k, err := w.Writev([][]byte{p, q}); err != nil || k != size {
+			return errors.Join(err, errShort)
+		}
+		if k, err := r.Readv([][]byte{p, q}); err != nil || k != size {
+			return errors.Join(err, errShort)
+		}
+	}
+	return nil
+}
+
+func unixVectors(n, w, r int, p, q []byte) error {
+	size := len(p) + len(q)
+	for range n {
+		if k, err := unix.Writev(w, [][]byte{p, q}); err != nil || k != size {
+			return errors.Join(err, errShort)
+		}
+		if k, err := unix.Readv(r, [][]byte{p, q}); err != nil || k != size {
+			return errors.Join(err, errShort)
+		}
+	}
+	return nil
+}
+
+// controlVectors is how a program makes a call that FD does not have.
+func controlVectors(n int, w, r *fd.FD, p, q []byte) error {
+	for range n {
+		if err := w.Control(func(number int) error { return second(unix.Writev(number, [][]byte{p, q})) }); err != nil {
+			return err
+		}
+		if err := r.Control(func(number int) error { return second(unix.Readv(number, [][]byte{p, q})) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func second(_ int, err error) error { return err }
