@@ -6,6 +6,7 @@ package iofd
 
 import (
 	"context"
+	"net"
 	"os"
 
 	"code.hybscloud.com/iofd/fd"
@@ -36,6 +37,16 @@ func NewFDNonblock(raw int) *FD { return fd.NewNonblock(raw) }
 // FDFromFile returns an FD with a duplicate of file's descriptor,
 // close-on-exec. See [fd.FromFile].
 func FDFromFile(file *os.File) (*FD, error) { return fd.FromFile(file) }
+
+// Send sends data, and with its first byte duplicates of the descriptors, over
+// a Unix socket. See [fd.Send].
+func Send(c *net.UnixConn, data []byte, fds ...*FD) error { return fd.Send(c, data, fds...) }
+
+// Receive receives data from a Unix socket, and up to limit descriptors that
+// came with it. See [fd.Receive].
+func Receive(c *net.UnixConn, data []byte, limit int) (n int, fds []*FD, err error) {
+	return fd.Receive(c, data, limit)
+}
 
 // WaitRead calls try, and again whenever f may have become readable, until try
 // returns anything but [ErrWouldBlock]. See [fd.WaitRead].

@@ -18,6 +18,10 @@ import (
 // EventFD is a counter. See [eventfd.EventFD].
 type EventFD = eventfd.EventFD
 
+// Waker wakes an event loop that waits in poll(2), epoll_wait(2) or
+// io_uring_enter(2). See [eventfd.Waker].
+type Waker = eventfd.Waker
+
 // NewEventFD creates a counter with the value initval. See [eventfd.New].
 func NewEventFD(initval uint64) (*EventFD, error) { return eventfd.New(initval) }
 
@@ -28,6 +32,9 @@ func NewEventFDSemaphore(initval uint64) (*EventFD, error) { return eventfd.NewS
 // EventFDFromFD makes an EventFD of a descriptor that was inherited or
 // received. See [eventfd.FromFD].
 func EventFDFromFD(f *FD) (*EventFD, error) { return eventfd.FromFD(f) }
+
+// NewWaker creates a Waker. See [eventfd.NewWaker].
+func NewWaker() (*Waker, error) { return eventfd.NewWaker() }
 
 const (
 	// EventFDMaxValue is the largest value of a counter, 18446744073709551614. See

@@ -34,16 +34,20 @@ func TestNamesOfFd(t *testing.T) {
 	assert.IsType(t, fd.New, iofd.NewFD)
 	assert.IsType(t, fd.NewNonblock, iofd.NewFDNonblock)
 	assert.IsType(t, fd.FromFile, iofd.FDFromFile)
+	assert.IsType(t, fd.Send, iofd.Send)
+	assert.IsType(t, fd.Receive, iofd.Receive)
 	assert.IsType(t, fd.WaitRead[int], iofd.WaitRead[int])
 	assert.IsType(t, fd.WaitWrite[int], iofd.WaitWrite[int])
 }
 
 func TestNamesOfEventfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[eventfd.EventFD](), reflect.TypeFor[iofd.EventFD]())
+	assert.Equal(t, reflect.TypeFor[eventfd.Waker](), reflect.TypeFor[iofd.Waker]())
 	assert.True(t, eventfd.MaxValue == iofd.EventFDMaxValue)
 	assert.IsType(t, eventfd.New, iofd.NewEventFD)
 	assert.IsType(t, eventfd.NewSemaphore, iofd.NewEventFDSemaphore)
 	assert.IsType(t, eventfd.FromFD, iofd.EventFDFromFD)
+	assert.IsType(t, eventfd.NewWaker, iofd.NewWaker)
 }
 
 func TestNamesOfTimerfd(t *testing.T) {
