@@ -20,7 +20,7 @@ import (
 
 var signalfdTrials = []trial{
 	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
-	theFirst(capturing("internal/sys/capture", "mmap", unix.SYS_MMAP)),
+	theFirst(capturing("internal/sys/capture", "mmap", systest.Mmap)),
 	theFirst(capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE)),
 	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
 	{
