@@ -10,9 +10,10 @@ type action struct {
 	handler uintptr
 	flags   uint64
 	mask    uint64
+	_       uint64 // the emulator qemu writes 32 bytes
 }
 
-var _ [24]byte = [unsafe.Sizeof(action{})]byte{}
+var _ [32]byte = [unsafe.Sizeof(action{})]byte{}
 
 func newAction() action {
 	return action{handler: handlerPC, flags: flags, mask: allSignals}
