@@ -6,6 +6,7 @@ import (
 	"os/exec"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -147,20 +148,27 @@ func tracer() {
 	errno, _ := err.(unix.Errno)
 	ready(int(errno))
 }
-func TestWaitOfTracedChild(t *testing.T) {
-	var p *pidfd.PidFD
-	child := act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1") // a signal would stop it, and the tracer would leave it stopped
-	defer p.Close()
-	other := act(t, (*exec.Cmd).Start, "tracer", traceeVar+"="+strconv.Itoa(p.PID()))
+
+// startTraced starts a tracee by Start, and its tracer.
+func startTraced(t *testing.T) (p *pidfd.PidFD, child, other *actor) {
+	t.Helper()
+	// A signal would stop the child, and the tracer would leave it stopped.
+	child = act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1")
+	t.Cleanup(func() { _ = p.Close() })
+	other = act(t, (*exec.Cmd).Start, "tracer", traceeVar+"="+strconv.Itoa(p.PID()))
 	errno, err := strconv.Atoi(other.line)
 	require.NoError(t, err)
 	if errno != 0 {
 		systest.SkipUnsupported(t, unix.Errno(errno), 3, 4)
 	}
+	return p, child, other
+}
 
+func TestWaitOfTracedChild(t *testing.T) {
+	p, child, other := startTraced(t)
 	require.NoError(t, child.dismiss())
 	require.NoError(t, p.Exited(soon(t)))
-	_, err = p.Wait()
+	_, err := p.Wait()
 	assert.Equal(t, fd.ErrWouldBlock, err)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -181,6 +189,25 @@ func TestWaitOfTracedChild(t *testing.T) {
 
 	require.NoError(t, other.dismiss())
 	assert.Equal(t, 4, wait(t, p).Code)
+}
+
+// A goroutine in WaitContext must not hold up a goroutine in Exited, which does not wait
+// for the tracer.
+func TestExitedBesideWaitOfTracedChild(t *testing.T) {
+	p, child, other := startTraced(t)
+	var waiting, exited sync.WaitGroup
+	for range 4 {
+		waiting.Go(func() { assert.Equal(t, 4, wait(t, p).Code) })
+	}
+	time.Sleep(10 * time.Millisecond) // the others come later
+	for range 4 {
+		exited.Go(func() { assert.NoError(t, p.Exited(soon(t))) })
+	}
+	time.Sleep(10 * time.Millisecond)
+	require.NoError(t, child.dismiss())
+	exited.Wait()
+	require.NoError(t, other.dismiss())
+	waiting.Wait()
 }
 
 func processorTime(t *testing.T) time.Duration {

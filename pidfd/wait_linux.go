@@ -122,24 +122,34 @@ func (p *PidFD) Wait() (*ExitStatus, error) {
 // EINVAL if ctx is nil. It looks first, so it returns a status that is there even if ctx
 // has ended. For a process that is not a child, it returns at once as Wait does.
 func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error) {
-	return fd.WaitRead(ctx, &p.fd, func() (*ExitStatus, error) {
-		for {
-			status, err := p.Wait()
-			if !errors.Is(err, fd.ErrWouldBlock) {
-				return status, err
-			}
-			// A child that has ended but cannot be waited for has a tracer, see ptrace(2), or
-			// is being reaped. The number stays readable, so no event comes.
-			if alive, err := p.Alive(); alive || err != nil {
-				return nil, cmp.Or(err, fd.ErrWouldBlock)
-			}
-			select {
-			case <-ctx.Done():
-				return nil, ctx.Err()
-			case <-time.After(time.Millisecond):
-			}
+	for pause := time.Millisecond; ; pause = min(2*pause, 16*time.Millisecond) {
+		status, err := fd.WaitRead(ctx, &p.fd, p.waitUnlessHeld)
+		if err != errHeld {
+			return status, err
 		}
-	})
+		// WaitRead is over, so that goroutines in Exited do not wait for the tracer.
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// errHeld is the error of waitUnlessHeld if the child has ended but cannot be waited for.
+// It has a tracer, see ptrace(2), or is being reaped. The number stays readable, so no
+// event comes.
+var errHeld = errors.New("iofd: pidfd: the status is not available yet")
+
+func (p *PidFD) waitUnlessHeld() (*ExitStatus, error) {
+	status, err := p.Wait()
+	if errors.Is(err, fd.ErrWouldBlock) {
+		alive, pollErr := p.Alive()
+		if !alive {
+			err = cmp.Or(pollErr, errHeld)
+		}
+	}
+	return status, err
 }
 
 // end is the end of a process, which a PidFD shares with its duplicates.
