@@ -163,6 +163,9 @@ type ExitStatus = pidfd.ExitStatus
 // ProcessUsage is what a running process uses. See [pidfd.Usage].
 type ProcessUsage = pidfd.Usage
 
+// ErrProcessEnded says that a process has ended. See [pidfd.ErrEnded].
+var ErrProcessEnded = pidfd.ErrEnded
+
 // PidFDFromPeer returns a PidFD for the process at the other end of a Unix
 // socket. See [pidfd.FromPeer].
 func PidFDFromPeer(c syscall.RawConn) (*PidFD, error) { return pidfd.FromPeer(c) }

@@ -86,6 +86,7 @@ func TestNamesOfPidfd(t *testing.T) {
 	assert.True(t, pidfd.Thread == iofd.SignalScopeThread)
 	assert.True(t, pidfd.ThreadGroup == iofd.SignalScopeThreadGroup)
 	assert.True(t, pidfd.ProcessGroup == iofd.SignalScopeProcessGroup)
+	assert.True(t, pidfd.ErrEnded == iofd.ErrProcessEnded)
 	assert.IsType(t, pidfd.FromPeer, iofd.PidFDFromPeer)
 	assert.IsType(t, pidfd.Open, iofd.NewPidFD)
 	assert.IsType(t, pidfd.OpenThread, iofd.OpenPidFDThread)

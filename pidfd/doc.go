@@ -11,7 +11,8 @@
 //   - wait under a context, or in an event loop,
 //   - watch processes that are not their children,
 //   - identify the process at the other end of a Unix socket,
-//   - pass a process to a poller or to another process, or
+//   - pass a process to a poller or to another process,
+//   - end a process in good order, or stop work when a process ends, or
 //   - take descriptors and namespaces out of a process.
 //
 // # Reaping
@@ -30,6 +31,7 @@
 //   - For a process that is not a child, use [PidFD.Exited]. From Linux 6.15 the kernel
 //     reports its status after the parent has reaped it: [PidFD.Reaped], then
 //     [PidFD.Info].
+//   - [PidFD.Terminate] reaps in the same cases as Wait. [PidFD.Context] does not reap.
 //
 // Only an end is an end. A tracer is told when its child stops, see ptrace(2), but Wait
 // and OpenEnded wait for the end. They also find children that have no exit signal, or
@@ -60,6 +62,8 @@
 //     number, or 0 if there is none.
 //   - A process that has ended and has not been reaped takes signals without an error.
 //     [PidFD.Alive] reports whether it has ended.
+//   - A signal reaches one process, and not its descendants. SendSignalTo reaches a
+//     process group, and the cgroup.kill file of cgroups(7) reaches all descendants.
 //   - The kernel returns ESRCH for a running process whose first thread has exited, from
 //     [PidFD.GetFD] and [PidFD.Namespace]. An error of this package matches
 //     os.ErrProcessDone only if the process, or the thread of an OpenThread, has ended.

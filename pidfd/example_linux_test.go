@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"os"
 	"os/exec"
@@ -211,4 +212,71 @@ func ExamplePidFD_Namespace() {
 		return unix.Setns(ns.Fd(), unix.CLONE_NEWNET)
 	}
 	_ = enter
+}
+
+// A service that gets five seconds to end in good order.
+func ExamplePidFD_Terminate() {
+	service := exec.Command("sleep", "100")
+	p, err := pidfd.Start(service)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	defer service.Wait() // reaps
+
+	ctx := context.Background()
+	fmt.Println(p.Terminate(ctx, 5*time.Second))
+	fmt.Println(p.Terminate(ctx, 5*time.Second)) // the same, and no signal
+	// Output:
+	// signal: terminated <nil>
+	// signal: terminated <nil>
+}
+
+// A daemon that is not a child has its status from its parent. If the parent has not
+// reaped the daemon, the error matches ErrEnded.
+func ExamplePidFD_Terminate_notChild() {
+	stop := func(ctx context.Context, pid int) error {
+		p, err := pidfd.Open(pid)
+		if errors.Is(err, os.ErrProcessDone) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		defer p.Close()
+		_, err = p.Terminate(ctx, 5*time.Second)
+		if errors.Is(err, pidfd.ErrEnded) {
+			return nil
+		}
+		return err
+	}
+	fmt.Println(stop(context.Background(), math.MaxInt32)) // no process has this PID
+	// Output:
+	// <nil>
+}
+
+// Work for a client stops if the client ends.
+func ExamplePidFD_Context() {
+	client := exec.Command("sh", "-c", "exit 1")
+	p, err := pidfd.Start(client)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer p.Close()
+	defer client.Wait() // reaps
+
+	ctx, cancel := p.Context(context.Background())
+	defer cancel()
+	select {
+	case <-time.After(time.Hour): // the work
+		fmt.Println("done")
+	case <-ctx.Done():
+		fmt.Println(context.Cause(ctx))
+		fmt.Println(errors.Is(context.Cause(ctx), pidfd.ErrEnded))
+	}
+	// Output:
+	// iofd: pidfd: the process has ended
+	// true
 }

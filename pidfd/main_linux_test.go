@@ -31,8 +31,10 @@ var roles = map[string]func(){
 	"otherUser": otherUser,
 	"outsider":  outsider,
 	"parent":    parent,
+	"polite":    polite,
 	"receiver":  receiver,
 	"secluded":  secluded,
+	"stubborn":  stubborn,
 	"tracee":    tracee,
 	"tracer":    tracer,
 	"user":      user,
@@ -83,6 +85,7 @@ func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) 
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
+		_ = cmd.Process.Release() // if a PidFD has reaped it
 	})
 	a := &actor{cmd: cmd, dismiss: stdin.Close, out: bufio.NewReader(stdout)}
 	a.line = a.next(t)

@@ -58,7 +58,7 @@ func isReaped(number int) (bool, error) {
 // isThread reports whether the pidfd is of a single thread.
 func isThread(number int) (bool, error) {
 	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
-	return flags&unix.PIDFD_THREAD != 0, os.NewSyscallError("fcntl", err)
+	return err == nil && flags&unix.PIDFD_THREAD != 0, os.NewSyscallError("fcntl", err)
 }
 
 // procPIDs returns the IDs of the process in the PID namespaces from the caller's down

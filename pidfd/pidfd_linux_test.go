@@ -148,6 +148,8 @@ func TestClosed(t *testing.T) {
 				"WaitContext(nil)":   second(p.WaitContext(noContext)),
 				"Exited":             p.Exited(ctx),
 				"Exited(nil)":        p.Exited(noContext),
+				"Terminate":          second(p.Terminate(ctx, 0)),
+				"Terminate(nil)":     second(p.Terminate(noContext, 0)),
 				"GetFD":              second(p.GetFD(0)),
 				"GetFD(-1)":          second(p.GetFD(-1)),
 				"Dup":                second(p.Dup()),

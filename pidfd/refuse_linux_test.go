@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -62,6 +63,8 @@ func otherUser() {
 		{"Wait", second(p.Wait())},
 		{"Exited", p.Exited(cancelled)},
 		{"Reaped", p.Reaped(cancelled)},
+		{"Terminate", second(p.Terminate(context.Background(), time.Hour))},
+		{"Terminate(0)", second(p.Terminate(context.Background(), 0))},
 	} {
 		errno := syscall.Errno(0)
 		switch {
@@ -107,6 +110,8 @@ func TestProcessOfAnotherUser(t *testing.T) {
 		"Wait ECHILD",
 		"Exited context canceled",
 		"Reaped context canceled",
+		"Terminate EPERM",
+		"Terminate(0) EPERM",
 	} {
 		got := child.next(t)
 		if name, unsupported := strings.CutSuffix(got, " unsupported"); unsupported {
@@ -186,6 +191,7 @@ func TestFailuresLeakNothing(t *testing.T) {
 				"WaitContext(nil)":     second(p.WaitContext(noContext)),
 				"Exited(nil)":          p.Exited(noContext),
 				"Reaped(nil)":          p.Reaped(noContext),
+				"Terminate(nil)":       second(p.Terminate(noContext, 0)),
 				"FromFD of the closed": second(pidfd.FromFD(closed.FD())),
 				"OpenThread":           second(pidfd.OpenThread(math.MaxInt32)),
 			} {

@@ -199,7 +199,7 @@ func TestExitedBesideWaitOfTracedChild(t *testing.T) {
 	for range 4 {
 		waiting.Go(func() { assert.Equal(t, 4, wait(t, p).Code) })
 	}
-	time.Sleep(10 * time.Millisecond) // the others come later
+	time.Sleep(10 * time.Millisecond) // WaitContext is first
 	for range 4 {
 		exited.Go(func() { assert.NoError(t, p.Exited(soon(t))) })
 	}

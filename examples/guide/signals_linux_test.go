@@ -42,7 +42,7 @@ func Example_notify() {
 	// Output: stopped: context canceled
 }
 
-// serve does as it is told by signals, and tells who sent them.
+// serve acts on each signal, and prints which process sent it.
 func serve(ctx context.Context, s *signalfd.SignalFD) error {
 	for {
 		info, err := s.ReadContext(ctx)
@@ -245,7 +245,7 @@ func supervise(ctx context.Context, cmds ...*exec.Cmd) []worker {
 			}
 			defer p.Close()
 			if w.status, w.err = p.WaitContext(ctx); w.err != nil {
-				_ = p.SendSignal(unix.SIGKILL) // this very child, whatever its PID is by now
+				w.status, _ = p.Terminate(context.Background(), 5*time.Second) // TERM, then KILL
 			}
 			_ = cmd.Wait() // reaps it, and it alone
 		})
@@ -263,15 +263,16 @@ func Example_supervise() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 	defer cancel()
-	fmt.Println(supervise(ctx, exec.Command("sleep", "100"))[0].err)
+	late := supervise(ctx, exec.Command("sleep", "100"))[0]
+	fmt.Println("sleep →", late.status, late.err)
 	// Output:
 	// exit 3 → exit status 3 <nil>
 	// kill -TERM $$ → signal: terminated <nil>
-	// context deadline exceeded
+	// sleep → signal: terminated context deadline exceeded
 }
 
 // orphans reaps what was handed to us, as PID 1 or a subreaper, when SIGCHLD has
-// come. It stops at one that others wait for, and so reap.
+// come. It stops at a child for which an exec.Cmd waits.
 func orphans(theirs func(pid int) bool) {
 	for {
 		p, err := pidfd.OpenEnded()

@@ -31,6 +31,8 @@ func (p *PidFD) Queue(sig syscall.Signal, value int) error
 func (p *PidFD) Alive() (bool, error)
 func (p *PidFD) Wait() (*ExitStatus, error)
 func (p *PidFD) WaitContext(ctx context.Context) (*ExitStatus, error)
+func (p *PidFD) Terminate(ctx context.Context, grace time.Duration) (*ExitStatus, error)
+func (p *PidFD) Context(parent context.Context) (context.Context, context.CancelFunc)
 func (p *PidFD) Exited(ctx context.Context) error
 func (p *PidFD) Reaped(ctx context.Context) error
 func (p *PidFD) Usage() (Usage, error)
@@ -45,6 +47,8 @@ func (p *PidFD) Close() error
 func (p *PidFD) Dup() (*PidFD, error)
 func (p *PidFD) File(name string) (*os.File, error)
 func (p *PidFD) FD() *fd.FD
+
+var ErrEnded error
 
 type Scope struct{}
 
