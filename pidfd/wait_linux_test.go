@@ -371,6 +371,13 @@ func TestWaitWhileChildIsReaped(t *testing.T) {
 	assert.Equal(t, 4, wait(t, p).Code)
 }
 
+func TestWaitContextWhenPollFails(t *testing.T) {
+	p := open(t, "exec sleep 100")
+	systest.Refuse(t, func() {
+		assert.ErrorIs(t, second(p.WaitContext(soon(t))), unix.EACCES)
+	}, systest.Refusal{Call: unix.SYS_PPOLL, Errno: unix.EACCES})
+}
+
 // cloneSilently makes a child that sends no signal when it ends, with code 7.
 //
 //go:norace
