@@ -45,7 +45,7 @@ const (
 // TimerFD is a timer. See [timerfd.TimerFD].
 type TimerFD = timerfd.TimerFD
 
-// TimerFDAtOption is an option of [timerfd.TimerFD.ArmAt]. See
+// TimerFDAtOption changes what [timerfd.TimerFD.ArmAt] does. See
 // [timerfd.AtOption].
 type TimerFDAtOption = timerfd.AtOption
 
@@ -224,6 +224,20 @@ type Mapping = memfd.Mapping
 // [memfd.Option].
 type MemFDOption = memfd.Option
 
+const (
+	// MemFDAllowSealing lets [memfd.MemFD.Seal] add seals: MFD_ALLOW_SEALING. See
+	// [memfd.AllowSealing].
+	MemFDAllowSealing MemFDOption = memfd.AllowSealing
+
+	// MemFDExecutable gives the file execute permission: MFD_EXEC, Linux 6.3. See
+	// [memfd.Executable].
+	MemFDExecutable MemFDOption = memfd.Executable
+
+	// MemFDWithoutExecSeal omits [SealExec], for receivers that reject a file with
+	// a seal that they do not know. See [memfd.WithoutExecSeal].
+	MemFDWithoutExecSeal MemFDOption = memfd.WithoutExecSeal
+)
+
 // Seal is a set of operations that a file forbids. See [memfd.Seal].
 type Seal = memfd.Seal
 
@@ -277,20 +291,6 @@ func ReceiveMemFD(c *net.UnixConn, required Seal) (*MemFD, error) {
 // NewMemFDSecret creates secret memory: a file whose pages are not in the
 // kernel's own map of memory. See [memfd.NewSecret].
 func NewMemFDSecret() (*MemFD, error) { return memfd.NewSecret() }
-
-const (
-	// MemFDAllowSealing lets [memfd.MemFD.Seal] add seals: MFD_ALLOW_SEALING. See
-	// [memfd.AllowSealing].
-	MemFDAllowSealing = memfd.AllowSealing
-
-	// MemFDExecutable gives the file execute permission: MFD_EXEC, Linux 6.3. See
-	// [memfd.Executable].
-	MemFDExecutable = memfd.Executable
-
-	// MemFDWithoutExecSeal omits [SealExec], for receivers that reject a file with
-	// a seal that they do not know. See [memfd.WithoutExecSeal].
-	MemFDWithoutExecSeal = memfd.WithoutExecSeal
-)
 
 // SignalFD reads the signals of a [SigSet] as records. See [signalfd.SignalFD].
 type SignalFD = signalfd.SignalFD

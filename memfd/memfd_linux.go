@@ -77,7 +77,7 @@ func New(name string, opts ...Option) (*MemFD, error) {
 	if err != nil {
 		return nil, err
 	}
-	return own(number, &MemFD{name: name, sealable: c.flag&AllowSealing != 0, page: c.page, turn: new(sync.Mutex)})
+	return own(number, &MemFD{name: name, sealable: c.options&AllowSealing != 0, page: c.page, turn: new(sync.Mutex)})
 }
 
 // own makes m the owner of number.
@@ -113,7 +113,7 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 // first. If the file shall not be executable, create then changes its mode.
 func create(name string, c config) (int, error) {
 	flags := unix.MFD_CLOEXEC | c.hugeTLB
-	if c.flag&AllowSealing != 0 {
+	if c.options&AllowSealing != 0 {
 		flags |= unix.MFD_ALLOW_SEALING
 	}
 	// MFD_EXEC is explicit, because sysctl vm.memfd_noexec decides about a file without
@@ -121,12 +121,12 @@ func create(name string, c config) (int, error) {
 	var mode uint32 // 0 for no change
 	switch kernel, _ := kernelExecSeal(); {
 	case kernel == execSealNone:
-		if c.flag&Executable == 0 {
+		if c.options&Executable == 0 {
 			mode = 0o666
 		}
-	case c.flag&Executable != 0:
+	case c.options&Executable != 0:
 		flags |= unix.MFD_EXEC
-	case c.flag&WithoutExecSeal != 0:
+	case c.options&WithoutExecSeal != 0:
 		flags, mode = flags|unix.MFD_EXEC, 0o666
 	case kernel == execSealChecked:
 		flags |= unix.MFD_NOEXEC_SEAL

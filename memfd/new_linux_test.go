@@ -63,15 +63,42 @@ func TestNames(t *testing.T) {
 	}
 }
 
-func TestNilOption(t *testing.T) {
-	m := create(t, nil, memfd.AllowSealing, nil)
-	require.NoError(t, m.Seal(memfd.SealGrow))
+// Options combine as bits and as arguments, and the Option 0 changes nothing.
+func TestOptionsCombine(t *testing.T) {
+	for _, opts := range [][]memfd.Option{
+		{memfd.AllowSealing | memfd.Executable},
+		{memfd.AllowSealing, 0, memfd.Executable},
+		{memfd.Executable, memfd.Executable | memfd.AllowSealing},
+	} {
+		m := create(t, opts...)
+		assert.Equal(t, uint32(0o777), fileMode(t, m))
+		assert.NoError(t, m.Seal(memfd.SealGrow))
+	}
+	m := create(t, 0)
+	assert.Zero(t, fileMode(t, m)&0o111)
+	assert.ErrorIs(t, m.Seal(memfd.SealGrow), unix.EPERM)
+	huge(t, memfd.AllowSealing|memfd.HugeTLB(hugePage))
+}
+
+func TestOptionsUnknown(t *testing.T) {
+	for _, o := range []memfd.Option{1 << 4, 1 << 7, 1 << 8, 2 << 20, 1 << 63, ^memfd.Option(0), memfd.HugeTLB(2<<20) | 1<<4} {
+		for _, opts := range [][]memfd.Option{{o}, {o | memfd.AllowSealing}, {memfd.Executable, o}} {
+			_, err := memfd.New("unknown", opts...)
+			require.ErrorIs(t, err, unix.EINVAL, "%#x", o)
+			require.ErrorContains(t, err, "memfd: New: unknown option 0x")
+		}
+	}
 }
 
 func TestHugeTLBSizes(t *testing.T) {
-	for _, size := range []int64{math.MinInt64, -2 << 20, -1, 0, 1, 2, 3, int64(os.Getpagesize()), 3 << 20, math.MaxInt64} {
+	for _, size := range []int64{math.MinInt64, -2 << 20, -1, 0, 1, 2, 3, int64(os.Getpagesize()), 1<<20 | 1, 3 << 20, math.MaxInt64} {
 		_, err := memfd.New("huge", memfd.HugeTLB(size))
 		require.ErrorIs(t, err, unix.EINVAL, "%d", size)
+		require.ErrorContains(t, err, "not a power of two")
+	}
+	for _, opts := range [][]memfd.Option{{memfd.HugeTLB(2<<20) | memfd.HugeTLB(1<<30)}, {memfd.HugeTLB(1 << 62), memfd.HugeTLB(2 << 20)}} {
+		_, err := memfd.New("huge", opts...)
+		require.ErrorIs(t, err, unix.EINVAL, "two sizes")
 		require.ErrorContains(t, err, "not a power of two")
 	}
 	_, err := memfd.New("huge", memfd.HugeTLB(1<<62))

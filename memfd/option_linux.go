@@ -10,15 +10,14 @@ import (
 )
 
 // An Option changes what [New] creates: [AllowSealing], [Executable],
-// [WithoutExecSeal] or [HugeTLB]. A nil Option changes nothing.
-type Option interface {
-	apply(*config) error
-}
+// [WithoutExecSeal] or [HugeTLB]. It is a set of bits. New(name, a|b) is the same as
+// New(name, a, b), as in New(name, AllowSealing|Executable). The Option 0 changes
+// nothing.
+type Option uint64
 
-// The options that are on or off.
 const (
 	// AllowSealing lets [MemFD.Seal] add seals: MFD_ALLOW_SEALING.
-	AllowSealing flag = 1 << iota
+	AllowSealing Option = 1 << iota
 
 	// Executable gives the file execute permission: MFD_EXEC, Linux 6.3. An older
 	// kernel gives it to every file, and New removes it without this option. New
@@ -32,48 +31,37 @@ const (
 	// if the administrator forbids MFD_EXEC. With [Executable] this option has no
 	// effect.
 	WithoutExecSeal
+
+	// hugeTLB says that the bits of hugeSize are a size. A valid size is one bit.
+	hugeTLB
+
+	hugeSize = ^Option(0xff)
 )
 
 // HugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB. Common sizes are
 // 2<<20 and 1<<30. The directory /sys/kernel/mm/hugepages lists the sizes of the machine.
-// The last HugeTLB option counts.
 //
-// New returns EINVAL if size is not a power of two over the usual page size. It returns
-// ENODEV, EINVAL or ENOSYS if the machine has no pages of this size. Pages come from a
-// pool that the administrator fills. [MemFD.Map] reserves them, and returns ENOMEM if too
-// few are free.
+// New returns EINVAL if size is not a power of two over the usual page size, or if the
+// options have two sizes. It returns ENODEV, EINVAL or ENOSYS if the machine has no pages
+// of this size. Pages come from a pool that the administrator fills. [MemFD.Map] reserves
+// them, and returns ENOMEM if too few are free.
 //
 // Such a file is written through mappings only: write(2) returns EINVAL. Its size and the
 // offset of a mapping are multiples of the page size. See Pitfalls in the package
 // documentation for accesses that raise SIGBUS.
 //
 // Requires Linux 4.14, and Linux 4.16 with AllowSealing.
-func HugeTLB(size int64) Option { return hugeTLB(size) }
-
-type flag uint
-
-func (f flag) apply(c *config) error {
-	c.flag |= f
-	return nil
-}
-
-type hugeTLB int64
-
-func (h hugeTLB) apply(c *config) error {
-	size, usual := int64(h), int64(os.Getpagesize())
-	if size <= usual || size&(size-1) != 0 {
-		return sys.Invalid("memfd: HugeTLB size %d is not a power of two over the page size of %d", size, usual)
+func HugeTLB(size int64) Option {
+	option := Option(size)
+	if size < 0 || option&^hugeSize != 0 {
+		option = 0 // is not a size either
 	}
-	// The kernel expects the logarithm in the upper six of 32 bits.
-	log := uint32(bits.TrailingZeros64(uint64(size)))
-	c.hugeTLB = int(unix.MFD_HUGETLB | log<<unix.MFD_HUGE_SHIFT)
-	c.page = size
-	return nil
+	return hugeTLB | option
 }
 
 // config is the sum of the options.
 type config struct {
-	flag    flag
+	options Option
 	hugeTLB int // MFD_ flags
 	page    int64
 }
@@ -81,12 +69,26 @@ type config struct {
 func configure(opts []Option) (config, error) {
 	c := config{page: int64(os.Getpagesize())}
 	for _, o := range opts {
-		if o == nil {
-			continue
-		}
-		if err := o.apply(&c); err != nil {
-			return config{}, err
-		}
+		c.options |= o
 	}
+	known := AllowSealing | Executable | WithoutExecSeal
+	huge := c.options&hugeTLB != 0
+	if huge {
+		known |= hugeTLB | hugeSize
+	}
+	if unknown := c.options &^ known; unknown != 0 {
+		return config{}, sys.Invalid("memfd: New: unknown option %#x", uint64(unknown))
+	}
+	if !huge {
+		return c, nil
+	}
+	size := int64(c.options & hugeSize)
+	if size <= c.page || size&(size-1) != 0 {
+		return config{}, sys.Invalid("memfd: New: HugeTLB size is not a power of two over the page size of %d", c.page)
+	}
+	// The kernel expects the logarithm in the upper six of 32 bits.
+	log := uint32(bits.TrailingZeros64(uint64(size)))
+	c.hugeTLB = int(unix.MFD_HUGETLB | log<<unix.MFD_HUGE_SHIFT)
+	c.page = size
 	return c, nil
 }

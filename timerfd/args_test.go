@@ -46,14 +46,15 @@ func TestArgumentErrorsNameValue(t *testing.T) {
 			"timerfd: Arm: negative interval -1ns":                       tm.Arm(0, -1),
 			"timerfd: ArmAt: negative interval -1s":                      tm.ArmAt(now, -time.Second),
 			"timerfd: ArmAt: negative interval -2562047h47m16.854775808": tm.ArmAt(now.Add(far), math.MinInt64),
-			"timerfd: ArmAt: unknown option 7":                           tm.ArmAt(now, 0, 7),
-			"timerfd: ArmAt: unknown option 0":                           tm.ArmAt(now, 0, 0),
-			"timerfd: ArmAt: unknown option -1":                          tm.ArmAt(now, 0, -1, timerfd.CancelOnSet),
-			"context":                                                    nilContext,
+			"timerfd: ArmAt: unknown option 0x6":                         tm.ArmAt(now, 0, 7),
+			"timerfd: ArmAt: unknown option 0x2":                         tm.ArmAt(now, 0, 0, 2),
+			"timerfd: ArmAt: unknown option 0xfffffffffffffffe":          tm.ArmAt(now, 0, ^timerfd.AtOption(0), timerfd.CancelOnSet),
+			"context": nilContext,
 		}
 		if !wall(clock) {
 			errs["timerfd: ArmAt: CancelOnSet is invalid on clock "+clock.String()] = tm.ArmAt(now, 0, timerfd.CancelOnSet)
 		}
+		assert.NoError(t, tm.ArmAt(now.Add(far), 0, 0), "the option 0 changes nothing")
 		for why, err := range errs {
 			assert.ErrorIs(t, err, unix.EINVAL, why)
 			assert.ErrorContains(t, err, why)

@@ -92,8 +92,10 @@ func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOp
 	flags := unix.TFD_TIMER_ABSTIME
 	for _, o := range opts {
 		switch {
-		case o != CancelOnSet:
-			return sys.Invalid("timerfd: ArmAt: unknown option %d", int(o))
+		case o&^CancelOnSet != 0:
+			return sys.Invalid("timerfd: ArmAt: unknown option %#x", uint64(o&^CancelOnSet))
+		case o == 0:
+			continue
 		case !t.clock.wall():
 			return sys.Invalid("timerfd: ArmAt: CancelOnSet is invalid on clock %v", t.clock)
 		}
@@ -106,8 +108,9 @@ func (t *TimerFD) ArmAt(deadline time.Time, interval time.Duration, opts ...AtOp
 	return changed(t.settime(flags, at, interval))
 }
 
-// AtOption is an option of [TimerFD.ArmAt]. The only option is [CancelOnSet].
-type AtOption int
+// An AtOption changes what [TimerFD.ArmAt] does. It is a set of bits, and the only one is
+// [CancelOnSet]. The AtOption 0 changes nothing.
+type AtOption uint64
 
 // CancelOnSet makes the timer report a change of the wall clock. When the clock is
 // set, Read and a waiting ReadContext return [ErrClockChanged] once. A jump of the

@@ -9,9 +9,12 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-type Option struct{}
+type Option uint64
 
-var AllowSealing, Executable Option
+const (
+	AllowSealing Option = 1 << iota
+	Executable
+)
 
 func HugeTLB(size int64) Option
 

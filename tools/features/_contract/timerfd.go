@@ -19,9 +19,9 @@ const (
 	BoottimeAlarm
 )
 
-type AtOption struct{}
+type AtOption uint64
 
-var CancelOnSet AtOption
+const CancelOnSet AtOption = 1
 
 var ErrClockChanged error
 
