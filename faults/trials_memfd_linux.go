@@ -86,6 +86,7 @@ var memfdTrials = []trial{
 	seekTrial(),
 	onFile("fstat", "MemFD.Size", unix.SYS_FSTAT, nil, func(m *memfd.MemFD) error { return second(m.Size()) }),
 	onFile("ftruncate", "MemFD.Truncate", systest.Ftruncate, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
+	onFile("fallocate", "MemFD.Allocate", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.Allocate(0, 1) }),
 	onFile("fallocate", "MemFD.PunchHole", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
 	onFile("fcntl F_GET_SEALS", "MemFD.Seals", systest.Fcntl, command(unix.F_GET_SEALS), func(m *memfd.MemFD) error { return second(m.Seals()) }),
 	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", systest.Fcntl, command(unix.F_ADD_SEALS), func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),

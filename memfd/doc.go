@@ -52,6 +52,7 @@
 //   - [NewSecret] requires Linux 5.14. Before 6.5 it is off by default. Some ports lack it;
 //     amd64, arm64 and riscv64 have it.
 //   - [SealExec] requires Linux 6.3.
+//   - [MemFD.Allocate] requires Linux 4.3 for huge pages.
 //   - [MemFD.WriteAt] requires Linux 6.9 if O_APPEND is set.
 //
 // Some kernels from Linux 6.3 on do not enforce every seal that they report, such as

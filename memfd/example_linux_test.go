@@ -288,3 +288,28 @@ func ExampleMemFD_Start() {
 	}
 	// Output: hello, world
 }
+
+// The memory for a file is there before the file is filled, or there is an error.
+func ExampleMemFD_Allocate() {
+	m, err := memfd.New("frame", memfd.AllowSealing)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	if err := m.Allocate(0, 1<<20); err != nil {
+		log.Fatal(err)
+	}
+	size, err := m.Size()
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(size)
+
+	if err := m.Seal(memfd.SealGrow); err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(m.Allocate(1<<20, 1))
+	// Output:
+	// 1048576
+	// iofd: memfd: Allocate: the file is sealed against it (grow): fallocate: operation not permitted
+}

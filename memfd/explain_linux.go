@@ -60,9 +60,12 @@ func (m *MemFD) obstacle(number int, forbid Seal, errno error) string {
 		}
 	case unix.EBUSY:
 		return holder(number)
-	case unix.ENOMEM:
+	case unix.ENOMEM, unix.ENOSPC:
 		if m.page != int64(os.Getpagesize()) {
 			return fmt.Sprintf("too few huge pages of %d bytes are free", m.page)
+		}
+		if errno == unix.ENOSPC {
+			return "the kernel commits no more memory, see vm.overcommit_memory"
 		}
 	case unix.EINVAL:
 		if m.page != int64(os.Getpagesize()) {

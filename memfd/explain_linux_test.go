@@ -51,6 +51,7 @@ func TestAccessMode(t *testing.T) {
 			{"WriteAt", func(m *memfd.MemFD) error { _, err := m.WriteAt([]byte("x"), 0); return err }, unix.EBADF, nil},
 			{"Truncate", func(m *memfd.MemFD) error { return m.Truncate(5) }, unix.EINVAL, nil},
 			{"Truncate", func(m *memfd.MemFD) error { return m.Truncate(10) }, unix.EINVAL, nil},
+			{"Allocate", func(m *memfd.MemFD) error { return m.Allocate(0, 1) }, unix.EBADF, nil},
 			{"PunchHole", func(m *memfd.MemFD) error { return m.PunchHole(0, 1) }, unix.EBADF, nil},
 			{"Map", func(m *memfd.MemFD) error { return mapped(m, memfd.ReadOnly) }, nil, unix.EACCES},
 			{"Map", func(m *memfd.MemFD) error { return mapped(m, memfd.CopyOnWrite) }, nil, unix.EACCES},

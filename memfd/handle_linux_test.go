@@ -50,6 +50,7 @@ func TestClosed(t *testing.T) {
 			"Seals":        func() error { _, err := m.Seals(); return err },
 			"Map":          func() error { _, err := m.Map(-1, -1, -1); return err },
 			"Immutable":    func() error { _, err := m.Immutable(); return err },
+			"Allocate":     func() error { return m.Allocate(-1, -1) },
 			"PunchHole":    func() error { return m.PunchHole(-1, -1) },
 			"Reopen":       func() error { _, err := m.ReopenReadOnly(); return err },
 			"SendTo":       func() error { return m.SendTo(nil) },

@@ -222,6 +222,16 @@ var operations = [...]func(m *model){
 			m.resize(n)
 		}
 	},
+	func(m *model) { // Allocate
+		off, n := m.below(modelLimit), 1+m.below(modelLimit)
+		var forbid memfd.Seal
+		if off+n > len(m.bytes) {
+			forbid = memfd.SealGrow
+		}
+		if !m.refused(forbid, m.file.Allocate(int64(off), int64(n))) {
+			m.resize(max(len(m.bytes), off+n))
+		}
+	},
 	func(m *model) { // PunchHole
 		off, n := m.below(modelLimit), 1+m.below(modelLimit)
 		if !m.refused(writeSeals, m.file.PunchHole(int64(off), int64(n))) {

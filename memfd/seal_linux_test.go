@@ -73,6 +73,8 @@ func TestSeals(t *testing.T) {
 		{"shrink", memfd.SealShrink, func(m *memfd.MemFD) error { return m.Truncate(int64(page)) }},
 		{"grow", memfd.SealGrow, func(m *memfd.MemFD) error { return m.Truncate(3 * int64(page)) }},
 		{"keep size", 0, func(m *memfd.MemFD) error { return m.Truncate(2 * int64(page)) }},
+		{"allocate", 0, func(m *memfd.MemFD) error { return m.Allocate(0, 2*int64(page)) }},
+		{"allocate more", memfd.SealGrow, func(m *memfd.MemFD) error { return m.Allocate(1, 2*int64(page)) }},
 		{"punch a hole", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error { return m.PunchHole(0, 1) }},
 		{"map read-only", 0, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadOnly) }},
 		{"map read-write", memfd.SealWrite | memfd.SealFutureWrite, func(m *memfd.MemFD) error { return mapped(m, memfd.ReadWrite) }},

@@ -134,6 +134,7 @@ func TestSecretRefuses(t *testing.T) {
 		{"Truncate", func() error { return m.Truncate(10) }, unix.EINVAL},
 		{"Truncate", func() error { return m.Truncate(0) }, unix.EINVAL},
 		{"Truncate", func() error { return m.Truncate(20) }, unix.EINVAL},
+		{"Allocate", func() error { return m.Allocate(0, 10) }, unix.EOPNOTSUPP},
 		{"PunchHole", func() error { return m.PunchHole(0, 10) }, unix.EOPNOTSUPP},
 		{"Map", func() error { return mapped(memfd.CopyOnWrite) }, unix.EINVAL},
 		{"Seal(write)", func() error { return m.Seal(memfd.SealWrite) }, unix.EINVAL},

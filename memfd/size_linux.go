@@ -2,6 +2,7 @@ package memfd
 
 import (
 	"math"
+	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -58,6 +59,65 @@ func (m *MemFD) Truncate(size int64) error {
 	})
 }
 
+// Allocate provides the memory of n bytes at offset off, see fallocate(2). A later write
+// to the range does not fail for want of memory. The content does not change, and new
+// bytes are zeros. If off+n exceeds the size of the file, the size becomes off+n. The
+// memory can be swapped, and [MemFD.PunchHole] frees it again.
+//
+// Allocate returns EINVAL if off is negative, if n is less than 1, or if off+n exceeds
+// the largest int64. For a [HugeTLB] file, off and n must be multiples of the page size.
+// It returns ENOSPC if too few huge pages are free, or if vm.overcommit_memory=2 leaves
+// too little memory. It returns ENOMEM if the kernel finds no memory: a control group can
+// end the process instead. It returns EPERM if [SealGrow] forbids a larger size, EFBIG if
+// off+n exceeds the limit of the kernel, EBADF if the descriptor is not open for writing,
+// and EOPNOTSUPP for secret memory. It returns [fd.ErrClosed] if m is closed.
+//
+// After an error, a first part of the range may be allocated, and the file may have become
+// longer by that part. Requires Linux 3.5, and Linux 4.3 for huge pages.
+func (m *MemFD) Allocate(off, n int64) error {
+	return m.use(func(number int) error {
+		if err := checkRange("Allocate", off, n); err != nil {
+			return err
+		}
+		if m.page != int64(os.Getpagesize()) && (off%m.page != 0 || n%m.page != 0) {
+			return sys.Invalid("memfd: Allocate: %d bytes from offset %d are not a multiple of the page size of %d", n, off, m.page)
+		}
+		err := os.NewSyscallError("fallocate", m.allocate(number, off, n))
+		return m.explain(number, "Allocate", SealGrow, err)
+	})
+}
+
+// allocate calls fallocate(2) for parts of the range. If a signal interrupts the call, some
+// kernels take back what the call has allocated. The next part is half as long, so that
+// frequent signals do not prevent it.
+func (m *MemFD) allocate(number int, off, n int64) error {
+	for part := n; n > 0; {
+		part = min(part, n)
+		switch err := unix.Fallocate(number, 0, off, part); err {
+		case nil:
+			off, n = off+part, n-part
+		case unix.EINTR:
+			part = max(part/2&^(m.page-1), m.page)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRange checks the arguments of op.
+func checkRange(op string, off, n int64) error {
+	switch {
+	case off < 0:
+		return sys.Invalid("memfd: %s: offset %d is negative", op, off)
+	case n <= 0:
+		return sys.Invalid("memfd: %s: length %d is not positive", op, n)
+	case off > math.MaxInt64-n:
+		return sys.Invalid("memfd: %s: %d bytes from offset %d end past the largest offset", op, n, off)
+	}
+	return nil
+}
+
 // PunchHole frees the memory of n bytes at offset off, see FALLOC_FL_PUNCH_HOLE in
 // fallocate(2). The bytes then read as zeros, through mappings too. The size of the
 // file does not change. Bytes beyond the end of the file are ignored.
@@ -72,13 +132,8 @@ func (m *MemFD) Truncate(size int64) error {
 // secret memory. It returns [fd.ErrClosed] if m is closed.
 func (m *MemFD) PunchHole(off, n int64) error {
 	return m.use(func(number int) error {
-		switch {
-		case off < 0:
-			return sys.Invalid("memfd: PunchHole: offset %d is negative", off)
-		case n <= 0:
-			return sys.Invalid("memfd: PunchHole: length %d is not positive", n)
-		case off > math.MaxInt64-n:
-			return sys.Invalid("memfd: PunchHole: %d bytes from offset %d end past the largest offset", n, off)
+		if err := checkRange("PunchHole", off, n); err != nil {
+			return err
 		}
 		const mode = unix.FALLOC_FL_PUNCH_HOLE | unix.FALLOC_FL_KEEP_SIZE
 		err := retry("fallocate", func() error { return unix.Fallocate(number, mode, off, n) })

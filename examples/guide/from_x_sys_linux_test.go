@@ -228,13 +228,13 @@ func Example_epoll() {
 	// 0 <nil>
 }
 
-// reserve has the kernel find the memory for a file now.
-func reserve(m *memfd.MemFD, size int64) error {
+// lock takes the lock of the file, which other processes may hold, see flock(2).
+func lock(m *memfd.MemFD) error {
 	return m.FD().Control(func(number int) error {
 		for {
-			err := unix.Fallocate(number, 0, 0, size)
+			err := unix.Flock(number, unix.LOCK_EX)
 			if err != unix.EINTR {
-				return os.NewSyscallError("fallocate", err)
+				return os.NewSyscallError("flock", err)
 			}
 		}
 	})
@@ -245,13 +245,11 @@ func Example_call() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	err = reserve(m, 1<<16)
-	size, err2 := m.Size()
-	fmt.Println(err, size, err2)
+	fmt.Println(lock(m), lock(m)) // again, by the same description
 	_ = m.Close()
-	fmt.Println(reserve(m, 1<<16) == fd.ErrClosed)
+	fmt.Println(lock(m) == fd.ErrClosed)
 	// Output:
-	// <nil> 65536 <nil>
+	// <nil> <nil>
 	// true
 }
 

@@ -39,6 +39,7 @@ func (m *MemFD) Size() (int64, error)
 func (m *MemFD) Seal(Seal) error
 func (m *MemFD) Seals() (Seal, error)
 func (m *MemFD) Immutable() (bool, error)
+func (m *MemFD) Allocate(off, n int64) error
 func (m *MemFD) PunchHole(off, n int64) error
 func (m *MemFD) Map(off int64, n int, prot Prot) (*Mapping, error)
 func (m *MemFD) ReopenReadOnly() (*fd.FD, error)
