@@ -278,6 +278,12 @@ func NewMemFD(name string, opts ...MemFDOption) (*MemFD, error) { return memfd.N
 // empty. See [memfd.NewSealed].
 func NewMemFDSealed(name string, data []byte) (*MemFD, error) { return memfd.NewSealed(name, data) }
 
+// NewMemFDShared creates a file of size bytes for memory that processes share,
+// and maps all of it with [ProtReadWrite]. See [memfd.NewShared].
+func NewMemFDShared(name string, size int) (*MemFD, *Mapping, error) {
+	return memfd.NewShared(name, size)
+}
+
 // MemFDHugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB. See
 // [memfd.HugeTLB].
 func MemFDHugeTLB(size int64) MemFDOption { return memfd.HugeTLB(size) }

@@ -118,6 +118,7 @@ func TestNamesOfMemfd(t *testing.T) {
 	assert.IsType(t, memfd.FromFD, iofd.MemFDFromFD)
 	assert.IsType(t, memfd.New, iofd.NewMemFD)
 	assert.IsType(t, memfd.NewSealed, iofd.NewMemFDSealed)
+	assert.IsType(t, memfd.NewShared, iofd.NewMemFDShared)
 	assert.IsType(t, memfd.HugeTLB, iofd.MemFDHugeTLB)
 	assert.IsType(t, memfd.ReceiveFrom, iofd.ReceiveMemFD)
 	assert.IsType(t, memfd.NewSecret, iofd.NewMemFDSecret)

@@ -5,7 +5,8 @@
 //
 // A MemFD has three uses:
 //
-//   - Processes share memory without a path.
+//   - Processes share memory without a path. [NewShared] makes and maps it, and
+//     [Mapping.Uint32] and [Mapping.Uint64] are words in it.
 //   - A receiver uses data without trust in its sender. Seals forbid every process to
 //     change the content or the size, and cannot be removed. Data that was checked once
 //     stays as it was. See [NewSealed], [MemFD.Seal] and [MemFD.Immutable].

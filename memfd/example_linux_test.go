@@ -289,6 +289,55 @@ func ExampleMemFD_Start() {
 	// Output: hello, world
 }
 
+// A message of another process says where its state is. The offset may be wrong, so the
+// result may be nil.
+func ExampleMapping_Uint32() {
+	m, memory, err := memfd.NewShared("states", 4096)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	defer memory.Close()
+
+	const idle, taken = 0, 1
+	for _, off := range []int{64, 64, 65, 4096} {
+		state := memory.Uint32(off)
+		if state == nil {
+			fmt.Println(off, "is not the offset of a state")
+			continue
+		}
+		fmt.Println(off, state.CompareAndSwap(idle, taken))
+	}
+	// Output:
+	// 64 true
+	// 64 false
+	// 65 is not the offset of a state
+	// 4096 is not the offset of a state
+}
+
+// A server counts in shared memory, and a monitor maps the counters for reading.
+func ExampleMapping_Uint64() {
+	m, counters, err := memfd.NewShared("counters", 4096)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	defer counters.Close()
+	monitor, err := m.Map(0, 4096, memfd.ReadOnly)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer monitor.Close()
+
+	const requests, bytes = 0, 64 // offsets, in two cache lines
+	for _, n := range []uint64{100, 250, 1 << 33} {
+		counters.Uint64(requests).Add(1)
+		counters.Uint64(bytes).Add(n)
+	}
+	fmt.Println(monitor.Uint64(requests).Load(), monitor.Uint64(bytes).Load())
+	// Output: 3 8589934942
+}
+
 // The memory for a file is there before the file is filled, or there is an error.
 func ExampleMemFD_Allocate() {
 	m, err := memfd.New("frame", memfd.AllowSealing)

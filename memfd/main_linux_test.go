@@ -19,7 +19,12 @@ import (
 const childEnv = "MEMFD_TEST_CHILD"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(childEnv) != "" {
+	switch os.Getenv(childEnv) {
+	case "":
+	case "work":
+		work()
+		os.Exit(0)
+	default:
 		if err := receive(); err != nil {
 			fmt.Println(err)
 			os.Exit(1)
@@ -27,6 +32,14 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	systest.Main(m)
+}
+
+// inChild returns a command that calls work in another process.
+func inChild(function string) *exec.Cmd {
+	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), os.Args[0])
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Env = append(os.Environ(), childEnv+"="+function)
+	return cmd
 }
 
 // startChild runs the test binary as a child with the given files from

@@ -16,7 +16,7 @@ import (
 const maxName = 249
 
 // MemFD is an anonymous file in memory, see memfd_create(2). The constructors are [New],
-// [NewSealed] and [NewSecret]. [ReceiveFrom] and [FromFD] return one for a file that
+// [NewSealed], [NewShared] and [NewSecret]. [ReceiveFrom] and [FromFD] return one for a file that
 // another process made. The zero MemFD is closed. A MemFD must not be copied.
 type MemFD struct {
 	fd fd.FD
@@ -107,6 +107,42 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 		return nil, err
 	}
 	return m, nil
+}
+
+// NewShared creates a file of size bytes for memory that processes share, and maps all of
+// it with [ReadWrite]. The file has [SealShrink] and [SealGrow]. Its size is constant, so no
+// process can take pages from a mapping. If [New] adds [SealExec], the file has it too.
+// Every process that has the file can write to it.
+//
+// The bytes are zeros and use no memory until they are touched. [MemFD.Allocate]
+// provides the memory before that. If vm.overcommit_memory=2 leaves too little
+// memory, Allocate returns ENOSPC. Without it, an access raises SIGBUS.
+//
+// The caller closes both results. A process that receives the file checks its seals and
+// its size, and maps it, see [ReceiveFrom].
+//
+// NewShared returns EINVAL if size is not positive, and the errors of New,
+// [MemFD.Truncate], [MemFD.Seal] and [MemFD.Map]. With an error, no file is left.
+func NewShared(name string, size int) (*MemFD, *Mapping, error) {
+	if size <= 0 {
+		return nil, nil, sys.Invalid("memfd: NewShared: size %d is not positive", size)
+	}
+	m, err := New(name, AllowSealing)
+	if err != nil {
+		return nil, nil, err
+	}
+	var mapping *Mapping
+	if err = m.Truncate(int64(size)); err == nil {
+		err = m.Seal(SealShrink | SealGrow)
+	}
+	if err == nil {
+		mapping, err = m.Map(0, size, ReadWrite)
+	}
+	if err != nil {
+		_ = m.Close()
+		return nil, nil, err
+	}
+	return m, mapping, nil
 }
 
 // create calls memfd_create(2). A file without MFD_NOEXEC_SEAL has every permission at

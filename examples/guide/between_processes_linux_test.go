@@ -204,6 +204,41 @@ func TestTable(t *testing.T) {
 	}
 }
 
+// share makes a page of memory for both sides, and sends it.
+func share(c *net.UnixConn) (*memfd.Mapping, error) {
+	m, page, err := memfd.NewShared("page", 4096)
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close() // the mapping stays
+	if err := m.SendTo(c); err != nil {
+		return nil, errors.Join(err, page.Close())
+	}
+	return page, nil
+}
+
+// join receives the page that share has sent.
+func join(c *net.UnixConn) (*memfd.Mapping, error) {
+	m, err := memfd.ReceiveFrom(c, memfd.SealShrink) // no SIGBUS later
+	if err != nil {
+		return nil, err
+	}
+	defer m.Close()
+	return m.Map(0, 4096, memfd.ReadWrite) // fails if the file is smaller
+}
+
+func TestShare(t *testing.T) {
+	ends := socketpair(t)
+	ours, err := share(ends[0])
+	require.NoError(t, err)
+	theirs, err := join(ends[1])
+	require.NoError(t, err)
+	ours.Uint32(4092).Store(7)
+	assert.EqualValues(t, 8, theirs.Uint32(4092).Add(1))
+	assert.Nil(t, theirs.Uint32(4096))
+	require.NoError(t, errors.Join(ours.Close(), theirs.Close()))
+}
+
 // peer returns the process that connected, and the user that it was then.
 func peer(c *net.UnixConn) (p *pidfd.PidFD, uid uint32, err error) {
 	raw, err := c.SyscallConn()

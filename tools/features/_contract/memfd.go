@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"sync/atomic"
 
 	"code.hybscloud.com/iofd/fd"
 )
@@ -22,6 +23,7 @@ type MemFD struct{}
 
 func New(name string, opts ...Option) (*MemFD, error)
 func NewSealed(name string, data []byte) (*MemFD, error)
+func NewShared(name string, size int) (*MemFD, *Mapping, error)
 func NewSecret() (*MemFD, error)
 func FromFD(f *fd.FD) (*MemFD, error)
 func ReceiveFrom(c *net.UnixConn, required Seal) (*MemFD, error)
@@ -64,4 +66,6 @@ type Prot struct{}
 type Mapping struct{}
 
 func (m *Mapping) Bytes() []byte
+func (m *Mapping) Uint32(off int) *atomic.Uint32
+func (m *Mapping) Uint64(off int) *atomic.Uint64
 func (m *Mapping) Close() error
