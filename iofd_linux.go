@@ -198,6 +198,35 @@ func PidFDFromProcess(p *os.Process) (*PidFD, error) { return pidfd.FromProcess(
 // MemFD is an anonymous file in memory. See [memfd.MemFD].
 type MemFD = memfd.MemFD
 
+// Advice says how a [Mapping] will be used. See [memfd.Advice].
+type Advice = memfd.Advice
+
+const (
+	// AdviceWillNeed reads swapped pages from the swap device in advance:
+	// MADV_WILLNEED. See [memfd.WillNeed].
+	AdviceWillNeed Advice = memfd.WillNeed
+
+	// AdviceDontNeed removes the pages from the mapping: MADV_DONTNEED. See
+	// [memfd.DontNeed].
+	AdviceDontNeed Advice = memfd.DontNeed
+
+	// AdviceHugePage asks for transparent huge pages: MADV_HUGEPAGE. See
+	// [memfd.HugePage].
+	AdviceHugePage Advice = memfd.HugePage
+
+	// AdviceNoHugePage forbids transparent huge pages: MADV_NOHUGEPAGE. See
+	// [memfd.NoHugePage].
+	AdviceNoHugePage Advice = memfd.NoHugePage
+
+	// AdviceDontDump leaves the mapping out of core dumps: MADV_DONTDUMP. See
+	// [memfd.DontDump].
+	AdviceDontDump Advice = memfd.DontDump
+
+	// AdvicePopulate provides the memory of every page and maps it, so that a later
+	// access does not wait for the kernel. See [memfd.Populate].
+	AdvicePopulate Advice = memfd.Populate
+)
+
 // Prot is the kind of a [Mapping]. See [memfd.Prot].
 type Prot = memfd.Prot
 

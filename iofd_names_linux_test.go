@@ -99,10 +99,17 @@ func TestNamesOfPidfd(t *testing.T) {
 
 func TestNamesOfMemfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[memfd.MemFD](), reflect.TypeFor[iofd.MemFD]())
+	assert.Equal(t, reflect.TypeFor[memfd.Advice](), reflect.TypeFor[iofd.Advice]())
 	assert.Equal(t, reflect.TypeFor[memfd.Prot](), reflect.TypeFor[iofd.Prot]())
 	assert.Equal(t, reflect.TypeFor[memfd.Mapping](), reflect.TypeFor[iofd.Mapping]())
 	assert.Equal(t, reflect.TypeFor[memfd.Option](), reflect.TypeFor[iofd.MemFDOption]())
 	assert.Equal(t, reflect.TypeFor[memfd.Seal](), reflect.TypeFor[iofd.Seal]())
+	assert.True(t, memfd.WillNeed == iofd.AdviceWillNeed)
+	assert.True(t, memfd.DontNeed == iofd.AdviceDontNeed)
+	assert.True(t, memfd.HugePage == iofd.AdviceHugePage)
+	assert.True(t, memfd.NoHugePage == iofd.AdviceNoHugePage)
+	assert.True(t, memfd.DontDump == iofd.AdviceDontDump)
+	assert.True(t, memfd.Populate == iofd.AdvicePopulate)
 	assert.True(t, memfd.ReadOnly == iofd.ProtReadOnly)
 	assert.True(t, memfd.ReadWrite == iofd.ProtReadWrite)
 	assert.True(t, memfd.CopyOnWrite == iofd.ProtCopyOnWrite)

@@ -100,6 +100,16 @@ var memfdTrials = []trial{
 		},
 	},
 	{
+		by: "memfd", call: "madvise", op: "Mapping.Advise", number: unix.SYS_MADVISE,
+		match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
+		prepare: func(s *scene) func() error {
+			m := file(s)
+			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
+			closes(s, mapping, err)
+			return func() error { return mapping.Advise(memfd.WillNeed) }
+		},
+	},
+	{
 		// A mapping that cannot be unmapped is closed, and its memory stays mapped
 		// until the process ends.
 		by: "memfd", call: "munmap", op: "Mapping.Close", number: unix.SYS_MUNMAP,

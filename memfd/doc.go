@@ -54,6 +54,7 @@
 //     amd64, arm64 and riscv64 have it.
 //   - [SealExec] requires Linux 6.3.
 //   - [MemFD.Allocate] requires Linux 4.3 for huge pages.
+//   - [Advice] constants name their kernels. [Populate] requires Linux 5.14.
 //   - [MemFD.WriteAt] requires Linux 6.9 if O_APPEND is set.
 //
 // Some kernels from Linux 6.3 on do not enforce every seal that they report, such as

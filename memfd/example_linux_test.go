@@ -338,6 +338,26 @@ func ExampleMapping_Uint64() {
 	// Output: 3 8589934942
 }
 
+// A table that answers every look-up without a page fault.
+func ExampleMapping_Advise() {
+	m, table, err := memfd.NewShared("table", 1<<20)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	defer table.Close()
+	if err := table.Advise(memfd.DontDump); err != nil {
+		log.Fatal(err)
+	}
+	err = table.Advise(memfd.Populate)
+	if err != nil && !errors.Is(err, errors.ErrUnsupported) { // before Linux 5.14
+		log.Fatal(err)
+	}
+	copy(table.Bytes()[1<<19:], "entry")
+	fmt.Printf("%s\n", table.Bytes()[1<<19:1<<19+5])
+	// Output: entry
+}
+
 // The memory for a file is there before the file is filled, or there is an error.
 func ExampleMemFD_Allocate() {
 	m, err := memfd.New("frame", memfd.AllowSealing)

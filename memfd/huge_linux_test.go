@@ -151,6 +151,9 @@ func TestHugeTLBHole(t *testing.T) {
 	}
 	require.NoError(t, m.PunchHole(0, hugePage))
 	mapFile(t, thief, 0, hugePage, memfd.ReadWrite).Bytes()[0] = 1
+	if !systest.OlderThan(t, 5, 14) {
+		assert.ErrorIs(t, mapping.Advise(memfd.Populate), unix.EFAULT)
+	}
 	assert.True(t, touch(func() { mapping.Bytes()[0] = 1 }))
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
@@ -50,6 +51,11 @@ func (p Prot) String() string {
 type Mapping struct {
 	memory atomic.Pointer[[]byte] // whole pages, nil once closed
 	n      int
+	prot   Prot
+
+	// madvise(2) must not reach memory that is mapped there after Close: Advise holds
+	// the lock for reading, and Close holds it for writing.
+	advising sync.RWMutex
 }
 
 // Map maps n bytes of the file at offset off, see mmap(2). The offset must be a multiple of the
@@ -81,7 +87,7 @@ func (m *MemFD) Map(off int64, n int, prot Prot) (mapping *Mapping, err error) {
 			}
 			return m.explain(number, "Map", forbid, err)
 		}
-		mapping = &Mapping{n: n}
+		mapping = &Mapping{n: n, prot: prot}
 		mapping.memory.Store(&memory)
 		return nil
 	})
@@ -153,9 +159,11 @@ func (m *Mapping) Bytes() []byte {
 }
 
 // Close unmaps the memory, see munmap(2). It does not wait for goroutines that use the
-// slice of Bytes, and none may use it after Close. A second Close does nothing and returns
-// nil.
+// slice of Bytes, and none may use it after Close. It waits for [Mapping.Advise] in other
+// goroutines. A second Close does nothing and returns nil.
 func (m *Mapping) Close() error {
+	m.advising.Lock()
+	defer m.advising.Unlock()
 	memory := m.memory.Swap(nil)
 	if memory == nil {
 		return nil

@@ -114,8 +114,8 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 // process can take pages from a mapping. If [New] adds [SealExec], the file has it too.
 // Every process that has the file can write to it.
 //
-// The bytes are zeros and use no memory until they are touched. [MemFD.Allocate]
-// provides the memory before that. If vm.overcommit_memory=2 leaves too little
+// The bytes are zeros and use no memory until they are touched. [MemFD.Allocate] and
+// [Populate] provide the memory before that. If vm.overcommit_memory=2 leaves too little
 // memory, Allocate returns ENOSPC. Without it, an access raises SIGBUS.
 //
 // The caller closes both results. A process that receives the file checks its seals and

@@ -68,4 +68,16 @@ type Mapping struct{}
 func (m *Mapping) Bytes() []byte
 func (m *Mapping) Uint32(off int) *atomic.Uint32
 func (m *Mapping) Uint64(off int) *atomic.Uint64
+func (m *Mapping) Advise(Advice) error
 func (m *Mapping) Close() error
+
+type Advice int
+
+const (
+	WillNeed Advice = iota
+	DontNeed
+	HugePage
+	NoHugePage
+	DontDump
+	Populate
+)
