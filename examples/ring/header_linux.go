@@ -2,7 +2,8 @@ package main
 
 import (
 	"sync/atomic"
-	"unsafe"
+
+	"code.hybscloud.com/iofd/memfd"
 )
 
 const (
@@ -13,49 +14,40 @@ const (
 	maxRing = 1 << 30
 )
 
-// A header is the beginning of the memory that both processes have mapped. Each
-// word is written by the side that the line is named after, but for the sleeping
-// ones, which the other side takes back to 0 when it wakes whoever set them.
+// The offsets of the words are the protocol. Each position has a line of its own. The
+// sides have one line each, with two words.
+const (
+	tailAt   = 0 * lineSize
+	headAt   = 1 * lineSize
+	writerAt = 2 * lineSize
+	readerAt = 3 * lineSize
+
+	sleepingAt = 0
+	closedAt   = 4
+)
+
+// A header has the words at the beginning of the shared memory. The side that a line is
+// named after writes its words. The other side resets sleeping when it wakes that side.
 //
-// Positions count bytes from the beginning modulo 1<<32, of which every size of a
-// ring is a divisor. They have 32 bits because that is what every port does
-// atomically in memory by itself: for 64 bits, some of those with 32-bit registers
-// take a lock, which is each process's own and so keeps the other out of nothing,
-// and the others need an alignment that the compiler would not give.
+// Positions count bytes from the beginning modulo 1<<32, which every size of a ring
+// divides. They have 32 bits because some ports with 32-bit registers use a lock of the
+// process for 64 bits, which does not exclude the other process.
 type header struct {
-	tail   atomic.Uint32 // the position that the writer writes to
-	_      [lineSize - 4]byte
-	head   atomic.Uint32 // the position that the reader reads from
-	_      [lineSize - 4]byte
+	tail   *atomic.Uint32 // the position that the writer writes to
+	head   *atomic.Uint32 // the position that the reader reads from
 	writer side
 	reader side
 }
 
-// A side changes seldom, so that the other side's look at it costs little.
+// A side changes seldom, so that the other side reads it from its cache.
 type side struct {
-	sleeping atomic.Uint32 // 0, or how many bytes there must be to wake it for
-	closed   atomic.Uint32
-	_        [lineSize - 8]byte
+	sleeping *atomic.Uint32 // 0, or how many bytes there must be to wake it for
+	closed   *atomic.Uint32
 }
 
-// The offsets are the protocol.
-var (
-	_ [0 * lineSize]byte = [unsafe.Offsetof(header{}.tail)]byte{}
-	_ [1 * lineSize]byte = [unsafe.Offsetof(header{}.head)]byte{}
-	_ [2 * lineSize]byte = [unsafe.Offsetof(header{}.writer)]byte{}
-	_ [3 * lineSize]byte = [unsafe.Offsetof(header{}.reader)]byte{}
-	_ [4 * lineSize]byte = [unsafe.Sizeof(header{})]byte{}
-)
-
-// split returns the two parts of the memory, of at least headerSize bytes.
-//
-// That the first is looked at as a header is right because it is large enough,
-// which the array below checks; aligned, as it is the first byte of a mapping, and
-// so of a page; and of words without pointers, in memory that is not Go's: the
-// garbage collector neither looks into it nor frees it, so it has to stay mapped
-// while the header is in use. Whatever the other process writes there is a value of
-// these types.
-func split(memory []byte) (*header, []byte) {
-	first := (*[headerSize]byte)(memory)
-	return (*header)(unsafe.Pointer(first)), memory[headerSize:]
+// split returns the two parts of the memory, of at least headerSize bytes. The words are
+// valid until the mapping is closed.
+func split(m *memfd.Mapping) (header, []byte) {
+	side := func(at int) side { return side{m.Uint32(at + sleepingAt), m.Uint32(at + closedAt)} }
+	return header{m.Uint32(tailAt), m.Uint32(headAt), side(writerAt), side(readerAt)}, m.Bytes()[headerSize:]
 }

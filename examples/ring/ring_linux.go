@@ -41,13 +41,12 @@ var leastSpins, mostSpins = func() (int, int) {
 //	if position tells of enough: stop   if sleeping != 0 and that is enough:
 //	wait for the counter                    sleeping = 0, signal the counter
 //
-// The other side, on the right, stores its position and then looks whether anybody
-// sleeps. All four are sequentially consistent, as everything in sync/atomic is, so
+// The other side, on the right, stores its position and then reads sleeping. All four are sequentially consistent, as everything in sync/atomic is, so
 // there is one order of them. If the look on the left comes after the store on the
 // right, it sees the new position and does not sleep. Else it comes before; then so
 // does the store on the left, and the look on the right finds it. Or it finds 0,
 // because the right has seen it at an earlier position: then the signal for that
-// is in the counter, or on its way there, and the left looks again after it. A
+// is in the counter or comes, and the left looks again after it. A
 // counter keeps its signal until it is waited for, so it does not matter whether
 // that comes before or after the wait begins.
 //
@@ -57,14 +56,14 @@ var leastSpins, mostSpins = func() (int, int) {
 // A signal can come for nothing: the left has seen the position in time, and finds
 // the counter signalled when it next sleeps. So a wake-up only means: look again.
 //
-// In the usual case, nobody sleeping, neither side makes a system call.
+// If no side sleeps, neither makes a system call.
 type end struct {
 	peer    *pidfd.PidFD // the other side, not ours to close
 	mapping *memfd.Mapping
-	header  *header
+	header  header
 	bytes   []byte
 
-	mine, theirs *side
+	mine, theirs side
 	wake         *eventfd.EventFD // signalled for us
 	tell         *eventfd.EventFD // signalled by us
 
@@ -81,9 +80,9 @@ func (e *end) size() uint32 { return uint32(len(e.bytes)) }
 // used returns how many bytes are in the ring, as far as we know.
 func (e *end) used() uint32 { return e.tail - e.head }
 
-// believe takes over the other's position, which the memory claims, if it can be:
-// there are never more bytes in the ring than fit, nor fewer than none. After an error
-// neither position is to be used.
+// believe takes over the position of the other side from the memory, if it is possible:
+// the ring then has from zero to size bytes. After an error neither position is to be
+// used.
 func (e *end) believe(theirs *uint32, claim uint32) error {
 	*theirs = claim
 	if used := e.used(); used > e.size() {
@@ -93,7 +92,7 @@ func (e *end) believe(theirs *uint32, claim uint32) error {
 }
 
 // wakeOther signals the other side if it sleeps, and there are enough bytes for it.
-// What we believe there is may be more, as it goes on, but never less.
+// The other side goes on meanwhile, so there may be over the real number, never below it.
 func (e *end) wakeOther(there uint32) error {
 	want := e.theirs.sleeping.Load()
 	if want == 0 || want > there || !e.theirs.sleeping.CompareAndSwap(want, 0) {
@@ -165,8 +164,8 @@ func (e *end) release() error {
 type Writer struct{ end }
 
 // Write writes all of p, and waits for room where there is none. It fails with
-// io.ErrClosedPipe when the reader has closed, or this Writer has been. That the
-// reader has died it may find only when it has to wait.
+// io.ErrClosedPipe when the reader has closed, or this Writer has been. If the reader
+// has died, Write may find it only when it has to wait.
 func (w *Writer) Write(p []byte) (n int, err error) {
 	for len(p) > 0 && w.err == nil {
 		if w.theirs.closed.Load() != 0 {
@@ -261,5 +260,5 @@ func (r *Reader) look() (uint32, error) {
 	return r.used(), err
 }
 
-// Close tells the writer that nobody reads any more.
+// Close tells the writer that there is no reader any more.
 func (r *Reader) Close() error { return r.close() }

@@ -63,7 +63,7 @@ func spinning(t *testing.T, times int, w *Writer, r *Reader) {
 	t.Cleanup(func() { leastSpins, mostSpins = least, most })
 }
 
-// Whatever the sizes, all bytes come through, in order.
+// All bytes come through in order, for all sizes.
 func TestIntact(t *testing.T) {
 	for what, c := range map[string]struct{ ring, write, read, spins int }{
 		"odd":            {minRing, 1000, 1000, 64},
@@ -159,7 +159,7 @@ func FuzzRing(f *testing.F) {
 	})
 }
 
-func asleep(t *testing.T, s *side) {
+func asleep(t *testing.T, s side) {
 	t.Helper()
 	require.Eventually(t, func() bool { return s.sleeping.Load() != 0 }, 10*time.Second, time.Millisecond)
 	time.Sleep(5 * time.Millisecond)
@@ -176,7 +176,7 @@ func TestWaits(t *testing.T) {
 		assert.NoError(t, err)
 		got <- string(p[:n])
 	}()
-	asleep(t, &w.header.reader)
+	asleep(t, w.header.reader)
 	_, err := w.Write([]byte("hello"))
 	require.NoError(t, err)
 	assert.Equal(t, "hello", <-got)
@@ -188,7 +188,7 @@ func TestWaits(t *testing.T) {
 		assert.NoError(t, err)
 		written <- n
 	}()
-	asleep(t, &w.header.writer)
+	asleep(t, w.header.writer)
 	// Not woken for less than it needs.
 	_, err = io.ReadFull(r, make([]byte, 99))
 	require.NoError(t, err)
@@ -198,7 +198,7 @@ func TestWaits(t *testing.T) {
 	assert.Equal(t, minRing+100, <-written)
 }
 
-// What the other side does just after the last look before the sleep is not missed.
+// A side does not miss a change just after its last look before the sleep.
 func TestNoWakeUpLost(t *testing.T) {
 	w, r := newRing(t, minRing, self(t))
 	spinning(t, 0, w, r)
@@ -251,7 +251,7 @@ func TestNoSignalForNobody(t *testing.T) {
 	assert.NoError(t, err)
 	assert.EqualValues(t, 1, n)
 
-	// A signal for nothing wakes nobody for good.
+	// After a signal for nothing, the side sleeps again.
 	require.NoError(t, w.tell.Notify())
 	p := make([]byte, 10)
 	n3, err := r.Read(p)
@@ -310,8 +310,8 @@ func TestClosed(t *testing.T) {
 	})
 }
 
-// What the other side claims is an error when it cannot be, and no more than wrong when
-// it can.
+// An impossible position of the other side is an error. A possible one is no more than
+// wrong.
 func TestLies(t *testing.T) {
 	for _, lie := range []uint32{minRing + 1, 1 << 20, 1 << 31, ^uint32(0), ^uint32(0) - minRing} {
 		w, r := newRing(t, minRing, self(t))
@@ -332,7 +332,7 @@ func TestLies(t *testing.T) {
 			assert.ErrorIs(t, err, errCorrupt, lie)
 		}
 
-		// One that has gone to sleep sees it when it is woken.
+		// A side that sleeps sees it when it is woken.
 		w, r = newRing(t, minRing, self(t))
 		failed := make(chan error, 1)
 		go func() {
@@ -345,7 +345,7 @@ func TestLies(t *testing.T) {
 		assert.ErrorIs(t, <-failed, errCorrupt)
 		assert.Zero(t, w.header.reader.sleeping.Load())
 	}
-	// Nonsense about sleeping only costs whoever writes it.
+	// Nonsense in sleeping costs only the side that writes it.
 	w, r := newRing(t, minRing, self(t))
 	for _, lie := range []uint32{minRing + 1, ^uint32(0)} {
 		r.mine.sleeping.Store(lie)

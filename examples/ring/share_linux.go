@@ -11,28 +11,25 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// The seals that make the memory safe to map for a side that does not trust the
-// other: its size does not change any more, so no access to it can be a fault; and
-// no seal comes later, that would forbid writing, say.
+// The seals that make the memory safe to map for a side that does not trust the other.
+// The size is constant, so no access is a fault. No later seal forbids writing.
 const seals = memfd.SealShrink | memfd.SealGrow | memfd.SealSeal
 
 // A share is what the two sides of a ring have in common.
 type share struct {
-	memory *memfd.MemFD
-	data   *eventfd.EventFD // there is something to read
-	room   *eventfd.EventFD // there is room to write
+	memory  *memfd.MemFD
+	mapping *memfd.Mapping   // nil until open if the other side has made the memory
+	data    *eventfd.EventFD // there is something to read
+	room    *eventfd.EventFD // there is room to write
 }
 
-// create makes all three.
+// create makes the memory and the counters.
 func (s *share) create(size int) (err error) {
 	defer func() { err = s.orClose(err) }()
-	if s.memory, err = memfd.New("ring", memfd.AllowSealing); err != nil {
+	if s.memory, s.mapping, err = memfd.NewShared("ring", headerSize+size); err != nil {
 		return err
 	}
-	if err = s.memory.Truncate(headerSize + int64(size)); err != nil {
-		return err
-	}
-	if err = s.memory.Seal(seals); err != nil {
+	if err = s.memory.Seal(memfd.SealSeal); err != nil {
 		return err
 	}
 	if s.data, err = eventfd.New(0); err != nil {
@@ -102,6 +99,9 @@ func (s *share) close() error {
 	if s.memory != nil {
 		errs = append(errs, s.memory.Close())
 	}
+	if s.mapping != nil {
+		errs = append(errs, s.mapping.Close())
+	}
 	for _, counter := range []*eventfd.EventFD{s.data, s.room} {
 		if counter != nil {
 			errs = append(errs, counter.Close())
@@ -111,13 +111,13 @@ func (s *share) close() error {
 }
 
 // writer returns the end that writes. It waits no longer than the other
-// side lives. What the share had is then the Writer's.
+// side lives. The Writer then owns what the share had.
 func (s *share) writer(peer *pidfd.PidFD) (*Writer, error) {
 	w := new(Writer)
 	if err := s.open(peer, &w.end); err != nil {
 		return nil, err
 	}
-	w.mine, w.theirs = &w.header.writer, &w.header.reader
+	w.mine, w.theirs = w.header.writer, w.header.reader
 	w.wake, w.tell = s.room, s.data
 	*s = share{}
 	return w, nil
@@ -129,7 +129,7 @@ func (s *share) reader(peer *pidfd.PidFD) (*Reader, error) {
 	if err := s.open(peer, &r.end); err != nil {
 		return nil, err
 	}
-	r.mine, r.theirs = &r.header.reader, &r.header.writer
+	r.mine, r.theirs = r.header.reader, r.header.writer
 	r.wake, r.tell = s.data, s.room
 	*s = share{}
 	return r, nil
@@ -145,10 +145,13 @@ func (s *share) open(peer *pidfd.PidFD, e *end) error {
 		return fmt.Errorf("a ring of %d bytes: not a power of two from %d to %d", size, minRing, maxRing)
 	}
 	e.peer = peer
-	if e.mapping, err = s.memory.Map(0, int(total), memfd.ReadWrite); err != nil {
-		return err
+	if s.mapping == nil {
+		if s.mapping, err = s.memory.Map(0, int(total), memfd.ReadWrite); err != nil {
+			return err
+		}
 	}
+	e.mapping = s.mapping
 	e.spins = leastSpins
-	e.header, e.bytes = split(e.mapping.Bytes())
+	e.header, e.bytes = split(e.mapping)
 	return s.memory.Close() // the mapping needs it no more
 }
