@@ -25,20 +25,21 @@ import (
 const roleVar = "PIDFD_TEST_ROLE"
 
 var roles = map[string]func(){
-	"executer":  executer,
-	"headless":  headless,
-	"ignorer":   ignorer,
-	"otherUser": otherUser,
-	"outsider":  outsider,
-	"parent":    parent,
-	"polite":    polite,
-	"receiver":  receiver,
-	"secluded":  secluded,
-	"stubborn":  stubborn,
-	"tracee":    tracee,
-	"tracer":    tracer,
-	"user":      user,
-	"writer":    writer,
+	"dispensable": dispensable,
+	"executer":    executer,
+	"headless":    headless,
+	"ignorer":     ignorer,
+	"otherUser":   otherUser,
+	"outsider":    outsider,
+	"parent":      parent,
+	"polite":      polite,
+	"receiver":    receiver,
+	"secluded":    secluded,
+	"stubborn":    stubborn,
+	"tracee":      tracee,
+	"tracer":      tracer,
+	"user":        user,
+	"writer":      writer,
 }
 
 func TestMain(m *testing.M) {

@@ -81,18 +81,17 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 // see PR_SET_CHILD_SUBREAPER in prctl(2). It also finds the children that an
 // exec.Cmd waits for: recognize them by [PidFD.PID] and do not reap them.
 //
-// A child that is stopped, also by its tracer, has not ended. If a stopped child that
-// this process traces is older than a child that has ended, OpenEnded finds the latter
-// in /proc. That requires a kernel with CONFIG_PROC_CHILDREN and a mounted /proc.
-// Otherwise OpenEnded finds it after the stopped child has continued.
-//
-// A process that this process traces counts as a child, see ptrace(2).
+// A child that is stopped, also by its tracer, has not ended. The kernel reports stops
+// and ends of traced processes to this process if it is their tracer, and may report
+// them before the end of a child. Then OpenEnded finds the child in /proc. That requires
+// a kernel with CONFIG_PROC_CHILDREN and a mounted /proc. Otherwise OpenEnded finds it after the tracer has taken the report. Before Linux 6.13,
+// OpenEnded may return a traced process that is not a child.
 //
 // OpenEnded returns [fd.ErrWouldBlock] if no child has ended. If there are no
 // children, it returns ECHILD, as an *os.SyscallError that names waitid.
 func OpenEnded() (*PidFD, error) {
 	for last := 0; ; {
-		ended, err := sys.EndedChild()
+		ended, err := sys.EndedChild(isChild)
 		if err != nil {
 			return nil, err
 		}
@@ -109,6 +108,18 @@ func OpenEnded() (*PidFD, error) {
 		}
 		last = ended.PID
 	}
+}
+
+// isChild reports whether pid is the ID of a child. A tracer also waits for threads and
+// for processes that are not its children. If isChild cannot find out, it returns true.
+func isChild(pid int) bool {
+	number, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err != unix.ENOENT && err != unix.EINVAL // of a thread
+	}
+	defer unix.Close(number)
+	raw, err := getInfo(number, unix.PIDFD_INFO_PID)
+	return err != nil || int(raw.Ppid) == os.Getpid()
 }
 
 // reapedMeanwhile reports whether err says that a child that had ended is gone.

@@ -129,6 +129,56 @@ func TestOpenEndedBehindStoppedTracee(t *testing.T) {
 	assert.Equal(t, fd.ErrWouldBlock, err)
 }
 
+// A tracer waits for threads and processes that are not its children. OpenEnded does not
+// return them, and they do not hide a child that has ended.
+func TestOpenEndedBehindEndOfTracee(t *testing.T) {
+	notEmulated(t, "has no ptrace(2)")
+	for role, env := range map[string]string{"dispensable": "", "parent": scriptVar + "=sleep 60"} {
+		t.Run(role, func(t *testing.T) {
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			tracee := act(t, (*exec.Cmd).Start, role, env)
+			id, err := strconv.Atoi(tracee.line)
+			require.NoError(t, err)
+			systest.Need(t, "ptrace(2)", unix.PtraceSeize(id))
+			if role == "parent" {
+				require.NoError(t, unix.Kill(id, unix.SIGKILL))
+			} else {
+				require.NoError(t, tracee.dismiss())
+			}
+			awaitStop(t, id) // or the end
+			if p, err := pidfd.OpenEnded(); err == nil {
+				_ = p.Close()
+				assert.Equal(t, "parent", role)
+				assert.True(t, systest.OlderThan(t, 6, 13), "the process is not a child")
+			} else {
+				assert.Equal(t, fd.ErrWouldBlock, err)
+			}
+
+			child := open(t, "exit 4")
+			require.NoError(t, child.Exited(soon(t)))
+			if _, unknown := os.Stat("/proc/thread-self/children"); unknown == nil && !systest.OlderThan(t, 6, 13) {
+				p, err := pidfd.OpenEnded()
+				require.NoError(t, err)
+				assert.Equal(t, child.PID(), p.PID())
+				assert.NoError(t, p.Close())
+			}
+			takeStop(t, id)
+		})
+	}
+}
+
+// dispensable prints the ID of a thread, which ends when it is dismissed.
+func dispensable() {
+	onFirstThread(func() { // which the runtime never ends
+		go func() {
+			runtime.LockOSThread() // the thread ends with the goroutine
+			ready(unix.Gettid())
+		}()
+		time.Sleep(time.Hour)
+	})
+}
+
 // tracee permits every process to trace it, which Yama may forbid, and ends with code 4.
 func tracee() {
 	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)

@@ -83,12 +83,13 @@ func waitid(idType, id int, info *unix.Siginfo, options int, rusage *unix.Rusage
 // EndedChild returns a child that has ended, and does not reap it. It returns
 // ErrWouldBlock if no child has ended.
 //
-// waitid(2) reports the oldest child first. If that is stopped, EndedChild looks at
-// each child in the lists of /proc (CONFIG_PROC_CHILDREN). It returns ErrWouldBlock if
-// /proc has no lists.
-func EndedChild() (Ended, error) {
+// waitid(2) reports the oldest child first. It also reports to a tracer the ends of
+// threads and processes that are not its children: isChild distinguishes them. If the
+// first report is not the end of a child, EndedChild looks at each child in the lists of
+// /proc (CONFIG_PROC_CHILDREN). It returns ErrWouldBlock if /proc has no lists.
+func EndedChild(isChild func(pid int) bool) (Ended, error) {
 	ended, err := lookAtChild(unix.P_ALL, 0)
-	if err != errStopped {
+	if err != errStopped && (err != nil || isChild(ended.PID)) {
 		return ended, err
 	}
 	var before []string

@@ -54,7 +54,7 @@ func waitidOfStoppedChild(t *testing.T) {
 		_, err := Waitid(unix.P_PID, pid, options)
 		assert.Equal(t, ErrWouldBlock, err)
 	}
-	_, err = EndedChild()
+	_, err = EndedChild(func(int) bool { return true })
 	assert.Equal(t, ErrWouldBlock, err)
 	var status unix.WaitStatus
 	got, err := unix.Wait4(pid, &status, unix.WNOHANG, nil)
@@ -70,7 +70,7 @@ func waitidOfStoppedChild(t *testing.T) {
 	ended := exec.Command("sh", "-c", "exit 4")
 	require.NoError(t, ended.Start())
 	require.NoError(t, unix.Waitid(unix.P_PID, ended.Process.Pid, nil, unix.WEXITED|unix.WNOWAIT, nil))
-	child, err := EndedChild()
+	child, err := EndedChild(func(int) bool { return true })
 	if _, unknown := os.Stat("/proc/thread-self/children"); unknown == nil {
 		assert.NoError(t, err)
 		assert.Equal(t, ended.Process.Pid, child.PID)
