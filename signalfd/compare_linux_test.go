@@ -305,10 +305,10 @@ func TestStartSelf(t *testing.T) {
 	require.NoError(t, err)
 	defer file.Close()
 	for _, path := range []string{
-		"/proc/self/exe", "/proc/thread-self/exe", "/proc//self/./exe",
+		"/proc/self/exe", "/proc/thread-self/exe", "/proc//self/./exe", "../proc/self/exe",
 		fmt.Sprint("/proc/self/fd/", file.Fd()), fmt.Sprint("/dev/fd/", file.Fd()), fmt.Sprint("/proc/thread-self/fd/", file.Fd()),
 	} {
-		for _, dir := range []string{"", "/"} {
+		for _, dir := range []string{"", "/", "/proc"} {
 			make := func() *exec.Cmd {
 				return &exec.Cmd{Path: path, Args: []string{"zero"}, Env: []string{roleVar + "=facts"}, Dir: dir}
 			}
@@ -316,7 +316,7 @@ func TestStartSelf(t *testing.T) {
 			got := run(t, make(), func(cmd *exec.Cmd) error { return startBlockedHere(t, cmd) })
 			_, want.Facts, _ = strings.Cut(want.Facts, " exe ")
 			_, got.Facts, _ = strings.Cut(got.Facts, " exe ") // the name differs
-			assert.Equal(t, want, got, path)
+			assert.Equal(t, want, got, "%s in %q", path, dir)
 			if got.Start == "" { // a small machine has no /dev/fd
 				assert.Contains(t, got.Facts, executable)
 			}

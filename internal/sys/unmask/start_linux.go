@@ -211,7 +211,12 @@ func entry(number int) string { return "/proc/self/fd/" + strconv.Itoa(number) }
 // /proc/self/exe means, and closes descriptors. If cmd.Path means one of these, target
 // opens it.
 func (s *start) target(cmd *exec.Cmd) (path string, file *os.File, err error) {
-	dir, name := filepath.Split(filepath.Clean(cmd.Path))
+	path = cmd.Path
+	if !filepath.IsAbs(path) && cmd.Dir != "" {
+		path = cmd.Dir + "/" + path // not cleaned, because links may precede ".."
+	}
+	absolute, _ := filepath.Abs(path)
+	dir, name := filepath.Split(absolute)
 	switch dir {
 	case "/proc/self/", "/proc/thread-self/":
 		if name != "exe" {
@@ -224,7 +229,7 @@ func (s *start) target(cmd *exec.Cmd) (path string, file *os.File, err error) {
 	default:
 		return cmd.Path, nil, nil
 	}
-	number, err := unix.Open(cmd.Path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	number, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return "", nil, notStarted(cmd, err)
 	}
