@@ -93,6 +93,7 @@ func roles() map[string]func() error {
 
 		"starter":      startMany,
 		"notpermitted": startNotPermitted,
+		"nofiles":      startWithoutFileSize,
 		"facts":        tellFacts,
 		"foreground":   startForeground,
 		"stopped":      startStopped,

@@ -33,6 +33,7 @@ import (
 //   - /proc is not mounted.
 //   - The kernel or a security module refuses executable anonymous files, see
 //     vm.memfd_noexec in proc_sys_vm(5).
+//   - RLIMIT_FSIZE is less than the size of the small program, at most 5 KiB.
 //
 // Start differs from cmd.Start in these details:
 //

@@ -196,6 +196,24 @@ func TestStartNotPermitted(t *testing.T) {
 	assert.Equal(t, "fork/exec /proc/self/exe: operation not permitted\n", string(out))
 }
 
+// RLIMIT_FSIZE also limits files in memory.
+func TestStartFileSizeLimit(t *testing.T) {
+	needExec(t)
+	assert.Equal(t, "unsupported\n", output(t, self(t, "nofiles")))
+}
+
+func startWithoutFileSize() error {
+	lockAndBlock()
+	if err := unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{}); err != nil {
+		return err
+	}
+	if err := signalfd.Start(exec.Command("true")); !errors.Is(err, errors.ErrUnsupported) || !errors.Is(err, unix.EFBIG) {
+		return fmt.Errorf("Start: %v", err)
+	}
+	fmt.Println("unsupported")
+	return nil
+}
+
 func startNotPermitted() error {
 	lockAndBlock()
 	if err := capturetest.Forbid(unix.SYS_SETSID, 0, unix.EPERM); err != nil {

@@ -179,7 +179,11 @@ func (s *start) prepare(cmd *exec.Cmd) error {
 		}
 		path = entry(int(s.numbers.Target))
 	}
-	return Write(s.program, s.numbers, path)
+	err = Write(s.program, s.numbers, path)
+	if errors.Is(err, unix.EFBIG) {
+		return &Refusal{"the program is larger than RLIMIT_FSIZE", err}
+	}
+	return err
 }
 
 // place gives file the next number in the child that the child does not inherit. It
