@@ -6,6 +6,7 @@ import (
 	"os"
 	"path"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -106,7 +107,8 @@ func execSelf(mask, tried Set) error {
 	if err != nil {
 		return err
 	}
-	env := append(os.Environ(), marker(tried, strings.TrimSuffix(string(name), "\n")))
+	env := slices.DeleteFunc(os.Environ(), func(entry string) bool { return strings.HasPrefix(entry, markerName+"=") })
+	env = append(env, marker(tried, strings.TrimSuffix(string(name), "\n")))
 
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
