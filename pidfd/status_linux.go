@@ -60,10 +60,11 @@ func (s *ExitStatus) SystemTime() time.Duration { return time.Duration(s.Rusage.
 // its parent has used 500 MiB. To measure a running process, use [PidFD.Usage].
 func (s *ExitStatus) MaxRSS() int64 { return int64(s.Rusage.Maxrss) * 1024 }
 
-// MaxRSSExact reports whether [ExitStatus.MaxRSS] is the peak of the process itself: it
-// is clearly larger than the peak of the calling process when [Start] returned. It
-// always returns false if the PidFD is not from Start, because the peak of the parent at
-// that time is not known.
+// MaxRSSExact reports whether [ExitStatus.MaxRSS] is the peak of the process, or of its
+// largest child, and not that of its parent: it is clearly larger than the peak of the
+// calling process when [Start] returned. The kernel does not tell the process from its
+// children. MaxRSSExact always returns false if the PidFD is not from Start, because the
+// peak of the parent at that time is not known.
 func (s *ExitStatus) MaxRSSExact() bool { return s.exactRSS }
 
 // isOwnPeak reports whether rss, the peak of a child, cannot be its parent's peak. The

@@ -28,9 +28,10 @@ type Usage struct {
 // /proc/PID/stat and /proc/PID/status, see proc(5). Children of the process do not
 // count. If p is from [OpenThread], the times are those of the thread.
 //
-// The process may be any process that /proc shows, and Usage needs no permission. The
-// result is never that of another process that has got the PID: Usage checks afterwards
-// that the process has not ended.
+// The process may be any process that /proc shows, and Usage needs no permission. There
+// is one exception: if /proc is mounted with hidepid=1, Usage returns EPERM for a process
+// that the caller may not trace. The result is never that of another process that has
+// got the PID: Usage checks afterwards that the process has not ended.
 //
 // If the process has ended, reaped or not, the error matches os.ErrProcessDone and
 // ESRCH. If /proc does not show the process or cannot be trusted, the error matches
