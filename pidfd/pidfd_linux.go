@@ -46,8 +46,11 @@ func Open(pid int) (*PidFD, error) { return open("Open", pid, 0, reaps) }
 // The methods of the PidFD act on the thread. [PidFD.Exited] and [PidFD.Alive]
 // report its end, [PidFD.SendSignal] and [PidFD.Queue] send to it alone, and
 // [PidFD.PID] returns tid. [PidFD.Wait] returns ECHILD, because a thread cannot be
-// waited for. There is one exception: for the first thread of a child, Wait returns
-// the status of the process and does not reap it.
+// waited for.
+//
+// The first thread of a process has two exceptions. Wait returns the status of the
+// process, if that is a child, and does not reap it. From Linux 6.15, Exited and Alive
+// report the end of the first thread when no other thread is left.
 //
 // OpenThread returns the errors of Open. Before Linux 6.9 it returns an error that
 // matches errors.ErrUnsupported.

@@ -88,6 +88,21 @@ func TestProcessWithoutFirstThread(t *testing.T) {
 	}
 }
 
+// From Linux 6.15, the first thread has ended when no other thread is left.
+func TestFirstThreadOfProcessWithout(t *testing.T) {
+	notEmulated(t, "ends the process with its first thread")
+	child := act(t, (*exec.Cmd).Start, "headless")
+	first, err := pidfd.OpenThread(child.cmd.Process.Pid)
+	systest.SkipUnsupported(t, err, 6, 9)
+	defer first.Close()
+	alive, err := first.Alive()
+	assert.NoError(t, err)
+	assert.Equal(t, !systest.OlderThan(t, 6, 15), alive)
+	require.NoError(t, child.dismiss())
+	assert.NoError(t, first.Exited(soon(t)))
+	assert.Equal(t, 6, wait(t, first).Code)
+}
+
 // executer executes a shell by a thread that is not the first one.
 func executer() {
 	onFirstThread(func() {
