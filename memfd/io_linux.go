@@ -26,7 +26,27 @@ func (m *MemFD) Read(p []byte) (int, error) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
 	n, err := m.fd.Read(p)
+	if errors.Is(err, unix.EINVAL) {
+		n, err = m.readLast(p, err)
+	}
 	return n, m.explainNow("Read", 0, err)
+}
+
+// readLast is Read after the kernel has returned invalid, which is EINVAL. The kernel
+// returns it for a range that ends past the largest offset, and no file has bytes there.
+func (m *MemFD) readLast(p []byte, invalid error) (int, error) {
+	var off int64
+	err := m.use(func(number int) (err error) {
+		off, err = unix.Seek(number, 0, io.SeekCurrent)
+		return err
+	})
+	switch {
+	case err != nil || uint64(len(p)) <= uint64(math.MaxInt64-off):
+		return 0, invalid
+	case off == math.MaxInt64:
+		return 0, io.EOF
+	}
+	return m.fd.Read(p[:math.MaxInt64-off])
 }
 
 // Write writes p at the file offset and moves it, see write(2). The file grows as

@@ -92,6 +92,28 @@ func TestReadAt(t *testing.T) {
 	}
 }
 
+// A Read whose range ends past the largest offset gets the bytes before that.
+func TestReadNearLargestOffset(t *testing.T) {
+	const off = math.MaxInt64 - 5
+	m := create(t)
+	for _, content := range []string{"", "abc", "abcde"} {
+		_, err := m.WriteAt([]byte(content), off)
+		require.NoError(t, err)
+		_, err = m.Seek(off, io.SeekStart)
+		require.NoError(t, err)
+		got, err := io.ReadAll(m)
+		assert.NoError(t, err)
+		assert.Equal(t, content, string(got))
+		n, err := m.WriteTo(io.Discard)
+		assert.NoError(t, err)
+		assert.Zero(t, n)
+	}
+	_, err := m.Seek(math.MaxInt64, io.SeekStart)
+	require.NoError(t, err)
+	_, err = m.Read(make([]byte, 1))
+	assert.Equal(t, io.EOF, err)
+}
+
 func TestWriteAt(t *testing.T) {
 	for _, tt := range []struct {
 		name string
