@@ -37,6 +37,8 @@ import (
 //
 // Start differs from cmd.Start in these details:
 //
+//   - It needs up to four more free descriptor numbers, and the same after those of
+//     cmd.ExtraFiles. If RLIMIT_NOFILE leaves too few, Start returns EMFILE or EBADF.
 //   - If the process is not root, its capabilities end with the first execve(2) unless
 //     they are ambient. The kernel looks up cmd.Path without them.
 //   - If cmd.Path is /proc/self/exe or a close-on-exec descriptor in /proc/self/fd, the
