@@ -87,8 +87,9 @@ func open(op string, pid, flags int, r reaping) (*PidFD, error) {
 // A child that is stopped, also by its tracer, has not ended. The kernel reports stops
 // and ends of traced processes to this process if it is their tracer, and may report
 // them before the end of a child. Then OpenEnded finds the child in /proc. That requires
-// a kernel with CONFIG_PROC_CHILDREN and a mounted /proc. Otherwise OpenEnded finds it after the tracer has taken the report. Before Linux 6.13,
-// OpenEnded may return a traced process that is not a child.
+// a kernel with CONFIG_PROC_CHILDREN and a mounted /proc. Otherwise OpenEnded finds it
+// after the tracer has taken the report. Before Linux 6.13, OpenEnded may return a traced
+// process that is not a child.
 //
 // OpenEnded returns [fd.ErrWouldBlock] if no child has ended. If there are no
 // children, it returns ECHILD, as an *os.SyscallError that names waitid.
