@@ -782,6 +782,9 @@ func FuzzReceive(f *testing.F) {
 				continue // there is no such message
 			}
 			descriptors %= 100
+			if descriptors > 10 && os.Getenv("MATRIX_EMU") != "" {
+				t.Skip("the emulator keeps the descriptors that do not fit")
+			}
 			var control []byte
 			if descriptors > 0 {
 				control = rightsOf(object.Fd(), descriptors)

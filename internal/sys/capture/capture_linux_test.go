@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -290,8 +289,8 @@ func TestChildren(t *testing.T) {
 		"the runtime's, notified":   "exit 0 signal 10 untouched",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if os.Getenv("MATRIX_EMU") != "" { // has no MADV_WIPEONFORK
-				want = strings.Replace(want, "exit 0 signal 10", "signal 10 signal 10", 1)
+			if want == "exit 0 signal 10 untouched" && os.Getenv("MATRIX_EMU") != "" {
+				t.Skip("the emulator copies the memory of a child of vfork(2)")
 			}
 			cmd := systest.Child(t, "TestChildren")
 			cmd.Env = append(cmd.Env, "CASE="+name)
