@@ -142,6 +142,7 @@ func (c *Capture) add(sig syscall.Signal) error {
 		}
 		e.first, e.known = now.handler, true
 	}
+	c.before[sig] = e.dropped.Load() // the handler may be there: other code had saved it
 	e.ring.Store(uintptr(unsafe.Pointer(c.ring)))
 	e.wait()
 	old := &c.old[sig]
@@ -150,7 +151,6 @@ func (c *Capture) add(sig syscall.Signal) error {
 		e.wait()
 		return os.NewSyscallError("rt_sigaction", errno)
 	}
-	c.before[sig] = e.dropped.Load()
 	c.set |= 1 << (sig - 1)
 	return nil
 }

@@ -86,6 +86,37 @@ func TestRingFull(t *testing.T) {
 	assert.Zero(t, again.Dropped())
 }
 
+// A signal that finds the ring full while its capture begins is counted.
+func TestFullAtTheBeginning(t *testing.T) {
+	const first, second = syscall.Signal(50), syscall.Signal(51)
+	defer rtSigaction(second, new(action), nil)
+	again := begin(t, second)
+	putBack, err := capturetest.KeepAction(second)
+	require.NoError(t, err)
+	end(again)
+	require.NoError(t, putBack())
+
+	c := begin(t, first)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for range slots {
+		queued := capturetest.Forge(first, -1, func() uint64 { return 0 })
+		require.NoError(t, capturetest.QueueToThread(first, &queued))
+	}
+	e := &table[second]
+	e.active.Add(1) // a handler, for which the beginning waits
+	changed := make(chan error)
+	go func() { changed <- c.Change(set(first, second)) }()
+	for e.ring.Load() == 0 {
+		runtime.Gosched()
+	}
+	raise(t, second)
+	e.active.Add(-1)
+	require.NoError(t, <-changed)
+	assert.Equal(t, uint64(1), c.Dropped())
+	assert.Equal(t, slots, end(c))
+}
+
 // A capture neither ends nor begins while a handler runs that has seen the old state.
 func TestWaitsForHandlers(t *testing.T) {
 	const sig = syscall.Signal(50)
