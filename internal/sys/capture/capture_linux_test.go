@@ -258,6 +258,22 @@ func TestHandlerPutBack(t *testing.T) {
 	}
 }
 
+// The capture ends, and the default action is back, before a handler has looked. A
+// handler of one shot makes that order certain.
+func TestHandlerIsLate(t *testing.T) {
+	const name, sig, once = "TestHandlerIsLate", 34, 0x80000000 // SA_RESETHAND
+	if systest.IsChild(name) {
+		end(begin(t, sig))
+		late := newAction()
+		late.flags |= once
+		rtSigaction(sig, &late, nil)
+		raise(t, sig)
+		os.Exit(0)
+	}
+	status, _, errs := systest.Result(t, systest.Child(t, name))
+	assert.Equal(t, 128+sig, status, errs)
+}
+
 // Other code calls the handler from its own handler. It takes the signal while the
 // capture lasts. After the end, the handler does not reset the action, which is not
 // its own.

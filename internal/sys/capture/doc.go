@@ -26,7 +26,8 @@
 //   - Default. The handler resets the action to the default only while it holds
 //     entry.active and the action is still this handler. A capture that begins waits
 //     for it, and a restored action is not overwritten. Then the handler sends the
-//     signal again with its siginfo.
+//     signal again with its siginfo. If the action is the default already, the
+//     handler only sends: the end has restored it since the handler began.
 //
 // The ports without assembly get errors that match errors.ErrUnsupported.
 package capture

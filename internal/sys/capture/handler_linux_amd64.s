@@ -129,6 +129,8 @@ default:
 	SYSCALL
 	MOVQ	(SP), AX
 	ADDQ	$40, SP
+	TESTQ	AX, AX
+	JEQ	raise // restored after this handler had begun
 	LEAQ	handler<>(SB), CX
 	CMPQ	AX, CX
 	JNE	done
@@ -138,6 +140,7 @@ reset:
 	MOVL	$8, R10
 	MOVL	$SYS_rt_sigaction, AX
 	SYSCALL
+raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVL	DI, SI
 	MOVL	$SYS_gettid, AX

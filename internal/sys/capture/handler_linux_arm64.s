@@ -146,6 +146,7 @@ default:
 	SVC
 	MOVD	(RSP), R3
 	ADD	$48, RSP
+	CBZ	R3, raise // restored after this handler had begun
 	MOVD	R6, R1
 	MOVD	$handler<>(SB), R4
 	CMP	R4, R3
@@ -158,6 +159,7 @@ reset:
 	MOVD	$8, R3
 	MOVD	$SYS_rt_sigaction, R8
 	SVC
+raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVD	$SYS_gettid, R8
 	SVC

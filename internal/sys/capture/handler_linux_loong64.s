@@ -154,6 +154,7 @@ default:
 	SYSCALL
 	MOVV	(R3), R12
 	ADDV	$48, R3
+	BEQ	R12, R0, raise // restored after this handler had begun
 	MOVV	R10, R5
 	MOVV	$handler<>(SB), R13
 	BNE	R12, R13, done
@@ -165,6 +166,7 @@ reset:
 	MOVV	$8, R7
 	MOVV	$SYS_rt_sigaction, R11
 	SYSCALL
+raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVV	$SYS_gettid, R11
 	SYSCALL

@@ -152,6 +152,7 @@ default:
 	ECALL
 	MOV	(X2), T0
 	ADD	$48, X2
+	BEQZ	T0, raise // restored after this handler had begun
 	MOV	A6, A1
 	MOV	$handler<>(SB), T1
 	BNE	T0, T1, done
@@ -163,6 +164,7 @@ reset:
 	MOV	$8, A3
 	MOV	$SYS_rt_sigaction, A7
 	ECALL
+raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOV	$SYS_gettid, A7
 	ECALL
