@@ -291,6 +291,7 @@ func TestHandlerIsCalled(t *testing.T) {
 	after, err := capturetest.Action(sig)
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
+	assert.Zero(t, capturetest.Clobbered(), "registers of the caller")
 }
 
 // A child that has not executed a program does what it did before the capture, and

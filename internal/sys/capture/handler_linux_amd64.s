@@ -24,7 +24,9 @@ GLOBL	·restorerPC(SB), NOPTR, $8
 //	DI sig   SI info   R9 entry   R8 ring, later info
 //
 // DI, SI, DX and the stack stay as they are until a jump to another handler is out
-// of the question.
+// of the question. A caller may be C code, so the registers that C's convention keeps
+// stay too. The assembler uses one of them, R15, for a variable that an instruction
+// names, if it links dynamically. So each address is loaded by an instruction of its own.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVL	$SYS_getpid, AX
 	SYSCALL
@@ -32,7 +34,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	SHLQ	$const_entryShift, R9
 	LEAQ	·table(SB), R10
 	ADDQ	R10, R9
-	CMPL	AX, ·process(SB)
+	LEAQ	·process(SB), R10
+	CMPL	AX, (R10)
 	JNE	child
 	LOCK
 	INCL	entry_active(R9)
@@ -110,7 +113,8 @@ child:
 	JEQ	return
 	MOVQ	SI, R8
 	JCS	reset
-	MOVQ	·ownMemory(SB), R10
+	LEAQ	·ownMemory(SB), R10
+	MOVQ	(R10), R10
 	TESTQ	R10, R10
 	JEQ	reset
 	CMPL	(R10), $0

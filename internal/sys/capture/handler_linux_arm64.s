@@ -17,17 +17,20 @@ GLOBL	·handlerPC(SB), NOPTR, $8
 // System call: number in R8, arguments in R0 to R3, result in R0. The kernel keeps
 // the other registers.
 //
-//	R0, R10 sig   R1 info   R2, R12 context   R9 entry   R7 ring
+//	R0, R10 sig   R1 info   R2 context   R9 entry   R7 ring
 //
 // The stack and R1 stay as they are until a jump to another handler is out of the
-// question. R0 and R2 are restored.
+// question. R0 is restored. A caller may be C code, so the registers that C's
+// convention keeps stay too. The assembler uses one of them, R27, for a variable that
+// an instruction names. So each address is loaded by an instruction of its own.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVW	R0, R10
 	MOVD	$SYS_getpid, R8
 	SVC
 	MOVD	$·table(SB), R9
 	ADD	R10<<const_entryShift, R9
-	MOVW	·process(SB), R11
+	MOVD	$·process(SB), R11
+	MOVW	(R11), R11
 	CMPW	R11, R0
 	MOVW	R10, R0
 	BNE	child
@@ -128,7 +131,8 @@ child:
 	CMP	$const_sigIgnore, R11
 	BEQ	return
 	BLO	reset
-	MOVD	·ownMemory(SB), R3
+	MOVD	$·ownMemory(SB), R3
+	MOVD	(R3), R3
 	CBZ	R3, reset
 	MOVWU	(R3), R3
 	CBNZW	R3, reset

@@ -20,7 +20,9 @@ GLOBL	·handlerPC(SB), NOPTR, $8
 //	R4, R8 sig   R5 info   R6 context   R9 entry   R10 ring
 //
 // The stack, R5 and R6 stay as they are until a jump to another handler is out of
-// the question. R4 is restored.
+// the question. R4 is restored. A caller may be C code, so the registers that C's
+// convention keeps stay too. The assembler uses one of them, R30, for a variable that
+// an instruction names. So each address is loaded by an instruction of its own.
 TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVW	R4, R8
 	MOVV	$SYS_getpid, R11
@@ -28,7 +30,8 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVV	$·table(SB), R9
 	SLLV	$const_entryShift, R8, R12
 	ADDV	R12, R9
-	MOVW	·process(SB), R13
+	MOVV	$·process(SB), R13
+	MOVW	(R13), R13
 	MOVW	R4, R12
 	MOVV	R8, R4
 	BNE	R12, R13, child
@@ -136,7 +139,8 @@ child:
 	MOVV	$const_sigIgnore, R12
 	BEQ	R15, R12, return
 	BEQ	R15, R0, reset
-	MOVV	·ownMemory(SB), R12
+	MOVV	$·ownMemory(SB), R12
+	MOVV	(R12), R12
 	BEQ	R12, R0, reset
 	MOVW	(R12), R12
 	BNE	R12, R0, reset

@@ -47,7 +47,18 @@ TEXT restorer<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 DATA	·chainPC(SB)/8, $chain<>(SB)
 GLOBL	·chainPC(SB), NOPTR, $8
 
-// A signal handler that jumps to another one.
+// A signal handler that calls another one, as C code does. It counts in clobbered if
+// the register that the assembler uses for dynamic linking is not what it was: C's convention keeps it.
 TEXT chain<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	PUSHQ	R15
 	MOVQ	·chained(SB), R8
-	JMP	R8
+	MOVQ	$12345, R15
+	CALL	R8
+	CMPQ	R15, $12345
+	JEQ	kept
+	LEAQ	·clobbered(SB), AX
+	LOCK
+	INCQ	(AX)
+kept:
+	POPQ	R15
+	RET

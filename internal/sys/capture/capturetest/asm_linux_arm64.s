@@ -40,7 +40,24 @@ again:
 DATA	·chainPC(SB)/8, $chain<>(SB)
 GLOBL	·chainPC(SB), NOPTR, $8
 
-// A signal handler that jumps to another one.
+// A signal handler that calls another one, as C code does. It counts in clobbered if
+// the register that the assembler uses for itself is not what it was: C's convention keeps it.
 TEXT chain<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVD	·chained(SB), R9
-	JMP	(R9)
+	SUB	$16, RSP
+	MOVD	R30, 0(RSP)
+	MOVD	R27, 8(RSP)
+	MOVD	$·chained(SB), R9
+	MOVD	(R9), R9
+	MOVD	$12345, R27
+	CALL	(R9)
+	MOVD	$12345, R9
+	CMP	R9, R27
+	BEQ	kept
+	MOVD	$·clobbered(SB), R9
+	MOVD	$1, R10
+	MOVD	R10, (R9)
+kept:
+	MOVD	0(RSP), R30
+	MOVD	8(RSP), R27
+	ADD	$16, RSP
+	RET

@@ -37,7 +37,24 @@ TEXT counter<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 DATA	·chainPC(SB)/8, $chain<>(SB)
 GLOBL	·chainPC(SB), NOPTR, $8
 
-// A signal handler that jumps to another one.
+// A signal handler that calls another one, as C code does. It counts in clobbered if
+// the register that the assembler uses for itself is not what it was: C's convention keeps it.
 TEXT chain<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
-	MOVV	·chained(SB), R12
-	JMP	(R12)
+	ADDV	$-16, R3
+	MOVV	R1, 0(R3)
+	MOVV	R30, 8(R3)
+	MOVV	$·chained(SB), R12
+	MOVV	(R12), R12
+	MOVV	$12345, R30
+	CALL	(R12)
+	MOVV	R30, R13
+	MOVV	$12345, R12
+	BEQ	R12, R13, kept
+	MOVV	$·clobbered(SB), R12
+	MOVV	$1, R13
+	MOVV	R13, (R12)
+kept:
+	MOVV	0(R3), R1
+	MOVV	8(R3), R30
+	ADDV	$16, R3
+	RET

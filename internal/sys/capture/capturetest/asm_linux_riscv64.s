@@ -37,7 +37,22 @@ TEXT counter<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 DATA	·chainPC(SB)/8, $chain<>(SB)
 GLOBL	·chainPC(SB), NOPTR, $8
 
-// A signal handler that jumps to another one.
+// A signal handler that calls another one, as C code does. It counts in clobbered if a
+// register that C's convention keeps is not what it was.
 TEXT chain<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
+	ADD	$-16, X2
+	MOV	RA, 0(X2)
+	MOV	S2, 8(X2)
 	MOV	·chained(SB), T0
-	JMP	(T0)
+	MOV	$12345, S2
+	JALR	RA, T0
+	MOV	$12345, T0
+	BEQ	T0, S2, kept
+	MOV	$·clobbered(SB), T0
+	MOV	$1, T1
+	MOV	T1, (T0)
+kept:
+	MOV	0(X2), RA
+	MOV	8(X2), S2
+	ADD	$16, X2
+	RET

@@ -12,7 +12,8 @@ var (
 	counted    atomic.Uint64
 	counterPC  uintptr // set by the assembly
 	chainPC    uintptr // set by the assembly
-	chained    uintptr // the handler that chain jumps to
+	chained    uintptr // the handler that chain calls
+	clobbered  atomic.Uint64
 	restorerPC uintptr // set by the assembly of amd64, which has no default for it
 )
 
@@ -31,6 +32,10 @@ func Chain(sig syscall.Signal) error {
 	chained = uintptr(binary.NativeEndian.Uint64(before[:]))
 	return install(sig, chainPC)
 }
+
+// Clobbered returns 0 if the handlers that those of Chain called kept the registers of
+// their caller.
+func Clobbered() uint64 { return clobbered.Load() }
 
 func install(sig syscall.Signal, handler uintptr) error {
 	const siginfo, onStack, restart, restorer = 0x4, 0x08000000, 0x10000000, 0x04000000
