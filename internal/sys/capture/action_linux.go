@@ -10,11 +10,11 @@ type action struct {
 	handler uintptr
 	flags   uint64
 	mask    uint64
-	_       uint64 // the emulator qemu writes 32 bytes
+	more    uint64 // qemu(1) 7.2 has a restorer before the mask, and writes this
 }
 
 var _ [32]byte = [unsafe.Sizeof(action{})]byte{}
 
 func newAction() action {
-	return action{handler: handlerPC, flags: flags, mask: allSignals}
+	return action{handler: handlerPC, flags: flags, mask: allSignals, more: allSignals}
 }
