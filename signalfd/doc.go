@@ -66,6 +66,9 @@
 //     nothing, and with CLONE_VM they are read in the parent.
 //   - Other code may save the handler and put it back after Close. The signal then
 //     does what it did before the first capture.
+//   - C code that saves the handler by signal(2) and puts it back removes its flags. A
+//     record then has only the signal. The handler runs on the stack of the goroutine,
+//     which may be too small: see os/signal about SA_ONSTACK. sigaction(2) keeps both.
 //
 // Capturing needs Linux on amd64, arm64, riscv64 or loong64. On other processors New
 // returns an error that matches errors.ErrUnsupported, unless the signals are blocked

@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"encoding/binary"
 	"iter"
 	"math/bits"
 	"os"
@@ -31,6 +32,10 @@ const entryShift = 5
 
 var _ [1 << entryShift]byte = [unsafe.Sizeof(entry{})]byte{}
 
+const infoShift = 7
+
+var _ [1 << infoShift]byte = Siginfo{}
+
 const maxSignal = 64
 
 var (
@@ -44,6 +49,10 @@ var (
 	// that shares its memory. It is 0 in a child with a copy. The address is 0 if the
 	// kernel cannot do that.
 	ownMemory uintptr
+
+	// unknown has what the handler appends for each signal if the kernel gave it no
+	// siginfo: the number.
+	unknown [maxSignal + 1]Siginfo
 
 	// defaultAction is SIG_DFL.
 	defaultAction action
@@ -141,6 +150,7 @@ func (c *Capture) add(sig syscall.Signal) error {
 			return os.NewSyscallError("rt_sigaction", errno)
 		}
 		e.first, e.known = now.handler, true
+		binary.NativeEndian.PutUint32(unknown[sig][:], uint32(sig))
 	}
 	c.before[sig] = e.dropped.Load() // the handler may be there: other code had saved it
 	e.ring.Store(uintptr(unsafe.Pointer(c.ring)))
@@ -279,7 +289,10 @@ func markMemory() {
 
 // flags of the action: SA_SIGINFO, SA_ONSTACK and SA_RESTART, as the runtime has them.
 // The stacks of goroutines are too small for a handler.
-const flags = 0x4 | 0x08000000 | 0x10000000
+const (
+	flags    = flagInfo | 0x08000000 | 0x10000000
+	flagInfo = 0x4
+)
 
 // allSignals is the mask under which the handler runs.
 const allSignals = 1<<64 - 1

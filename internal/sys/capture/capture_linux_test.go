@@ -196,6 +196,27 @@ func TestOverlapIsBusy(t *testing.T) {
 	require.ErrorIs(t, b.Change(0), sys.ErrClosed)
 }
 
+// Other code saves the handler by signal(2), and puts it back without SA_SIGINFO. The
+// kernel gives no siginfo then. It gives one again if SA_SIGINFO is back.
+func TestHandlerWithoutSiginfo(t *testing.T) {
+	const sig = syscall.Signal(50)
+	c := begin(t, sig)
+	bare := newAction()
+	bare.flags &^= flagInfo
+	putBack, err := capturetest.KeepAction(sig)
+	require.NoError(t, err)
+	rtSigaction(sig, &bare, nil)
+	raise(t, sig)
+	require.NoError(t, putBack())
+	raise(t, sig)
+	var info Siginfo
+	require.True(t, c.Next(&info))
+	want := Siginfo{0: byte(sig)}
+	assert.Equal(t, want, info)
+	require.True(t, c.Next(&info))
+	assert.Equal(t, uint32(os.Getpid()), binary.NativeEndian.Uint32(info[16:]))
+}
+
 // The cases of the handler without a capture. Each is a process of its own, because
 // the first action of a signal is remembered.
 var uncaptured = map[string]struct {

@@ -10,6 +10,10 @@
 //
 //   - Process. The handler compares getpid(2) with process before it writes. In a
 //     child it writes nothing, and does what the action before the capture would do.
+//   - Siginfo. Other code may have saved the handler by signal(2) and put it back
+//     without SA_SIGINFO. The kernel then gives no siginfo, and the address of it may
+//     be any number. So the handler looks at the flags of the action. Without
+//     SA_SIGINFO it takes the siginfo from unknown.
 //   - Append. It adds 1 to entry.active, loads entry.ring, reserves a slot by
 //     compare-and-swap of ring.tail, copies the siginfo and publishes the slot by its
 //     stamp. It subtracts 1 from entry.active last. If the ring is full, it counts the

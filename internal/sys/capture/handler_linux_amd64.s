@@ -43,6 +43,23 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	TESTQ	R8, R8
 	JEQ	none
 
+	PUSHQ	SI
+	SUBQ	$32, SP // struct sigaction
+	XORL	SI, SI
+	MOVQ	$const_flagInfo, 8(SP)
+	MOVQ	SP, DX
+	MOVL	$8, R10
+	MOVL	$SYS_rt_sigaction, AX
+	SYSCALL
+	MOVQ	8(SP), AX
+	ADDQ	$32, SP
+	POPQ	SI
+	TESTL	$const_flagInfo, AX
+	JNE	known
+	SHLQ	$const_infoShift, DI
+	LEAQ	·unknown(SB), SI
+	ADDQ	DI, SI
+known:
 	MOVQ	ring_tail(R8), AX
 reserve:
 	MOVQ	AX, R11

@@ -44,6 +44,23 @@ enter:
 	MOVD	entry_ring(R9), R7
 	CBZ	R7, none
 
+	MOVD	R1, R6
+	SUB	$48, RSP // struct sigaction
+	MOVD	$const_flagInfo, R3
+	MOVD	R3, 8(RSP)
+	MOVD	ZR, R1
+	MOVD	RSP, R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	MOVD	8(RSP), R3
+	ADD	$48, RSP
+	MOVD	R6, R1
+	TST	$const_flagInfo, R3
+	BNE	known
+	MOVD	$·unknown(SB), R1
+	ADD	R10<<const_infoShift, R1
+known:
 	ADD	$ring_tail, R7, R6
 reserve:
 	LDAR	(R6), R3

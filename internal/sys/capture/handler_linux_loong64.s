@@ -42,6 +42,24 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOVV	entry_ring(R9), R10
 	BEQ	R10, R0, none
 
+	ADDV	$-48, R3 // struct sigaction, and info
+	MOVV	R5, 32(R3)
+	MOVV	$const_flagInfo, R12
+	MOVV	R12, 8(R3)
+	MOVV	R0, R5
+	MOVV	R3, R6
+	MOVV	$8, R7
+	MOVV	$SYS_rt_sigaction, R11
+	SYSCALL
+	MOVV	32(R3), R5
+	MOVV	8(R3), R12
+	ADDV	$48, R3
+	AND	$const_flagInfo, R12
+	BNE	R12, R0, known
+	MOVV	$·unknown(SB), R5
+	SLLV	$const_infoShift, R8, R12
+	ADDV	R12, R5
+known:
 	MOVV	$ring_tail, R12
 	ADDV	R10, R12
 reserve:

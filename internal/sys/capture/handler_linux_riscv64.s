@@ -39,6 +39,24 @@ TEXT handler<>(SB), NOSPLIT|NOFRAME|TOPFRAME, $0
 	MOV	entry_ring(A5), A6
 	BEQZ	A6, none
 
+	MOV	A1, T2
+	ADD	$-48, X2 // struct sigaction
+	MOV	$const_flagInfo, T0
+	MOV	T0, 8(X2)
+	MOV	ZERO, A1
+	MOV	X2, A2
+	MOV	$8, A3
+	MOV	$SYS_rt_sigaction, A7
+	ECALL
+	MOV	8(X2), T0
+	ADD	$48, X2
+	MOV	T2, A1
+	AND	$const_flagInfo, T0
+	BNEZ	T0, known
+	MOV	$·unknown(SB), A1
+	SLL	$const_infoShift, A4, T0
+	ADD	T0, A1
+known:
 	ADD	$ring_tail, A6, T0
 reserve:
 	MOV	(T0), T1
