@@ -30,7 +30,8 @@ import (
 // procfs, the error matches errors.ErrUnsupported.
 //
 // Start returns the errors of cmd.Start, which name cmd.Path: EACCES if the file is not
-// executable, and ENOEXEC if it is not a program. It returns EINVAL if cmd is nil, and
+// executable, and ENOEXEC if it is not a program. It returns ETXTBSY while a process has
+// opened the file for writing through /proc. It returns EINVAL if cmd is nil, and
 // [fd.ErrClosed] if m is closed. As after cmd.Start, a command that failed cannot be
 // started again, and its pipes are closed.
 func (m *MemFD) Start(cmd *exec.Cmd) error {
