@@ -30,7 +30,7 @@ func (processEnded) Unwrap() error { return os.ErrProcessDone }
 //
 // A goroutine waits until the context is done. Call the CancelFunc when the context is
 // not needed any more. The goroutine ends after that. The CancelFunc affects neither the
-// process nor p.
+// process nor p. Requires Linux 5.10.
 func (p *PidFD) Context(parent context.Context) (context.Context, context.CancelFunc) {
 	alive, err := p.Alive()
 	if parent == nil {

@@ -12,8 +12,8 @@ import (
 	"code.hybscloud.com/iofd/internal/sys"
 )
 
-// Terminate ends the process and waits for its end. It sends SIGTERM, and SIGKILL if the
-// process has not ended after grace. If grace is 0 or negative, it sends SIGKILL at
+// Terminate ends the process and waits for its end, see signal(7). It sends SIGTERM, and
+// SIGKILL if the process has not ended after grace. If grace is 0 or negative, it sends SIGKILL at
 // once, and no SIGTERM. The descendants of the process get no signal.
 //
 // A stopped process would keep SIGTERM pending. So SIGCONT follows SIGTERM, as in
