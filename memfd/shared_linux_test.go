@@ -82,7 +82,6 @@ func TestNewSharedFails(t *testing.T) {
 		"memfd_create": {Call: unix.SYS_MEMFD_CREATE, Errno: unix.ENOMEM},
 		"ftruncate":    {Call: systest.Ftruncate, Errno: unix.ENOMEM},
 		"fcntl":        {Call: systest.Fcntl, Errno: unix.ENOMEM, Arg: 2, Value: unix.F_ADD_SEALS},
-		"fstat":        {Call: unix.SYS_FSTAT, Errno: unix.ENOMEM},
 	} {
 		before := systest.OpenDescriptors()
 		systest.Refuse(t, func() {

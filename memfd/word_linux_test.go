@@ -77,7 +77,7 @@ func TestWordsConcurrently(t *testing.T) {
 	}
 	group.Wait()
 	assert.EqualValues(t, 8000, mapping.Uint32(0).Load())
-	assert.EqualValues(t, 8000<<32, mapping.Uint64(8).Load())
+	assert.Equal(t, uint64(8000)<<32, mapping.Uint64(8).Load())
 }
 
 // Close may come at any time between the calls that return words.
