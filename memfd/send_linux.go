@@ -1,12 +1,7 @@
 package memfd
 
 import (
-	"errors"
-	"fmt"
 	"net"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
@@ -35,40 +30,5 @@ func (m *MemFD) SendTo(c *net.UnixConn) error {
 	if m.secret {
 		return sys.Invalid("memfd: SendTo: secret memory cannot be received")
 	}
-	conn, err := raw("SendTo", c)
-	if err != nil {
-		return err
-	}
-	// The receiver shares the open file description.
-	if err := m.fd.Internal().Share(); err != nil {
-		return err
-	}
-	sys.RacePublish()
-	var failure error
-	// UnixConn.WriteMsgUnix returns an error for connected datagram sockets.
-	err = conn.Write(func(socket uintptr) bool {
-		// While SendTo waits for room, it does not use the file.
-		failure = m.use(func(number int) error {
-			return retry("sendmsg", func() error {
-				return unix.Sendmsg(int(socket), []byte{mark}, unix.UnixRights(number), nil, unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-			})
-		})
-		return !errors.Is(failure, unix.EAGAIN)
-	})
-	if err != nil {
-		return err
-	}
-	return failure
-}
-
-// raw returns the socket of c, with the deadlines of c.
-func raw(op string, c *net.UnixConn) (syscall.RawConn, error) {
-	if c == nil {
-		return nil, sys.Invalid("memfd: %s: connection is nil", op)
-	}
-	conn, err := c.SyscallConn()
-	if err != nil {
-		return nil, fmt.Errorf("iofd: memfd: %s: %w", op, err)
-	}
-	return conn, nil
+	return fd.Send(c, []byte{mark}, &m.fd)
 }

@@ -139,9 +139,7 @@ func TestSendToDialed(t *testing.T) {
 func TestReceiveCloexec(t *testing.T) {
 	a, b := socketPair(t, unix.SOCK_STREAM)
 	require.NoError(t, blob(t, "").SendTo(a))
-	conn, err := b.SyscallConn()
-	require.NoError(t, err)
-	f, err := memfd.Receive(conn)
+	f, err := memfd.Receive(b)
 	require.NoError(t, err)
 	defer f.Close()
 	cloexec, err := f.Cloexec()
@@ -190,20 +188,20 @@ func TestHostileMessages(t *testing.T) {
 		control []byte
 		want    string
 	}{
-		{"no descriptor", "", "m", nil, "0 descriptors, not 1"},
-		{"wrong byte", "", "x", copies(1), "the byte 0x78, not 0x6d"},
-		{"wrong byte, no descriptor", "", "\x00", nil, "the byte 0x0, not 0x6d"},
-		{"two descriptors", "", "m", copies(2), "2 descriptors, not 1"},
-		{"wrong byte, two descriptors", "", "x", copies(2), "the byte 0x78"},
-		{"as many as the kernel sends", "", "m", copies(253), "more came than a descriptor"},
-		{"wrong byte, as many as the kernel sends", "", "x", copies(253), "more came than a descriptor"},
-		{"two control messages", "", "m", append(copies(1), copies(1)...), "2 descriptors, not 1"},
-		{"credentials", "", "m", unix.UnixCredentials(&unix.Ucred{Pid: int32(os.Getpid()), Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())}), "0 descriptors, not 1"},
-		{"nothing", "unixgram", "", nil, "not of one byte"},
-		{"a descriptor only", "unixgram", "", copies(1), "not of one byte"},
-		{"too long", "unixgram", "mm", copies(1), "not of one byte"},
-		{"too long", "unixpacket", "mm", copies(1), "not of one byte"},
-		{"far too long", "unixpacket", string(make([]byte, 10000)), copies(1), "not of one byte"},
+		{"no descriptor", "", "m", nil, "with 0 descriptors"},
+		{"wrong byte", "", "x", copies(1), `"x" with 1 descriptors`},
+		{"wrong byte, no descriptor", "", "\x00", nil, `"\x00" with 0 descriptors`},
+		{"two descriptors", "", "m", copies(2), "more than 1 descriptors"},
+		{"wrong byte, two descriptors", "", "x", copies(2), "more than 1 descriptors"},
+		{"as many as the kernel sends", "", "m", copies(253), "more than 1 descriptors"},
+		{"wrong byte, as many as the kernel sends", "", "x", copies(253), "more than 1 descriptors"},
+		{"two control messages", "", "m", append(copies(1), copies(1)...), "more than 1 descriptors"},
+		{"credentials", "", "m", unix.UnixCredentials(&unix.Ucred{Pid: int32(os.Getpid()), Uid: uint32(os.Getuid()), Gid: uint32(os.Getgid())}), "with 0 descriptors"},
+		{"nothing", "unixgram", "", nil, `"" with 0 descriptors`},
+		{"a descriptor only", "unixgram", "", copies(1), `"" with 1 descriptors`},
+		{"too long", "unixgram", "mm", copies(1), "longer than a byte"},
+		{"too long", "unixpacket", "mm", copies(1), "longer than a byte"},
+		{"far too long", "unixpacket", string(make([]byte, 10000)), copies(1), "longer than a byte"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			eachSocket(t, func(t *testing.T, network string, a, b *net.UnixConn) {
@@ -370,7 +368,7 @@ func TestReceiveWithCredentials(t *testing.T) {
 		require.NoError(t, r.Close())
 		send(t, a, "m", nil)
 		_, err = memfd.ReceiveFrom(b, immutable)
-		require.ErrorContains(t, err, "0 descriptors, not 1")
+		require.ErrorContains(t, err, "with 0 descriptors")
 		assert.Equal(t, before, openDescriptors(t))
 	})
 }
@@ -412,8 +410,7 @@ func TestReceiveTooManyDescriptors(t *testing.T) {
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: 1, Max: limit.Max}))
 	_, err := memfd.ReceiveFrom(b, immutable)
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit))
-	require.ErrorIs(t, err, unix.EBADMSG)
-	require.ErrorContains(t, err, "no number was free")
+	require.ErrorIs(t, err, unix.EMFILE)
 }
 
 func TestShareRefused(t *testing.T) {
