@@ -47,8 +47,9 @@
 //     before New, Notify replaces nothing: Notify is silent, and Replaced is empty.
 //   - Programs that os/exec starts begin with the default action and a clean mask. So
 //     they do not inherit an ignored signal.
-//   - A child of a C fork(2) that has not executed a program does what it did before
-//     the capture. A child of vfork(2) takes the default action in place of a handler.
+//   - A child of a C fork(2) that has not executed a program does what the process did
+//     before the first capture of the signal. A child of vfork(2) takes the default
+//     action in place of a handler.
 //
 // Every signal that the kernel delivers is read or counted by [SignalFD.Dropped]. The
 // signals of one thread keep their order. Several threads take signals at the same

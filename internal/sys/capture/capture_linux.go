@@ -30,7 +30,10 @@ type entry struct {
 
 const entryShift = 5
 
-var _ [1 << entryShift]byte = [unsafe.Sizeof(entry{})]byte{}
+var (
+	_ [1 << entryShift]byte = [unsafe.Sizeof(entry{})]byte{}
+	_ [1 << entryShift]byte = [unsafe.Sizeof(action{})]byte{}
+)
 
 const infoShift = 7
 
@@ -53,6 +56,9 @@ var (
 	// unknown has what the handler appends for each signal if the kernel gave it no
 	// siginfo: the number.
 	unknown [maxSignal + 1]Siginfo
+
+	// firstAction has the action of each signal before the first capture.
+	firstAction [maxSignal + 1]action
 
 	// defaultAction is SIG_DFL.
 	defaultAction action
@@ -149,7 +155,7 @@ func (c *Capture) add(sig syscall.Signal) error {
 		if errno := rtSigaction(sig, nil, &now); errno != 0 {
 			return os.NewSyscallError("rt_sigaction", errno)
 		}
-		e.first, e.known = now.handler, true
+		firstAction[sig], e.first, e.known = now, now.handler, true
 		binary.NativeEndian.PutUint32(unknown[sig][:], uint32(sig))
 	}
 	c.before[sig] = e.dropped.Load() // the handler may be there: other code had saved it

@@ -237,7 +237,8 @@ var notified = make(chan os.Signal, 1)
 func ignore(sig syscall.Signal) { rtSigaction(sig, &action{handler: sigIgnore}, nil) }
 
 // Other code saves the handler, and puts it back when the capture has ended. The
-// signal then does what it did before the first capture.
+// signal then does what it did before the first capture, and has that action again
+// unless it was ignored.
 func TestHandlerPutBack(t *testing.T) {
 	const name = "TestHandlerPutBack"
 	if systest.IsChild(name) {
@@ -245,6 +246,8 @@ func TestHandlerPutBack(t *testing.T) {
 		if test.prepare != nil {
 			test.prepare()
 		}
+		want, err := capturetest.Action(test.sig)
+		require.NoError(t, err)
 		for range 2 {
 			c := begin(t, test.sig)
 			putBack, err := capturetest.KeepAction(test.sig)
@@ -257,6 +260,11 @@ func TestHandlerPutBack(t *testing.T) {
 		case <-notified:
 			fmt.Print("notified ")
 		case <-time.After(20 * time.Millisecond):
+		}
+		after, err := capturetest.Action(test.sig)
+		require.NoError(t, err)
+		if os.Getenv("CASE") != "ignored" && !assert.Equal(t, want, after) {
+			os.Exit(1)
 		}
 		// It can be captured again.
 		c := begin(t, test.sig)

@@ -9,7 +9,7 @@
 // be a child that shares this memory, between vfork(2) and execve(2).
 //
 //   - Process. The handler compares getpid(2) with process before it writes. In a
-//     child it writes nothing, and does what the action before the capture would do.
+//     child it writes nothing, and does what entry.first says.
 //   - Siginfo. Other code may have saved the handler by signal(2) and put it back
 //     without SA_SIGINFO. The kernel then gives no siginfo, and the address of it may
 //     be any number. So the handler looks at the flags of the action. Without
@@ -27,11 +27,12 @@
 //     that finds no ring does what entry.first says. That is the action before the
 //     first capture of the signal, and it never changes. So two copies of this
 //     package cannot jump to each other in a circle.
-//   - Default. The handler resets the action to the default only while it holds
-//     entry.active and the action is still this handler. A capture that begins waits
-//     for it, and a restored action is not overwritten. Then the handler sends the
-//     signal again with its siginfo. If the action is the default already, the
-//     handler only sends: the end has restored it since the handler began.
+//   - First action. Unless that is to ignore the signal, the handler restores it,
+//     but only while it holds entry.active and the action is still this handler. A
+//     capture that begins waits for it, and a restored action is not overwritten.
+//     Then the handler jumps to the handler of the first action. If that is the
+//     default, it sends the signal again with its siginfo. If the action is the
+//     default already, it only sends: the end has restored it since the handler began.
 //
 // The ports without assembly get errors that match errors.ErrUnsupported.
 package capture

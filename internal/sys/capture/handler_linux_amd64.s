@@ -112,16 +112,49 @@ full:
 	JMP	done
 
 none:
-	MOVQ	entry_first(R9), AX
-	CMPQ	AX, $const_sigIgnore
+	CMPQ	entry_first(R9), $const_sigIgnore
 	JEQ	done
-	JCS	default
+	PUSHQ	DX
+	PUSHQ	SI
+	SUBQ	$32, SP // struct sigaction
+	XORL	SI, SI
+	MOVQ	SP, DX
+	MOVL	$8, R10
+	MOVL	$SYS_rt_sigaction, AX
+	SYSCALL
+	LEAQ	handler<>(SB), AX
+	CMPQ	AX, (SP)
+	JNE	looked
+	MOVL	DI, R10
+	SHLQ	$const_entryShift, R10
+	LEAQ	·firstAction(SB), SI
+	ADDQ	R10, SI
+	XORL	DX, DX
+	MOVL	$8, R10
+	MOVL	$SYS_rt_sigaction, AX
+	SYSCALL
+looked:
+	MOVQ	(SP), CX
+	ADDQ	$32, SP
+	POPQ	SI
+	POPQ	DX
+	MOVQ	entry_first(R9), AX
+	TESTQ	AX, AX
+	JEQ	default
 	LOCK
 	DECL	entry_active(R9)
 jump:
 	MOVQ	AX, R8
 	XORL	AX, AX
 	JMP	R8
+default:
+	MOVQ	SI, R8
+	TESTQ	CX, CX
+	JEQ	raise // restored after this handler had begun
+	LEAQ	handler<>(SB), AX
+	CMPQ	AX, CX
+	JEQ	raise
+	JMP	done
 
 child:
 	MOVQ	entry_first(R9), AX
@@ -140,21 +173,6 @@ child:
 return:
 	RET
 
-default:
-	MOVQ	SI, R8
-	SUBQ	$40, SP // struct sigaction
-	XORL	SI, SI
-	MOVQ	SP, DX
-	MOVL	$8, R10
-	MOVL	$SYS_rt_sigaction, AX
-	SYSCALL
-	MOVQ	(SP), AX
-	ADDQ	$40, SP
-	TESTQ	AX, AX
-	JEQ	raise // restored after this handler had begun
-	LEAQ	handler<>(SB), CX
-	CMPQ	AX, CX
-	JNE	done
 reset:
 	LEAQ	·defaultAction(SB), SI
 	XORL	DX, DX

@@ -133,7 +133,29 @@ none:
 	MOVD	entry_first(R9), R11
 	CMP	$const_sigIgnore, R11
 	BEQ	done
-	BLO	default
+	MOVD	R1, R6
+	MOVD	R2, R7
+	SUB	$48, RSP // struct sigaction
+	MOVD	ZR, R1
+	MOVD	RSP, R2
+	MOVD	$8, R3
+	MOVD	$SYS_rt_sigaction, R8
+	SVC
+	MOVD	(RSP), R4
+	ADD	$48, RSP
+	MOVD	$handler<>(SB), R5
+	CMP	R5, R4
+	BNE	looked
+	MOVD	R10, R0
+	MOVD	$·firstAction(SB), R1
+	ADD	R10<<const_entryShift, R1
+	MOVD	ZR, R2
+	SVC
+looked:
+	CBZ	R11, default
+	MOVD	R10, R0
+	MOVD	R6, R1
+	MOVD	R7, R2
 	ADD	$entry_active, R9, R6
 jumping:
 	LDAXRW	(R6), R3
@@ -141,6 +163,11 @@ jumping:
 	STLXRW	R3, (R6), R4
 	CBNZW	R4, jumping
 	JMP	(R11)
+default:
+	CBZ	R4, raise // restored after this handler had begun
+	CMP	R5, R4
+	BEQ	raise
+	B	done
 
 child:
 	MOVD	entry_first(R9), R11
@@ -157,21 +184,6 @@ child:
 return:
 	RET
 
-default:
-	MOVD	R1, R6
-	SUB	$48, RSP // struct sigaction
-	MOVD	ZR, R1
-	MOVD	RSP, R2
-	MOVD	$8, R3
-	MOVD	$SYS_rt_sigaction, R8
-	SVC
-	MOVD	(RSP), R3
-	ADD	$48, RSP
-	CBZ	R3, raise // restored after this handler had begun
-	MOVD	R6, R1
-	MOVD	$handler<>(SB), R4
-	CMP	R4, R3
-	BNE	done
 reset:
 	MOVD	R1, R6
 	MOVD	R10, R0

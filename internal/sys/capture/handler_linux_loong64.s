@@ -145,11 +145,40 @@ none:
 	MOVV	entry_first(R9), R15
 	MOVV	$const_sigIgnore, R12
 	BEQ	R15, R12, done
+	MOVV	R5, R10
+	ADDV	$-48, R3 // struct sigaction, and context
+	MOVV	R6, 32(R3)
+	MOVV	R0, R5
+	MOVV	R3, R6
+	MOVV	$8, R7
+	MOVV	$SYS_rt_sigaction, R11
+	SYSCALL
+	MOVV	(R3), R12
+	MOVV	$handler<>(SB), R13
+	BNE	R12, R13, looked
+	MOVV	R8, R4
+	MOVV	$·firstAction(SB), R5
+	SLLV	$const_entryShift, R8, R12
+	ADDV	R12, R5
+	MOVV	R0, R6
+	SYSCALL
+looked:
+	MOVV	(R3), R12
+	MOVV	32(R3), R6
+	ADDV	$48, R3
+	MOVV	R10, R5
+	MOVV	R8, R4
+	MOVV	entry_first(R9), R15
 	BEQ	R15, R0, default
 	ADDV	$entry_active, R9, R12
 	MOVV	$-1, R13
 	AMADDDBW	R13, (R12), R14
 	JMP	(R15)
+default:
+	BEQ	R12, R0, raise // restored after this handler had begun
+	MOVV	$handler<>(SB), R13
+	BEQ	R12, R13, raise
+	JMP	done
 
 child:
 	MOVV	entry_first(R9), R15
@@ -166,20 +195,6 @@ child:
 return:
 	RET
 
-default:
-	MOVV	R5, R10
-	ADDV	$-48, R3 // struct sigaction
-	MOVV	R0, R5
-	MOVV	R3, R6
-	MOVV	$8, R7
-	MOVV	$SYS_rt_sigaction, R11
-	SYSCALL
-	MOVV	(R3), R12
-	ADDV	$48, R3
-	BEQ	R12, R0, raise // restored after this handler had begun
-	MOVV	R10, R5
-	MOVV	$handler<>(SB), R13
-	BNE	R12, R13, done
 reset:
 	MOVV	R5, R10
 	MOVV	R8, R4

@@ -140,11 +140,38 @@ none:
 	MOV	entry_first(A5), T2
 	MOV	$const_sigIgnore, T0
 	BEQ	T2, T0, done
+	MOV	A1, A6
+	MOV	A2, T3
+	ADD	$-48, X2 // struct sigaction
+	MOV	ZERO, A1
+	MOV	X2, A2
+	MOV	$8, A3
+	MOV	$SYS_rt_sigaction, A7
+	ECALL
+	MOV	(X2), T0
+	ADD	$48, X2
+	MOV	$handler<>(SB), T1
+	BNE	T0, T1, looked
+	MOV	A4, A0
+	MOV	$·firstAction(SB), A1
+	SLL	$const_entryShift, A4, T4
+	ADD	T4, A1
+	MOV	ZERO, A2
+	ECALL
+looked:
 	BEQZ	T2, default
+	MOV	A4, A0
+	MOV	A6, A1
+	MOV	T3, A2
 	ADD	$entry_active, A5, T0
 	MOV	$-1, T1
+	FENCE
 	AMOADDW	T1, (T0), ZERO
 	JMP	(T2)
+default:
+	BEQZ	T0, raise // restored after this handler had begun
+	BEQ	T0, T1, raise
+	JMP	done
 
 child:
 	MOV	entry_first(A5), T2
@@ -160,20 +187,6 @@ child:
 return:
 	RET
 
-default:
-	MOV	A1, A6
-	ADD	$-48, X2 // struct sigaction
-	MOV	ZERO, A1
-	MOV	X2, A2
-	MOV	$8, A3
-	MOV	$SYS_rt_sigaction, A7
-	ECALL
-	MOV	(X2), T0
-	ADD	$48, X2
-	BEQZ	T0, raise // restored after this handler had begun
-	MOV	A6, A1
-	MOV	$handler<>(SB), T1
-	BNE	T0, T1, done
 reset:
 	MOV	A1, A6
 	MOV	A4, A0
