@@ -51,7 +51,7 @@ var (
 	// ownMemory is the address of a word that is 1 in this process, and in a child
 	// that shares its memory. It is 0 in a child with a copy. The address is 0 if the
 	// kernel cannot do that.
-	ownMemory uintptr
+	ownMemory uintptr //lint:ignore U1000 the assembly reads it
 
 	// unknown has what the handler appends for each signal if the kernel gave it no
 	// siginfo: the number.
@@ -61,7 +61,7 @@ var (
 	firstAction [maxSignal + 1]action
 
 	// defaultAction is SIG_DFL.
-	defaultAction action
+	defaultAction action //lint:ignore U1000 the assembly reads it
 
 	// handlerPC is the address of the handler, set by the assembly.
 	handlerPC uintptr

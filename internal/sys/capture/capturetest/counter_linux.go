@@ -12,7 +12,7 @@ var (
 	counted    atomic.Uint64
 	counterPC  uintptr // set by the assembly
 	chainPC    uintptr // set by the assembly
-	chained    uintptr // the handler that chain calls
+	chained    uintptr //lint:ignore U1000 the handler that chain in the assembly calls
 	clobbered  atomic.Uint64
 	restorerPC uintptr // set by the assembly of amd64, which has no default for it
 )
