@@ -303,6 +303,29 @@ func TestHandlerIsLate(t *testing.T) {
 	assert.Equal(t, 128+sig, status, errs)
 }
 
+// A seccomp(2) filter refuses to look at the action and to change it. The handler
+// appends all the same. Without a capture it returns: the signal that it sends to
+// itself would come again and again.
+func TestHandlerCannotRestore(t *testing.T) {
+	const name, sig = "TestHandlerCannotRestore", 34
+	if systest.IsChild(name) {
+		c := begin(t, sig)
+		raise(t, sig)
+		runtime.LockOSThread()
+		require.NoError(t, capturetest.Forbid(unix.SYS_RT_SIGACTION, sig, unix.EPERM))
+		raise(t, sig)
+		left := end(c)
+		raise(t, sig)
+		fmt.Print(left, " lives")
+		os.Exit(0)
+	}
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("the emulator has no seccomp(2)")
+	}
+	_, out, errs := systest.Result(t, systest.Child(t, name))
+	assert.Contains(t, out, "2 lives", errs)
+}
+
 // Other code calls the handler from its own handler. It takes the signal while the
 // capture lasts. After the end, the handler does not reset the action, which is not
 // its own.

@@ -32,7 +32,8 @@
 //     capture that begins waits for it, and a restored action is not overwritten.
 //     Then the handler jumps to the handler of the first action. If that is the
 //     default, it sends the signal again with its siginfo. If the action is the
-//     default already, it only sends: the end has restored it since the handler began.
+//     default already, it only sends: the end has restored it since the handler began. If a
+//     seccomp(2) filter refuses rt_sigaction(2), the signal has no effect.
 //
 // The ports without assembly get errors that match errors.ErrUnsupported.
 package capture

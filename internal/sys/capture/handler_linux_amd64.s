@@ -117,6 +117,7 @@ none:
 	PUSHQ	DX
 	PUSHQ	SI
 	SUBQ	$32, SP // struct sigaction
+	MOVQ	$const_sigIgnore, (SP) // if a filter refuses the call
 	XORL	SI, SI
 	MOVQ	SP, DX
 	MOVL	$8, R10
@@ -133,6 +134,9 @@ none:
 	MOVL	$8, R10
 	MOVL	$SYS_rt_sigaction, AX
 	SYSCALL
+	TESTQ	AX, AX
+	JEQ	looked
+	MOVQ	$const_sigIgnore, (SP)
 looked:
 	MOVQ	(SP), CX
 	ADDQ	$32, SP
@@ -179,6 +183,8 @@ reset:
 	MOVL	$8, R10
 	MOVL	$SYS_rt_sigaction, AX
 	SYSCALL
+	TESTQ	AX, AX
+	JNE	sent
 raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVL	DI, SI

@@ -136,6 +136,8 @@ none:
 	MOVD	R1, R6
 	MOVD	R2, R7
 	SUB	$48, RSP // struct sigaction
+	MOVD	$const_sigIgnore, R4
+	MOVD	R4, (RSP) // if a filter refuses the call
 	MOVD	ZR, R1
 	MOVD	RSP, R2
 	MOVD	$8, R3
@@ -151,6 +153,8 @@ none:
 	ADD	R10<<const_entryShift, R1
 	MOVD	ZR, R2
 	SVC
+	CBZ	R0, looked
+	MOVD	$const_sigIgnore, R4
 looked:
 	CBZ	R11, default
 	MOVD	R10, R0
@@ -192,6 +196,7 @@ reset:
 	MOVD	$8, R3
 	MOVD	$SYS_rt_sigaction, R8
 	SVC
+	CBNZ	R0, sent
 raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVD	$SYS_gettid, R8

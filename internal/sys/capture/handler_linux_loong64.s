@@ -148,6 +148,7 @@ none:
 	MOVV	R5, R10
 	ADDV	$-48, R3 // struct sigaction, and context
 	MOVV	R6, 32(R3)
+	MOVV	R12, (R3) // if a filter refuses the call
 	MOVV	R0, R5
 	MOVV	R3, R6
 	MOVV	$8, R7
@@ -162,6 +163,9 @@ none:
 	ADDV	R12, R5
 	MOVV	R0, R6
 	SYSCALL
+	BEQ	R4, R0, looked
+	MOVV	$const_sigIgnore, R12
+	MOVV	R12, (R3)
 looked:
 	MOVV	(R3), R12
 	MOVV	32(R3), R6
@@ -203,6 +207,7 @@ reset:
 	MOVV	$8, R7
 	MOVV	$SYS_rt_sigaction, R11
 	SYSCALL
+	BNE	R4, R0, sent
 raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOVV	$SYS_gettid, R11

@@ -143,6 +143,7 @@ none:
 	MOV	A1, A6
 	MOV	A2, T3
 	ADD	$-48, X2 // struct sigaction
+	MOV	T0, (X2) // if a filter refuses the call
 	MOV	ZERO, A1
 	MOV	X2, A2
 	MOV	$8, A3
@@ -158,6 +159,8 @@ none:
 	ADD	T4, A1
 	MOV	ZERO, A2
 	ECALL
+	BEQZ	A0, looked
+	MOV	$const_sigIgnore, T0
 looked:
 	BEQZ	T2, default
 	MOV	A4, A0
@@ -195,6 +198,7 @@ reset:
 	MOV	$8, A3
 	MOV	$SYS_rt_sigaction, A7
 	ECALL
+	BNEZ	A0, sent
 raise:
 	// To itself a thread may send every si_code, but only by its own number.
 	MOV	$SYS_gettid, A7
