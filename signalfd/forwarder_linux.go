@@ -57,13 +57,14 @@ func startForwarder(set, blocked Set) (*forwarder, int, error) {
 	f := &forwarder{capture: c, ended: make(chan struct{}), stop: func() {}}
 	f.pipe.Internal().Init(ends[1], sys.Entersyscall)
 	f.readers.Store(1)
-	go f.run()
 	if err = f.unblock(blocked & set); err != nil {
 		c.End()
-		<-f.ended
+		c.Free()
+		_ = f.pipe.Close()
 		_ = unix.Close(ends[0])
 		return nil, -1, err
 	}
+	go f.run()
 	return f, ends[0], nil
 }
 

@@ -60,8 +60,15 @@ func refuseReserved(set Set) error {
 	if err := refuseImpossible(set); err != nil {
 		return err
 	}
+	if iscgo && set.Has(setgidOfMusl) {
+		return sys.Invalid("signalfd: signal %d cannot be read in a program with C code: %s", setgidOfMusl, unblocked["34"])
+	}
 	return refuse(set, reserved)
 }
+
+// setgidOfMusl is the signal by which the C library musl changes group IDs in all
+// threads. A capture would stop the process at its next setgid(2).
+const setgidOfMusl = 34
 
 func refuse(set Set, reasons map[string]string) error {
 	for sig := range among(set, reasons).all() {

@@ -38,7 +38,8 @@ var _ fd.PollCloser = (*SignalFD)(nil)
 //   - the empty set, which is most likely a mistake
 //   - a set with KILL or STOP, which no process can catch
 //   - a set with a signal that belongs to the Go runtime, the processor or the C
-//     library: ILL, TRAP, ABRT, BUS, FPE, SEGV, STKFLT, URG, PROF, SYS, 32 and 33
+//     library: ILL, TRAP, ABRT, BUS, FPE, SEGV, STKFLT, URG, PROF, SYS, 32, 33, and in
+//     a program with C code 34
 //
 // New returns EBUSY if set overlaps with a capture, and EMFILE or ENFILE if there
 // are too many descriptors. If New has to capture and the processor has no handler
