@@ -155,6 +155,12 @@ func startBlockedHere(t *testing.T, cmd *exec.Cmd) error {
 // A child from Start is the same as one from cmd.Start.
 func TestStartEqualsCmdStart(t *testing.T) {
 	needExec(t)
+	// cmd.Start loses descriptors that it inherits, go.dev/issue/66654.
+	for number := range systest.OpenDescriptors() {
+		if number > 2 {
+			unix.CloseOnExec(number)
+		}
+	}
 	name := program(t)
 	t.Setenv(roleVar, "facts")
 	t.Setenv("GORACE", "atexit_sleep_ms=0")
