@@ -110,8 +110,8 @@
 // The library does not see a bare number from [SignalFD.Fd] that the program passes
 // to another process. Pass the number of a File instead.
 //
-// If a goroutine has parked in [SignalFD.ReadContext], the SignalFD holds one more
-// descriptor until Close.
+// If a goroutine has parked in [SignalFD.ReadContext] or [SignalFD.All], the SignalFD
+// holds one more descriptor until Close.
 //
 // # Concurrency
 //

@@ -4,8 +4,10 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"iter"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // Read takes the next signal, see read(2) in signalfd(2). It does not block: if there
@@ -88,4 +90,17 @@ func (s *SignalFD) ReadContext(ctx context.Context) (Info, error) {
 		return Info{}, readError(n, err)
 	}
 	return r.info(), nil
+}
+
+// All returns an iterator that takes each signal, like [SignalFD.ReadContext]. It
+// ends when ctx ends or s is closed. The last step yields the zero Info and the error:
+// that of ctx, [fd.ErrClosed], or another error of ReadContext.
+//
+// If ctx has ended, All takes no signal. A step allocates nothing. Any number of
+// goroutines may range at the same time, and one of them gets each signal. A loop that
+// breaks leaves later signals to the next read, and a capture goes on until Close.
+//
+// All yields EINVAL if ctx is nil.
+func (s *SignalFD) All(ctx context.Context) iter.Seq2[Info, error] {
+	return sys.All(ctx, s.Valid, s.ReadContext, nil)
 }

@@ -44,8 +44,7 @@ func Example_notify() {
 
 // serve acts on each signal, and prints which process sent it.
 func serve(ctx context.Context, s *signalfd.SignalFD) error {
-	for {
-		info, err := s.ReadContext(ctx)
+	for info, err := range s.All(ctx) {
 		if err != nil {
 			return err
 		}
@@ -57,6 +56,7 @@ func serve(ctx context.Context, s *signalfd.SignalFD) error {
 			fmt.Println("level", info.Int)
 		}
 	}
+	return nil
 }
 
 const sigLevel = unix.SIGUSR1 // or one from 34 up, where each is to count

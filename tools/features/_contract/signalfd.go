@@ -2,6 +2,7 @@ package signalfd
 
 import (
 	"context"
+	"iter"
 	"os"
 	"os/exec"
 	"syscall"
@@ -37,6 +38,7 @@ func FromFD(f *fd.FD) (*SignalFD, error)
 
 func (s *SignalFD) Read() (Info, error)
 func (s *SignalFD) ReadContext(ctx context.Context) (Info, error)
+func (s *SignalFD) All(ctx context.Context) iter.Seq2[Info, error]
 func (s *SignalFD) ReadBatch(infos []Info) (int, error)
 func (s *SignalFD) SetMask(Set) error
 func (s *SignalFD) Mask() Set
