@@ -41,6 +41,12 @@ var outsideOf = map[string][]string{
 // Modules outside go.work, so that what they require raises no version in ours.
 var aside = []string{"tools", "strangers"}
 
+// siblingOf returns the directory of a module of ours, which is "." for the root.
+func siblingOf(path string) (dir string, ours bool) {
+	dir, ours = strings.CutPrefix(path+"/", prefix+"/")
+	return filepath.Clean(dir), ours
+}
+
 type goMod struct {
 	Module  struct{ Path string }
 	Go      string
@@ -101,7 +107,7 @@ func TestModules(t *testing.T) {
 
 		needed := make(map[string]bool)
 		for _, r := range mod.Require {
-			sibling, ours := strings.CutPrefix(r.Path, prefix+"/")
+			sibling, ours := siblingOf(r.Path)
 			if ours {
 				needed[sibling] = true
 				if allowed, restricted := mayRequire[dir]; restricted {
@@ -113,10 +119,10 @@ func TestModules(t *testing.T) {
 		}
 		replaced := make(map[string]bool)
 		for _, r := range mod.Replace {
-			sibling := strings.TrimPrefix(r.Old.Path, prefix+"/")
+			sibling, _ := siblingOf(r.Old.Path)
 			replaced[sibling] = true
 			assert.Empty(t, r.Old.Version, "%s replaces %s", dir, r.Old.Path)
-			assert.Equal(t, filepath.Clean(sibling), filepath.Join(dir, r.New.Path))
+			assert.Equal(t, sibling, filepath.Join(dir, r.New.Path))
 		}
 		assert.Equal(t, needed, replaced, "the replaced siblings of %s", dir)
 	}

@@ -3,6 +3,7 @@ module code.hybscloud.com/iofd/examples
 go 1.26.0
 
 require (
+	code.hybscloud.com/iofd v0.1.0
 	code.hybscloud.com/iofd/eventfd v0.1.0
 	code.hybscloud.com/iofd/fd v0.1.0
 	code.hybscloud.com/iofd/internal/sys v0.1.0
@@ -29,6 +30,7 @@ require (
 )
 
 replace (
+	code.hybscloud.com/iofd => ..
 	code.hybscloud.com/iofd/eventfd => ../eventfd
 	code.hybscloud.com/iofd/fd => ../fd
 	code.hybscloud.com/iofd/iface => ../iface
