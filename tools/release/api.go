@@ -55,7 +55,7 @@ func (r *release) compare() error {
 	return nil
 }
 
-// incompatible judges a change that breaks who uses the last version.
+// incompatible judges a change that breaks users of the last version.
 func (r *release) incompatible(c *candidate, change string) {
 	switch {
 	case slices.Contains(core, c.Dir):

@@ -19,9 +19,14 @@ import (
 // requires: what they once had they must have for ever.
 var core = []string{"iface", "internal/sys", "fd"}
 
+// taken is, for the path of a root module, the newest version of another library that
+// was published under that path. The modules of this library begin with the next minor
+// version, because a module proxy has the other library for the versions up to it.
+var taken = map[string]string{"code.hybscloud.com/iofd": "v0.3.6"}
+
 // A release is what a commit would release.
 //
-// What is read is read at HEAD, but for the exported names, which are the tree's.
+// Everything is read at HEAD. Only the exported names are those of the tree.
 type release struct {
 	root     string       // the directory that is checked out
 	repo     string       // a repository with its commits and tags
@@ -35,7 +40,7 @@ type candidate struct {
 	published.Module
 	tags     []string // its versions that are tagged, the lowest first
 	released bool     // its version is one of them
-	changed  bool     // since its last version, in what others build
+	changed  bool     // since its last version, in files that users build
 	remarks  []string
 }
 
@@ -65,9 +70,8 @@ func (r *release) wrong(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
-// newRelease reads what the commit has. The version of the root module is that of the
-// newest section of the changelog, and those of the others are what the root module
-// requires.
+// newRelease reads the commit. The newest section of the changelog has the version of the
+// root module. The root module requires all other modules at their versions.
 func newRelease(root string) (_ *release, err error) {
 	r := new(release)
 	if r.root, err = filepath.Abs(root); err != nil {
@@ -113,8 +117,8 @@ func newRelease(root string) (_ *release, err error) {
 
 func (r *release) close() { _ = os.RemoveAll(r.temp) }
 
-// changedSince reports whether the module in a directory differs from what a tag has, in
-// what others build. Tests and words need no new version.
+// changedSince reports whether a file that users build differs from that of a tag, in the
+// module in a directory. Tests and documents need no new version.
 func (r *release) changedSince(tag, dir string) (bool, error) {
 	files, err := published.Git(r.repo, "diff", "--name-only", tag, "HEAD")
 	if err != nil {
@@ -146,7 +150,7 @@ func (r *release) changedSince(tag, dir string) (bool, error) {
 	return false, nil
 }
 
-// check finds what is wrong. What is true at every commit comes first.
+// check finds the problems. First it checks the rules that hold at every commit.
 func (r *release) check(everyCommit bool) error {
 	for _, c := range r.modules {
 		if c.Version == "" {
@@ -159,6 +163,7 @@ func (r *release) check(everyCommit bool) error {
 		return err
 	}
 	if !everyCommit {
+		r.checkTaken()
 		r.checkChanged()
 		if err := r.checkTree(); err != nil {
 			return err
@@ -207,6 +212,31 @@ func (r *release) checkRequired(c *candidate) {
 	}
 }
 
+// checkTaken sees that no new version belongs to another library.
+func (r *release) checkTaken() {
+	root := r.modules[slices.IndexFunc(r.modules, func(c *candidate) bool { return c.Dir == "" })]
+	last := taken[root.Path]
+	if last == "" {
+		return
+	}
+	next := nextMinor(last)
+	for _, c := range r.modules {
+		if c.Version != "" && !c.released && semver.Compare(c.Version, next) < 0 {
+			r.wrong("%s: %s is lower than %s: the versions up to %s of %s are of another library", c.name(), c.Version, next, last, root.Path)
+		}
+	}
+}
+
+// nextMinor returns the first version with a larger minor number: v0.4.0 after v0.3.6.
+func nextMinor(version string) string {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "v%d.%d.", &major, &minor)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("v%d.%d.0", major, minor+1)
+}
+
 // checkChanged sees that all that changed has a new version.
 func (r *release) checkChanged() {
 	for _, c := range r.modules {
@@ -232,9 +262,9 @@ func (r *release) checkTree() error {
 	return err
 }
 
-// build makes the zip of each module and, unless everyCommit, builds each as somebody who
-// requires nothing else: against the lowest versions that go.mod allows, which the
-// repository itself never sees.
+// build makes the zip of each module. Unless everyCommit is set, it builds each module
+// against the lowest versions that its go.mod allows. The repository's own builds never
+// use these versions.
 func (r *release) build(everyCommit bool) error {
 	proxy := published.Proxy(filepath.Join(r.temp, "proxy"))
 	for _, c := range r.modules {

@@ -264,7 +264,7 @@ func TestReady(t *testing.T) {
 	}
 }
 
-// What others build has not changed, so there is nothing to release.
+// No file that users build has changed, so there is nothing to release.
 func TestWords(t *testing.T) {
 	r := newTree(t)
 	r.tag(all...)
@@ -365,6 +365,45 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// Versions of another library under the same path are not released again. At other
+// commits they are not wrong, because a go.mod is raised only for a release.
+func TestTakenVersions(t *testing.T) {
+	taken["example.com/lib"] = "v0.3.6"
+	defer delete(taken, "example.com/lib")
+	r := newTree(t)
+	ready, text := r.report(false)
+	assert.False(t, ready)
+	for _, name := range []string{"lib", "iface", "fd", "eventfd"} {
+		assert.Contains(t, text, "  "+name+": v0.1.0 is lower than v0.4.0: the versions up to v0.3.6 of example.com/lib are of another library\n")
+	}
+	ready, text = r.report(true)
+	assert.True(t, ready, text)
+
+	for _, file := range []string{"go.mod", "fd/go.mod", "eventfd/go.mod"} {
+		r.replace(file, "v0.1.0", "v0.4.0")
+	}
+	r.section("0.3.7")
+	r.commit()
+	ready, text = r.report(false)
+	assert.False(t, ready)
+	_, wrong, _ := strings.Cut(text, "\nWrong:\n")
+	assert.Equal(t, "  lib: v0.3.7 is lower than v0.4.0: the versions up to v0.3.6 of example.com/lib are of another library\n", wrong)
+
+	r.replace(changelog, "0.3.7", "0.4.0")
+	r.commit()
+	ready, text = r.report(false)
+	assert.True(t, ready, text)
+	assert.Contains(t, text, "git tag -a -m fd/v0.4.0 fd/v0.4.0")
+}
+
+// The path of this library has versions of another library.
+func TestTakenPath(t *testing.T) {
+	text, err := os.ReadFile("../../go.mod")
+	require.NoError(t, err)
+	path, _, _ := strings.Cut(strings.TrimPrefix(string(text), "module "), "\n")
+	assert.Equal(t, "v0.4.0", nextMinor(taken[path]))
+}
+
 func TestTreeIsClean(t *testing.T) {
 	r := newTree(t)
 	r.write("left", "")
@@ -375,7 +414,7 @@ func TestTreeIsClean(t *testing.T) {
 	assert.True(t, ready)
 }
 
-// What the changelog must have.
+// The changelog has a dated section with text for the version.
 func TestNewest(t *testing.T) {
 	for _, tt := range []struct{ text, version, wrong string }{
 		{"# Changelog\n\n## [Unreleased]\n\n## [1.2.3] - 2026-01-02\n\n- All.\n\n## [1.2.2] - soon\n", "v1.2.3", ""},
@@ -397,7 +436,7 @@ func TestNewest(t *testing.T) {
 	}
 }
 
-// What makes no library at all is an error.
+// A repository that is not a library is an error.
 func TestNoLibrary(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(r tree)
