@@ -378,6 +378,9 @@ func rideStorm() error {
 		known[n] = true
 		mu.Unlock()
 	}
+	if err := in.Err(); err != nil {
+		return err
+	}
 	stop.Store(true)
 	if err := beside.Close(); err != nil {
 		return err
