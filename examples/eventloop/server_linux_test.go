@@ -1,7 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"os/exec"
@@ -394,7 +396,10 @@ func TestSignals(t *testing.T) {
 			}
 			return err != nil
 		})
-		assert.NoFileExists(t, p.address)
+		p.eventually(t, func() bool {
+			_, err := os.Stat(p.address)
+			return errors.Is(err, fs.ErrNotExist)
+		})
 		require.NoError(t, os.WriteFile(end, nil, 0o600))
 		assert.Equal(t, []string{"job 1 out done", "job 1 ended: exit status 0"}, c.rest())
 		assert.Zero(t, p.status(), "%s", &p.stderr)
