@@ -403,8 +403,8 @@ func TestFailedSuccessor(t *testing.T) {
 			_, err := n.Write([]byte(takeBy + byRights + strings.Repeat("!", mostText)))
 			require.NoError(n.t, err)
 			_, err = expect(n.UnixConn, stateFollows)
-			require.ErrorContains(n.t, err, "too long")
-		}, "too long"},
+			require.ErrorContains(n.t, err, "longer than")
+		}, "longer than"},
 		"no descriptors": {func(n *standIn, s *service) {
 			n.connect(s)
 			require.NoError(n.t, send(n.UnixConn, takeBy+byRights))

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -40,42 +39,14 @@ const (
 
 // send sends a message with descriptors, which stay the caller's.
 func send(c *net.UnixConn, text string, fds ...*fd.FD) error {
-	var numbers []int
-	for _, f := range fds {
-		pin, err := f.Pin()
-		if err != nil {
-			return err
-		}
-		defer pin.Unpin()
-		numbers = append(numbers, pin.Number())
-	}
-	_, _, err := c.WriteMsgUnix([]byte(text[:min(len(text), mostText)]), unix.UnixRights(numbers...), nil)
-	return err
+	return fd.Send(c, []byte(text[:min(len(text), mostText)]), fds...)
 }
 
 // receive returns the next message, and the descriptors that came with it.
 func receive(c *net.UnixConn) (text string, fds []*fd.FD, err error) {
 	b := make([]byte, mostText)
-	control := make([]byte, unix.CmsgSpace(4*mostRights))
-	n, used, flags, _, err := c.ReadMsgUnix(b, control)
-	if err != nil {
-		return "", nil, err
-	}
-	messages, err := unix.ParseSocketControlMessage(control[:used])
-	for _, m := range messages {
-		numbers, _ := unix.ParseUnixRights(&m) // or none
-		for _, number := range numbers {
-			fds = append(fds, fd.New(number))
-		}
-	}
-	if err == nil && flags&(unix.MSG_TRUNC|unix.MSG_CTRUNC) != 0 {
-		err = errors.New("the message is too long, or descriptors were not there for it")
-	}
-	if err != nil {
-		closeAll(fds)
-		return "", nil, err
-	}
-	return string(b[:n]), fds, nil
+	n, fds, err := fd.Receive(c, b, mostRights)
+	return string(b[:n]), fds, err
 }
 
 func closeAll(fds []*fd.FD) {
