@@ -14,63 +14,67 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// door makes of the control socket what successors are accepted by.
-func door(control *fd.FD) (*net.UnixListener, error) {
-	file, err := control.File("control")
+// openDoor makes s.door of the control socket.
+func (s *server) openDoor() error {
+	file, err := s.control.File("control")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer file.Close()
 	l, err := net.FileListener(file)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if door, ok := l.(*net.UnixListener); ok {
-		return door, nil
+	door, ok := l.(*net.UnixListener)
+	if !ok {
+		return errors.Join(fmt.Errorf("the control socket listens at %v", l.Addr()), l.Close())
 	}
-	return nil, errors.Join(fmt.Errorf("the control socket listens at %v", l.Addr()), l.Close())
+	s.door = door
+	return nil
 }
 
-// meetAll serves those who connect to the control socket until it is closed.
+// meetAll serves the processes that connect to the control socket until it is closed.
 func (s *server) meetAll() {
 	for {
 		switch c, err := s.door.AcceptUnix(); {
 		case err == nil:
-			go s.meet(c)
+			go func() {
+				if err := s.meet(c); err != nil {
+					complain(fmt.Errorf("not handed over: %w", err))
+				}
+			}()
 		case errors.Is(err, net.ErrClosed):
 			return
 		default:
-			time.Sleep(100 * time.Millisecond) // no descriptor to be had
+			time.Sleep(100 * time.Millisecond) // no descriptor is free
 		}
 	}
 }
 
-// meet does what a process wants that has connected.
-func (s *server) meet(c *net.UnixConn) {
+// meet serves a process that is connected, and closes the connection.
+func (s *server) meet(c *net.UnixConn) error {
 	defer c.Close()
 	limit, cancel := context.WithTimeoutCause(s.stopping, s.timeout, s.tooLate())
 	defer cancel()
 	_ = c.SetWriteDeadline(time.Now().Add(s.timeout))
 	n, err := s.greet(limit, c)
-	if err == nil {
-		defer n.close()
-		err = s.handOver(limit, c, n)
-	}
 	if err != nil {
-		complain(fmt.Errorf("not handed over: %w", err))
+		return err
 	}
+	defer n.close()
+	return s.handOver(limit, c, n)
 }
 
 func (s *server) tooLate() error { return fmt.Errorf("not in %v", s.timeout) }
 
-// greet finds out who has connected.
+// greet returns the process that has connected.
 func (s *server) greet(limit context.Context, c *net.UnixConn) (n *successor, err error) {
 	defer context.AfterFunc(limit, func() { _ = c.SetReadDeadline(time.Unix(1, 0)) })()
 	if err = sameUser(c); err == nil {
 		var text string
 		var fds []*fd.FD
 		if text, fds, err = receive(c); err == nil {
-			n, err = identify(text, fds)
+			n, err = s.identify(text, fds)
 		}
 	}
 	if err != nil {
@@ -79,7 +83,7 @@ func (s *server) greet(limit context.Context, c *net.UnixConn) (n *successor, er
 	return n, err
 }
 
-// refuse tells the other process that we go on.
+// refuse tells the other process that this process goes on.
 func refuse(c *net.UnixConn, why error) error {
 	if err := c.SetWriteDeadline(time.Now().Add(time.Second)); err != nil {
 		return err
@@ -87,8 +91,8 @@ func refuse(c *net.UnixConn, why error) error {
 	return send(c, no+why.Error())
 }
 
-// handOver gives all that the server has to a successor, and ends the server when that
-// is ready. If it fails, the server goes on.
+// handOver gives everything to a successor, and ends the server when the successor is
+// ready. If handOver fails, the server goes on.
 func (s *server) handOver(limit context.Context, c *net.UnixConn, n *successor) error {
 	select {
 	case s.handing <- struct{}{}:
@@ -103,12 +107,13 @@ func (s *server) handOver(limit context.Context, c *net.UnixConn, n *successor) 
 		err = s.give(limit, c, n)
 	}
 	if err == nil {
-		// Before we end: else the service would have ended with us.
+		// The manager must know before this process ends, or it takes the end for the service's.
 		notify("MAINPID=%d", n.process.PID())
 		close(s.handedOver)
 		return nil
 	}
-	// It must not take our end, some day, for its turn: it does not if it has hung up.
+	// The successor must not take a later end of this process for its turn. A successor
+	// that has hung up does not.
 	if refused := refuse(c, err); refused != nil && !errors.Is(refused, unix.EPIPE) {
 		_ = n.process.SendSignal(unix.SIGKILL)
 	}
@@ -119,7 +124,7 @@ func (s *server) handOver(limit context.Context, c *net.UnixConn, n *successor) 
 	return err
 }
 
-// bury sees to it that a failed successor ends, as it has our sockets open.
+// bury ends a failed successor, because it has the sockets open.
 func (n *successor) bury() {
 	patience, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -157,11 +162,11 @@ func (s *server) give(limit context.Context, c *net.UnixConn, n *successor) erro
 	return n.await(limit, c)
 }
 
-// await returns when the successor is ready, or never will be.
+// await returns when the successor is ready, or cannot become ready.
 func (n *successor) await(limit context.Context, c *net.UnixConn) error {
 	limit, cancel := context.WithCancelCause(limit)
 	defer cancel(nil)
-	// It has nothing to say any more: what comes is the end of its connection.
+	// The successor sends no more messages. The end of its connection is a failure.
 	go func() {
 		text, fds, err := receive(c)
 		closeAll(fds)
@@ -174,7 +179,7 @@ func (n *successor) await(limit context.Context, c *net.UnixConn) error {
 	if _, err := n.ready.WaitContext(limit); err != nil {
 		return fmt.Errorf("process %d did not get ready: %w", n.process.PID(), context.Cause(limit))
 	}
-	// A counter outlives who has signalled it.
+	// The eventfd stays signaled if the successor has ended.
 	if alive, err := n.process.Alive(); err != nil || !alive {
 		return fmt.Errorf("process %d ended when it was ready", n.process.PID())
 	}

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
@@ -396,8 +397,8 @@ func TestFailedSuccessor(t *testing.T) {
 			n.connect(s)
 			require.NoError(n.t, send(n.UnixConn, "GET / HTTP/1.1", n.process.FD(), n.ready.FD()))
 			_, err := expect(n.UnixConn, stateFollows)
-			require.ErrorContains(n.t, err, "no request that we know")
-		}, `"GET / HTTP/1.1" is no request`},
+			require.ErrorContains(n.t, err, "not a request")
+		}, `"GET / HTTP/1.1" is not a request`},
 		"too long": {func(n *standIn, s *service) {
 			n.connect(s)
 			_, err := n.Write([]byte(takeBy + byRights + strings.Repeat("!", mostText)))
@@ -525,7 +526,7 @@ func TestFailedRestart(t *testing.T) {
 // A new process takes nothing that it does not trust.
 func TestFailedPredecessor(t *testing.T) {
 	listener := func(t testing.TB) *fd.FD {
-		l, _, err := listen("unixpacket", filepath.Join(t.TempDir(), "socket"))
+		l, _, err := daemon.Listen("unixpacket", filepath.Join(t.TempDir(), "socket"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = l.Close() })
 		return l
@@ -557,29 +558,29 @@ func TestFailedPredecessor(t *testing.T) {
 		}, "seals"},
 		"empty":         {sealed(""), "0 bytes"},
 		"no JSON":       {sealed("{"), "the state"},
-		"two states":    {sealed(`{"Version":1}{}`), "behind it"},
-		"later version": {sealed(`{"Version":2}`), "version 2"},
-		"later field":   {sealed(`{"Version":1,"Pears":1}`), "Pears"},
-		"descriptors":   {sealed(`{"Version":1,"Descriptors":[1]}`), "1 descriptors"},
-		"no connection": {sealed(`{"Version":1,"Descriptors":[1,2,3],"Conns":[null]}`), "connection 0"},
+		"two states":    {sealed(`{"Version":2}{}`), "behind it"},
+		"later version": {sealed(`{"Version":3}`), "version 3"},
+		"later field":   {sealed(`{"Version":2,"Pears":1}`), "Pears"},
+		"descriptors":   {sealed(`{"Version":2,"Descriptors":[1]}`), "1 descriptors"},
+		"no connection": {sealed(`{"Version":2,"Descriptors":[1,2,3],"Conns":[null]}`), "connection 0"},
 		"too few": {func(n *standIn) {
-			sendSealed(n, `{"Version":1,"Descriptors":[1,2]}`)
+			sendSealed(n, `{"Version":2,"Descriptors":[1,2]}`)
 			require.NoError(n.t, send(n.UnixConn, hereAre))
 		}, "not as many"},
 		"too many": {func(n *standIn) {
-			sendSealed(n, `{"Version":1,"Descriptors":[1,2]}`)
+			sendSealed(n, `{"Version":2,"Descriptors":[1,2]}`)
 			require.NoError(n.t, send(n.UnixConn, hereAre, n.ready.FD(), n.ready.FD(), n.ready.FD()))
 		}, "not as many"},
 		"not all": {func(n *standIn) {
-			sendSealed(n, `{"Version":1,"Descriptors":[1,2]}`)
+			sendSealed(n, `{"Version":2,"Descriptors":[1,2]}`)
 			require.NoError(n.t, send(n.UnixConn, hereAre, n.ready.FD()))
 		}, "EOF"},
 		"no sockets": {func(n *standIn) {
-			sendSealed(n, `{"Version":1,"Descriptors":[1,2]}`)
+			sendSealed(n, `{"Version":2,"Descriptors":[1,2]}`)
 			require.NoError(n.t, send(n.UnixConn, hereAre, n.ready.FD(), n.ready.FD()))
 		}, "no socket that listens"},
 		"goes on": {func(n *standIn) {
-			sendSealed(n, `{"Version":1,"Descriptors":[1,2]}`)
+			sendSealed(n, `{"Version":2,"Descriptors":[1,2]}`)
 			require.NoError(n.t, send(n.UnixConn, hereAre, listener(n.t), listener(n.t)))
 			_, err := n.ready.WaitContext(patience(n.t))
 			require.NoError(n.t, err)
@@ -625,7 +626,7 @@ func predecessor(t *testing.T) (n *standIn, cmd *exec.Cmd, out *strings.Builder)
 	text, fds, err := receive(n.UnixConn)
 	require.NoError(t, err)
 	require.NoError(t, n.ready.Close())
-	successor, err := identify(text, fds)
+	successor, err := new(server).identify(text, fds)
 	require.NoError(t, err)
 	require.NoError(t, successor.process.Close())
 	n.ready = successor.ready
@@ -637,13 +638,13 @@ func predecessor(t *testing.T) (n *standIn, cmd *exec.Cmd, out *strings.Builder)
 func TestCrashedPredecessor(t *testing.T) {
 	n, cmd, out := predecessor(t)
 	path := filepath.Join(t.TempDir(), "socket")
-	listener, _, err := listen("unix", path)
+	listener, _, err := daemon.Listen("unix", path)
 	require.NoError(t, err)
 	defer listener.Close()
-	control, _, err := listen("unixpacket", filepath.Join(t.TempDir(), "control"))
+	control, _, err := daemon.Listen("unixpacket", filepath.Join(t.TempDir(), "control"))
 	require.NoError(t, err)
 	defer control.Close()
-	sendSealed(n, fmt.Sprintf(`{"Version":1,"Descriptors":[1,2],"Network":"unix","Address":%q,"Counters":{"a":7}}`, path))
+	sendSealed(n, fmt.Sprintf(`{"Version":2,"Descriptors":[1,2],"Network":"unix","Address":%q,"Counters":{"a":7}}`, path))
 	require.NoError(t, send(n.UnixConn, hereAre, listener, control))
 	_, err = n.ready.WaitContext(patience(t))
 	require.NoError(t, err)
@@ -675,6 +676,7 @@ func TestNotify(t *testing.T) {
 	defer manager.Close()
 	require.NoError(t, manager.SetDeadline(time.Now().Add(50*time.Second)))
 	told := func() string {
+		t.Helper()
 		b := make([]byte, 100)
 		n, err := manager.Read(b)
 		require.NoError(t, err)
@@ -683,9 +685,10 @@ func TestNotify(t *testing.T) {
 	t.Setenv("NOTIFY_SOCKET", path)
 	s := begin(t)
 	assert.Equal(t, "READY=1", told())
-	for i := range 2 {
+	for i := range 3 {
 		s.restart(i)
-		assert.Equal(t, fmt.Sprint("MAINPID=", s.process.PID()), told())
+		assert.Equal(t, fmt.Sprint("MAINPID=", s.process.PID()), told(), "from the old process")
+		assert.Equal(t, fmt.Sprint("READY=1\nMAINPID=", s.process.PID()), told(), "from the new process")
 	}
 	assert.Empty(t, s.stderr())
 	// A service manager that does not listen changes nothing.

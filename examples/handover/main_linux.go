@@ -1,15 +1,17 @@
-// Handover is a small HTTP server that restarts without its clients noticing: a new
-// process takes the listening socket, the connections and the state over from the
-// old one, which then ends. Run it with -h.
+// Handover is a small HTTP server that restarts without its clients noticing. A new
+// process takes over the listening socket, the connections and the state. The old
+// process then ends. Run it with -h.
 //
-// To read it, begin with the two sides of a handover (give_linux.go and
-// take_linux.go) and what they pass (state_linux.go), or with the server that it is
-// for, which can stop at any moment and be carried on by somebody else.
+// To read it, begin with the two sides of a handover, give_linux.go and take_linux.go.
+// They pass the state of state_linux.go. Or begin with the server, which can stop at any
+// moment and continue in another process.
 package main
 
 import (
 	"fmt"
 	"os"
+
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
 
 const (
@@ -17,7 +19,19 @@ const (
 	statusUsage  = 2 // the command line was wrong
 )
 
-func main() { os.Exit(run(os.Args[1:])) }
+// The lines that the program writes while it serves.
+var (
+	output = daemon.NewLog(os.Stdout)
+	faults = daemon.NewLog(os.Stderr)
+)
+
+func main() {
+	daemon.OutliveLog()
+	status := run(os.Args[1:])
+	output.Flush()
+	faults.Flush()
+	os.Exit(status)
+}
 
 func run(args []string) int {
 	opts, err := parse(args)
@@ -47,4 +61,4 @@ func fail(err error, status int) int {
 	return status
 }
 
-func complain(err error) { fmt.Fprintf(os.Stderr, "handover: process %d: %v\n", os.Getpid(), err) }
+func complain(err error) { faults.Printf("handover: process %d: %v", os.Getpid(), err) }

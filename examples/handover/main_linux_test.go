@@ -113,7 +113,7 @@ func beginAs(t testing.TB, program string, attr *syscall.SysProcAttr, flags ...s
 	if strings.Contains(s.address, "/") {
 		s.network = "unix"
 	}
-	// The first connection has the Go runtime open its poller, for good.
+	// With the first connection the Go runtime opens its poller, which stays open.
 	s.dial().ask("GET", "/", "")
 	return s
 }
@@ -150,7 +150,7 @@ func (s *service) serves() (line string) {
 }
 
 // succeeded waits for a successor to serve, and for the old server's end. It returns
-// how long nobody served.
+// the time in which no process served.
 func (s *service) succeeded() (pause time.Duration) {
 	s.t.Helper()
 	old := s.process
@@ -413,7 +413,7 @@ func TestTooManyCounters(t *testing.T) {
 	assert.Equal(t, "2\n", body)
 }
 
-// TERM answers who has sent a request, and waits for nobody else.
+// TERM answers the clients that have sent a request, and waits for no other client.
 func TestDrain(t *testing.T) {
 	for _, flags := range [][]string{nil, {"-listen", filepath.Join(t.TempDir(), "socket")}} {
 		s := begin(t, flags...)

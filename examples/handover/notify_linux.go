@@ -4,10 +4,11 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"time"
 )
 
-// notify tells the service manager that has started us, if one has, see sd_notify(3).
-// To a manager that does not listen it is no reason not to serve.
+// notify tells the service manager, if one has started us, see sd_notify(3). A manager
+// that does not read does not stop the server.
 func notify(format string, args ...any) {
 	path := os.Getenv("NOTIFY_SOCKET")
 	if path == "" {
@@ -15,6 +16,7 @@ func notify(format string, args ...any) {
 	}
 	c, err := net.Dial("unixgram", path)
 	if err == nil {
+		_ = c.SetWriteDeadline(time.Now().Add(time.Second))
 		_, err = fmt.Fprintf(c, format, args...)
 		_ = c.Close()
 	}

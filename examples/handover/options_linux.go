@@ -14,62 +14,88 @@ import (
 
 const help = `usage: handover [flags]
 
-Counts for HTTP clients, and restarts without any of them noticing more than a
-pause. No connection is closed or refused, no request is lost or done twice.
+Counts for HTTP clients, and restarts without closing a connection. A restart loses
+no request and does none twice. Clients notice a short pause.
 
-  -listen ADDR    where: a loopback address 127.0.0.1:PORT or [::1]:PORT, or the path
-                  of a Unix socket, with a slash in it (127.0.0.1:8080)
+  -listen ADDR    the address for clients (127.0.0.1:8080). It is 127.0.0.1:PORT,
+                  [::1]:PORT or the path of a Unix socket with a slash in it.
                       handover -listen /tmp/counters
-  -control PATH   the socket on which a server is asked to hand over, by processes of
-                  the same user alone ($XDG_RUNTIME_DIR/handover.sock; without
-                  XDG_RUNTIME_DIR, /tmp/handover-UID.sock)
+
+  -control PATH   the socket at which other processes of this user ask for a
+                  handover ($XDG_RUNTIME_DIR/handover.sock). The default without
+                  XDG_RUNTIME_DIR is /tmp/handover-UID.sock.
                       handover -control /run/counters/control
-  -take           take over from the server at -control, and all that it has, where
-                  it listens included, whatever -listen says
+
+  -take           take over from the server at -control. Its address is used, and
+                  -listen is ignored.
                       handover -take
-  -by WAY         with -take, the way of the descriptors: rights, sent by the old
-                  process (SCM_RIGHTS), or pidfd, taken out of it (pidfd_getfd), which
-                  asks for the right to ptrace it; Yama may deny that (rights)
+
+  -by WAY         with -take, the way of the descriptors (rights). The old process
+                  sends them with rights (SCM_RIGHTS). With pidfd, the new process
+                  takes them (pidfd_getfd). This needs the right to ptrace the old
+                  process, which Yama may deny.
                       handover -take -by pidfd
-  -timeout D      how long a handover may take before the old process goes on alone,
-                  and how long TERM leaves to the requests that have come (10s)
+
+  -timeout D      the time limit of a handover, and of the open requests after TERM
+                  (10s).
                       handover -timeout 2s
+
+  -idle D         close a connection if the client takes D for one request, sends
+                  no request for D, or receives nothing of an answer for D (1m).
+                  0 is never.
+                      handover -idle 30s
+
   -h              print this
 
-To restart, send HUP, as nginx, systemd's ExecReload and most daemons have it: the
-server runs its own program file again, which may be a newer one by now, with the
-same flags and -take. Or start a handover -take yourself, where flags are to change
-or a supervisor wants to be the parent of every process. If the new process fails,
-at whatever point, or is not ready in time, the old one goes on as if nothing had
-been, and says why; the new one, if it is still there, is killed. A service manager
-that has set NOTIFY_SOCKET (Type=notify) is told that the server is ready, and which
-process is the main one then.
+To restart, send HUP. The server starts its program file again, which may be a newer
+one, with the same flags and -take. HUP works without the file of -control, and the
+new process makes that file again. To change flags, start handover -take yourself.
+If the new process fails or is late, the old one goes on and reports the reason. It
+kills the new process if that still runs.
+
+The old process ends after a handover. A supervisor must know that the service goes
+on. For systemd, use Type=notify: HUP and -take both tell it the new main process. A
+container ends with its process 1, so a server that is process 1 refuses HUP and -take
+and goes on. A process 1 such as tini, docker --init or a shell script ends with its
+first child. There, use a process 1 that stays.
 
   POST /NAME      add 1 to the counter NAME; the answer is its value
+
   GET /NAME       its value
+
   GET /           all counters
+
   ?after=D        with any of these: do it after the time D, of at most an hour
 
 A NAME has up to 100 letters, digits, dots, dashes and underscores. Each answer has
-a header Process, with the ID of the process that has answered.
+a header Process with the ID of the answering process. A request may have a body of
+up to 16 KiB, which is ignored.
 
   $ handover & sleep 1
   process 41 serves 127.0.0.1:8080
   $ curl -d '' http://127.0.0.1:8080/apples
   1
+
   $ kill -HUP 41; sleep 1
-  process 47 serves 127.0.0.1:8080 after process 41: 1 counters, 0 connections, a pause of 3ms
+  process 47 serves 127.0.0.1:8080 after process 41: 1 counter, 0 connections, a pause of 3ms
   $ curl -d '' http://127.0.0.1:8080/apples
   2
 
-What passes is: the listening socket, with all who wait in its queue; each
-connection, with what has come of a request, or is left to send of an answer, or the
-request that waits for its time; and the counters. The latter are in a sealed
-memfd, so that what the new process has checked stays so. It tells by an eventfd that
-it is ready, and serves when the old process has ended, which its pidfd says: there
-is never a moment when both do.
+A handover passes the listening socket with its queue, the connections and the
+counters. A connection may be in the middle of a request or of an answer. A sealed
+memfd holds the counters, so they cannot change after the new process has checked
+them. An eventfd tells the old process that the new one is ready. The pidfd of the
+old process tells the new one when to begin. The two never serve at the same time.
 
-signals: HUP restarts; TERM and INT end the server when the requests that have come
+limits: a connection needs two descriptors, and the server 24. At RLIMIT_NOFILE 1024
+it serves 500 connections. Further clients wait in the queue of the listening socket
+until a connection ends. The server closes none to get a descriptor. A new process
+whose limit is too low does not take over.
+
+A line that standard output or error does not take is lost, and the server goes on.
+The file of a Unix socket is replaced if no process listens at it.
+
+signals: HUP restarts. TERM and INT end the server when the requests that have come
 are answered, or after -timeout.
 
 exit status: 0 after TERM or INT, or when another process has taken over; 1 when the
@@ -92,13 +118,14 @@ type options struct {
 	by      string
 	take    bool
 	timeout time.Duration
+	idle    time.Duration
 }
 
 // parse reads the command line. Its errors are one line, and name what is wrong.
 func parse(args []string) (*options, error) {
 	o := &options{
 		args: args, network: "tcp", address: "127.0.0.1:8080",
-		path: defaultControl(), by: byRights, timeout: 10 * time.Second,
+		path: defaultControl(), by: byRights, timeout: 10 * time.Second, idle: time.Minute,
 	}
 	flags := flag.NewFlagSet("handover", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -123,6 +150,13 @@ func parse(args []string) (*options, error) {
 		o.timeout, err = time.ParseDuration(text)
 		if err != nil || o.timeout <= 0 {
 			return errors.New("not a duration above 0, such as 300ms or 10s")
+		}
+		return nil
+	})
+	flags.Func("idle", "", func(text string) (err error) {
+		o.idle, err = time.ParseDuration(text)
+		if err != nil || o.idle < 0 {
+			return errors.New("not a duration, such as 30s, or 0")
 		}
 		return nil
 	})

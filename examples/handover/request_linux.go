@@ -19,17 +19,18 @@ const (
 	longestWait  = time.Hour
 )
 
-// A request is what a client wants.
+// A request is one of HTTP.
 type request struct {
-	method string
-	name   string
-	after  time.Duration
-	last   bool // the client wants the connection closed
-	size   int  // in bytes
+	method  string
+	name    string
+	after   time.Duration
+	last    bool // the client wants the connection closed
+	size    int  // in bytes, those of the body included
+	expects bool // the client sends the body after 100 Continue
 }
 
-// A refusal is the answer to what is not a request that we understand. What follows
-// it on the connection is not understood either.
+// A refusal is the answer to a request that the server does not accept. Its end is not
+// known, so the connection ends with it.
 type refusal struct {
 	status int
 	reason string
@@ -37,8 +38,8 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.reason }
 
-// nextRequest returns the request that in begins with, or nil where there is more of it
-// to come. The errors are refusals.
+// nextRequest returns the request that in begins with, or nil if its head is incomplete.
+// The body may be incomplete. The errors are refusals.
 func nextRequest(in []byte) (*request, error) {
 	head := bytes.Index(in, []byte("\r\n\r\n"))
 	if head < 0 {
@@ -59,26 +60,24 @@ func nextRequest(in []byte) (*request, error) {
 		return nil, refusal{http.StatusRequestEntityTooLarge, "the body is too long"}
 	}
 	r := &request{
-		method: h.Method,
-		name:   strings.TrimPrefix(h.URL.Path, "/"),
-		last:   h.Close || !h.ProtoAtLeast(1, 1),
-		size:   head + len("\r\n\r\n") + int(h.ContentLength), // nobody looks at the body
+		method:  h.Method,
+		name:    strings.TrimPrefix(h.URL.Path, "/"),
+		last:    h.Close || !h.ProtoAtLeast(1, 1),
+		size:    head + len("\r\n\r\n") + int(h.ContentLength),
+		expects: strings.EqualFold(h.Header.Get("Expect"), "100-continue"),
 	}
 	if text := h.URL.Query().Get("after"); text != "" {
 		if r.after, err = time.ParseDuration(text); err != nil || r.after < 0 || r.after > longestWait {
 			return nil, refusal{http.StatusBadRequest, "after is not a duration up to an hour"}
 		}
 	}
-	if len(in) < r.size {
-		return nil, nil
-	}
 	return r, nil
 }
 
-// What JSON gives back unchanged, among other things.
+// aName matches names that JSON does not change.
 var aName = regexp.MustCompile(`^[A-Za-z0-9._-]{1,100}$`)
 
-// count does what a request wants.
+// count does the request.
 func (s *server) count(r *request) (status int, body string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

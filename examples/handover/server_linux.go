@@ -13,20 +13,28 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A server counts for clients, a goroutine for each.
+// A connection has its number and, after it was waited on, a duplicate. The other
+// descriptors are at most so many, those of a handover included.
+const (
+	connDescriptors = 2
+	ownDescriptors  = 24
+)
+
+// A server counts for clients, with a goroutine for each.
 type server struct {
 	*options
 	program  string // the file to run for a successor
 	listener *fd.FD
-	control  *fd.FD            // where successors connect to
-	door     *net.UnixListener // the same, to accept them
+	control  *fd.FD            // successors connect to it
+	door     *net.UnixListener // a duplicate, which accepts them
 	signals  chan os.Signal
 
-	// All that serves holds running for reading, and lets it go when ctx has ended:
-	// whoever holds it for writing finds the server between two instants.
+	// The goroutines that serve hold running for reading, until ctx ends. A goroutine
+	// that holds it for writing can read and change everything.
 	running  sync.RWMutex
 	ctx      context.Context
 	pause    context.CancelFunc
@@ -37,27 +45,35 @@ type server struct {
 	counters map[string]uint64
 	conns    map[*conn]struct{}
 
+	mostConns int
+	freed     chan struct{} // receives when a connection has ended
+
 	handing    chan struct{}   // holds a token while a handover is under way
-	handedOver chan struct{}   // closed when a successor has it all, in place of taking the token back
-	stopping   context.Context // ends when we were told to end
+	handedOver chan struct{}   // closed when a successor has taken over, and handing keeps its token
+	stopping   context.Context // ends when a signal ends the server
 	stop       context.CancelCauseFunc
 }
 
-// newServer opens what every server has, old or new. Should that fail, the program
-// ends, and closes what was opened.
+// newServer opens what both a first server and a successor need. If it fails, the program
+// ends.
 func newServer(o *options) (*server, error) {
 	s := &server{
 		options: o, counters: make(map[string]uint64), conns: make(map[*conn]struct{}),
 		handing: make(chan struct{}, 1), handedOver: make(chan struct{}),
+		freed: make(chan struct{}, 1),
 	}
 	s.ctx, s.pause = context.WithCancel(context.Background())
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	var err error
-	// What is there by this name when a successor is started may be another file.
+	// A successor runs the file that has this name by then.
 	if s.program, err = os.Executable(); err != nil {
 		return nil, err
 	}
-	// Of signals there is nothing to know but that they came, so package os does.
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, os.NewSyscallError("getrlimit", err)
+	}
+	s.mostConns = max(1, int(min(limit.Cur, 1<<30)-min(limit.Cur, ownDescriptors))/connDescriptors)
 	s.signals = make(chan os.Signal, 10)
 	signal.Notify(s.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
 	return s, nil
@@ -69,44 +85,23 @@ func open(o *options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.control, _, err = listen("unixpacket", o.path); err != nil {
+	if s.control, _, err = daemon.Listen("unixpacket", o.path); err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
 			return nil, fmt.Errorf("%w: use -take if a server is there, and remove the file if there is none", err)
 		}
 		return nil, err
 	}
-	if s.door, err = door(s.control); err != nil {
+	if err = s.openDoor(); err != nil {
 		return nil, errors.Join(err, os.Remove(o.path))
 	}
-	if s.listener, o.address, err = listen(o.network, o.address); err != nil {
+	if s.listener, o.address, err = daemon.Listen(o.network, o.address); err != nil {
 		return nil, errors.Join(err, os.Remove(o.path))
 	}
-	// Connections have it from the listening socket.
+	// Connections inherit the option from the listening socket.
 	_ = unix.SetsockoptInt(s.listener.Fd(), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	fmt.Printf("process %d serves %s\n", os.Getpid(), o.address)
+	output.Printf("process %d serves %s", os.Getpid(), o.address)
 	notify("READY=1")
 	return s, nil
-}
-
-// listen opens a listening socket, and says where it is.
-func listen(network, address string) (*fd.FD, string, error) {
-	// The file of a Unix socket is for us alone.
-	defer unix.Umask(unix.Umask(0o077))
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return nil, "", err
-	}
-	defer l.Close()
-	if l, ok := l.(*net.UnixListener); ok {
-		l.SetUnlinkOnClose(false)
-	}
-	file, err := l.(interface{ File() (*os.File, error) }).File()
-	if err != nil {
-		return nil, "", err
-	}
-	defer file.Close()
-	f, err := fd.FromFile(file)
-	return f, l.Addr().String(), err
 }
 
 // run serves until a signal ends the server, or a successor has taken over.
@@ -126,13 +121,15 @@ func (s *server) run() error {
 			if sig != unix.SIGHUP {
 				return s.drain()
 			}
-			s.restart()
+			if err := s.restart(); err != nil {
+				complain(err)
+			}
 		}
 	}
 }
 
-// freeze stops all that serves, between two requests or in the middle of one; thaw has
-// it go on.
+// freeze stops the goroutines that serve, between two requests or in the middle of one.
+// thaw lets them go on.
 func (s *server) freeze() {
 	s.pause()
 	s.running.Lock()
@@ -160,15 +157,28 @@ func (s *server) accept() {
 
 func (s *server) acceptUntil(ctx context.Context) {
 	for ctx.Err() == nil {
+		if !s.hasRoom() {
+			select {
+			case <-s.freed:
+			case <-ctx.Done():
+			}
+			continue
+		}
 		switch f, err := fd.WaitRead(ctx, s.listener, s.acceptOne); {
 		case err == nil:
 			s.welcome(f)
-		case errors.Is(err, unix.EMFILE), errors.Is(err, unix.ENFILE),
-			errors.Is(err, unix.ENOBUFS), errors.Is(err, unix.ENOMEM):
-			// Who wants to connect waits until what is used up comes back.
+		case isShortage(err):
+			// Clients wait in the queue meanwhile.
 			sleep(ctx, 100*time.Millisecond)
 		}
 	}
+}
+
+// hasRoom reports whether another connection can have all descriptors that it may need.
+func (s *server) hasRoom() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.conns) < s.mostConns
 }
 
 func (s *server) acceptOne() (*fd.FD, error) {
@@ -183,7 +193,7 @@ func (s *server) acceptOne() (*fd.FD, error) {
 }
 
 func (s *server) welcome(f *fd.FD) {
-	c := &conn{FD: f}
+	c := &conn{FD: f, Since: now()}
 	s.mu.Lock()
 	s.conns[c] = struct{}{}
 	s.mu.Unlock()
@@ -201,13 +211,17 @@ func (s *server) serve(c *conn) {
 				delete(s.conns, c)
 				s.mu.Unlock()
 				_ = c.Close()
+				select {
+				case s.freed <- struct{}{}:
+				default: // accept will look
+				}
 			}
 			s.running.RUnlock()
 		}
 	})
 }
 
-// drain ends the server once those are answered who have sent a request.
+// drain ends the server when the requests that have come are answered.
 func (s *server) drain() error {
 	s.stop(errors.New("the server was told to end"))
 	select {
@@ -217,7 +231,11 @@ func (s *server) drain() error {
 		<-s.handing // the last handover has failed
 	}
 	s.freeze()
-	for f, err := s.acceptOne(); err == nil; f, err = s.acceptOne() {
+	for s.hasRoom() {
+		f, err := s.acceptOne()
+		if err != nil {
+			break
+		}
 		s.welcome(f)
 	}
 	err := errors.Join(s.listener.Close(), s.control.Close(), s.door.Close(), remove(s.path))

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -15,15 +14,15 @@ import (
 )
 
 const (
-	stateVersion = 1
+	stateVersion = 2
 	mostState    = 1 << 30 // bytes
 	mayNotChange = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
 )
 
-// A state is what a server that stands still hands over, beside its descriptors.
+// A state is all that a frozen server hands over, except the descriptors.
 type state struct {
 	Version     int
-	Frozen      time.Time
+	Frozen      instant
 	Address     string
 	Network     string
 	Counters    map[string]uint64
@@ -34,7 +33,7 @@ type state struct {
 // state returns what a frozen server has to hand over. The descriptors stay its own.
 func (s *server) state() (*state, []*fd.FD) {
 	st := &state{
-		Version: stateVersion, Frozen: time.Now(),
+		Version: stateVersion, Frozen: now(),
 		Network: s.network, Address: s.address, Counters: s.counters,
 	}
 	fds := []*fd.FD{s.listener, s.control}
@@ -48,7 +47,7 @@ func (s *server) state() (*state, []*fd.FD) {
 	return st, fds
 }
 
-// seal puts the state into a file that nobody can change any more.
+// seal puts the state into a file that no process can change any more.
 func (st *state) seal() (*memfd.MemFD, error) {
 	text, err := json.Marshal(st)
 	if err != nil {
@@ -72,7 +71,7 @@ func readState(m *memfd.MemFD) (*state, error) {
 	}
 	defer mapping.Close()
 	st := new(state)
-	// What we do not know we cannot carry on.
+	// The server cannot continue a state with unknown fields.
 	decoder := json.NewDecoder(bytes.NewReader(mapping.Bytes()))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(st); err != nil {
@@ -97,6 +96,9 @@ func readState(m *memfd.MemFD) (*state, error) {
 
 // restore gives the state and its descriptors to a server that has nothing yet.
 func (s *server) restore(st *state, fds []*fd.FD) error {
+	if most := s.mostConns; len(st.Conns) > most {
+		return fmt.Errorf("%s need more descriptors than RLIMIT_NOFILE allows, which has room for %d", counted(len(st.Conns), "connection"), most)
+	}
 	for _, f := range fds[:2] {
 		if listens, err := unix.GetsockoptInt(f.Fd(), unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
 			return fmt.Errorf("%v is no socket that listens", f)
@@ -104,14 +106,12 @@ func (s *server) restore(st *state, fds []*fd.FD) error {
 	}
 	s.network, s.address = st.Network, st.Address
 	s.listener, s.control = fds[0], fds[1]
-	if st.Counters != nil { // which is how JSON may have none
+	if st.Counters != nil { // JSON may have null
 		s.counters = st.Counters
 	}
 	for i, c := range st.Conns {
 		c.FD = fds[2+i]
 		s.conns[c] = struct{}{}
 	}
-	var err error
-	s.door, err = door(s.control)
-	return err
+	return s.openDoor()
 }

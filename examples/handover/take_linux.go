@@ -4,25 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
 	"time"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// take returns a server that carries on where the one at the control socket has
-// stopped. Should it fail, the program ends, and closes what was opened and received.
+// take returns a server that continues the one at the control socket. If take fails, the
+// program ends, and the kernel closes all descriptors.
 func take(o *options) (*server, error) {
 	s, err := newServer(o)
 	if err != nil {
 		return nil, err
 	}
-	c, err := net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: o.path, Net: "unixpacket"})
+	c, err := connect(o.path)
 	if err != nil {
 		return nil, err
 	}
@@ -59,9 +61,60 @@ func take(o *options) (*server, error) {
 	if err := turn(c, ready, old); err != nil {
 		return nil, err
 	}
-	fmt.Printf("process %d serves %s after process %d: %d counters, %d connections, a pause of %v\n",
-		os.Getpid(), s.address, old.PID(), len(s.counters), len(s.conns), time.Since(st.Frozen).Round(100*time.Microsecond))
+	if err := s.renew(); err != nil {
+		complain(err)
+	}
+	output.Printf("process %d serves %s after process %d: %s, %s, a pause of %v", os.Getpid(), s.address, old.PID(),
+		counted(len(s.counters), "counter"), counted(len(s.conns), "connection"), st.Frozen.since().Round(100*time.Microsecond))
+	notify("READY=1\nMAINPID=%d", os.Getpid())
 	return s, nil
+}
+
+// connect connects to the old process. HUP has passed a connected socket.
+func connect(path string) (*net.UnixConn, error) {
+	if os.Getenv(passed) == "" {
+		return net.DialUnix("unixpacket", nil, &net.UnixAddr{Name: path, Net: "unixpacket"})
+	}
+	if err := os.Unsetenv(passed); err != nil {
+		return nil, err
+	}
+	return unixConn(passedNumber)
+}
+
+// unixConn makes a connection of a socket's number, which it closes.
+func unixConn(number int) (*net.UnixConn, error) {
+	file := os.NewFile(uintptr(number), "control")
+	defer file.Close()
+	c, err := net.FileConn(file)
+	if err != nil {
+		return nil, err
+	}
+	if c, ok := c.(*net.UnixConn); ok {
+		return c, nil
+	}
+	return nil, errors.Join(fmt.Errorf("descriptor %d is not a Unix socket", number), c.Close())
+}
+
+// renew opens the control socket anew if its file was removed.
+func (s *server) renew() error {
+	if _, err := os.Lstat(s.path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	control, _, err := daemon.Listen("unixpacket", s.path)
+	if err != nil {
+		return err
+	}
+	err = errors.Join(s.control.Close(), s.door.Close())
+	s.control = control
+	return errors.Join(err, s.openDoor())
+}
+
+// counted returns a number and a noun, which has an s unless the number is 1.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
 }
 
 // ask asks the old process to hand over, and returns it.
@@ -98,7 +151,7 @@ func expect(c *net.UnixConn, want string) ([]*fd.FD, error) {
 	return nil, unexpected(text)
 }
 
-// unexpected says what is wrong with a message.
+// unexpected returns the error for another message than the expected one.
 func unexpected(text string) error {
 	if reason, ok := strings.CutPrefix(text, no); ok {
 		return fmt.Errorf("the old process goes on: %s", reason)
@@ -130,9 +183,9 @@ func descriptors(c *net.UnixConn, by string, old *pidfd.PidFD, numbers []int) ([
 	return fds, nil
 }
 
-// turn says that we are ready, and returns when it is our turn: when the old process
-// has ended without another word, be it by a crash. From when we are ready it alone
-// decides, so there is no time limit.
+// turn tells the old process that this one is ready. It returns when the old process has
+// ended without another message, also by a crash. Only the old process decides now, so
+// there is no time limit.
 func turn(c *net.UnixConn, ready *eventfd.EventFD, old *pidfd.PidFD) error {
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		return err

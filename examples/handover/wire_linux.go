@@ -12,21 +12,22 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// The two processes talk over a socket that keeps messages apart. A message is a
-// text, with descriptors:
+// The two processes talk over a socket that keeps messages apart. A message is a text with
+// descriptors:
 //
-//	new: takeBy + WAY   its pidfd, an eventfd to tell that it is ready
+//	new: takeBy + WAY   its pidfd, and an eventfd to tell that it is ready
 //	old: stateFollows   its pidfd
-//	     the state      a memfd, as MemFD.SendTo has it
-//	     hereAre        up to mostRights descriptors, until the state's are all there;
-//	                    not when the new process takes them by itself
+//	     the state      a memfd, sent by MemFD.SendTo
+//	     hereAre        up to mostRights descriptors, repeated for all of the state;
+//	                    not sent if the new process takes them by pidfd
 //
-// The new process signals the eventfd, and the old one ends. Instead of any of that
-// the old process may say
+// The new process then signals the eventfd, and the old one ends. Instead of each of its
+// messages the old process may send
 //
 //	old: no + REASON
 //
-// and go on. It ends without that word only when it has handed over, or has crashed.
+// and go on. The old process ends without that message only after a handover or by a
+// crash.
 const (
 	takeBy       = "take by "
 	stateFollows = "state"
@@ -55,9 +56,8 @@ func closeAll(fds []*fd.FD) {
 	}
 }
 
-// sameUser refuses a peer that runs as another user. The permissions of the socket's
-// file decide which users may connect. The check is for a file with changed
-// permissions, and for a new process, which another user's file in /tmp could deceive.
+// sameUser returns an error if the peer runs as another user. The permissions of the
+// socket's file can change, and a file in /tmp can be another user's.
 func sameUser(c *net.UnixConn) error {
 	conn, err := c.SyscallConn()
 	if err != nil {
@@ -79,16 +79,19 @@ func sameUser(c *net.UnixConn) error {
 	return nil
 }
 
-// A successor is the new process, as the old one knows it.
+// A successor is the new process in the old one.
 type successor struct {
 	process *pidfd.PidFD
 	ready   *eventfd.EventFD
 	by      string
 }
 
-// identify makes a successor of the first message, from any sender.
-func identify(text string, fds []*fd.FD) (*successor, error) {
+// identify makes a successor of the first message, whose sender may be any process.
+func (s *server) identify(text string, fds []*fd.FD) (*successor, error) {
 	defer closeAll(fds)
+	if err := s.mayEnd(); err != nil {
+		return nil, err
+	}
 	n := &successor{process: new(pidfd.PidFD), ready: new(eventfd.EventFD)}
 	switch text {
 	case takeBy + byRights:
@@ -96,7 +99,7 @@ func identify(text string, fds []*fd.FD) (*successor, error) {
 	case takeBy + byPidfd:
 		n.by = byPidfd
 	default:
-		return nil, fmt.Errorf("%.40q is no request that we know", text)
+		return nil, fmt.Errorf("%.40q is not a request", text)
 	}
 	if len(fds) != 2 {
 		return nil, fmt.Errorf("a request with %d descriptors, not 2", len(fds))

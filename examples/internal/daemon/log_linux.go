@@ -1,0 +1,80 @@
+// Package daemon holds the parts that the servers among the examples share.
+package daemon
+
+import (
+	"fmt"
+	"os"
+	"os/signal"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// OutliveLog makes writes fail with EPIPE or EFBIG that otherwise end the process by
+// SIGPIPE or SIGXFSZ. The signals have their default actions in programs that the
+// process starts.
+func OutliveLog() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGXFSZ)
+}
+
+const (
+	mostLines = 1000
+	lastWait  = time.Second
+)
+
+// A Log writes lines to a file. Its methods may be called from any goroutine.
+type Log struct {
+	file  *os.File
+	mu    sync.Mutex
+	lines [][]byte
+	idle  chan struct{} // closed when all lines are written, nil if they are
+}
+
+// NewLog returns a Log that writes to file.
+func NewLog(file *os.File) *Log { return &Log{file: file} }
+
+// Printf adds a line. It does not wait, because the write blocks if the reader of a pipe
+// has stopped. Lines are lost if 1000 wait, or if the write fails.
+func (l *Log) Printf(format string, args ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.lines) == mostLines {
+		return
+	}
+	l.lines = append(l.lines, append(fmt.Appendf(nil, format, args...), '\n'))
+	if l.idle == nil {
+		l.idle = make(chan struct{})
+		go l.write()
+	}
+}
+
+func (l *Log) write() {
+	for {
+		l.mu.Lock()
+		if len(l.lines) == 0 {
+			close(l.idle)
+			l.idle = nil
+			l.mu.Unlock()
+			return
+		}
+		line := l.lines[0]
+		l.lines = l.lines[1:]
+		l.mu.Unlock()
+		_, _ = l.file.Write(line)
+	}
+}
+
+// Flush waits until all lines are written, for at most one second.
+func (l *Log) Flush() {
+	l.mu.Lock()
+	idle := l.idle
+	l.mu.Unlock()
+	if idle == nil {
+		return
+	}
+	select {
+	case <-idle:
+	case <-time.After(lastWait):
+	}
+}
