@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// serveByGoroutines is what others do: a goroutine for each client, on package net.
+// serveByGoroutines is the usual server: a goroutine for each client, on package net.
 func serveByGoroutines(path string) {
 	l, err := net.Listen("unix", path)
 	if err != nil {

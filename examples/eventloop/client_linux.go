@@ -41,7 +41,7 @@ type client struct {
 	texts   map[*timer]struct{}
 }
 
-// welcome begins to serve who has connected.
+// welcome begins to serve a client.
 func (s *server) welcome(socket *fd.FD) error {
 	if len(s.clients) >= s.maxClients {
 		_, _ = io.WriteString(socket, "error too many clients\n")

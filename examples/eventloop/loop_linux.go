@@ -10,9 +10,9 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A loop calls functions when descriptors are ready, timers expire or other
-// goroutines ask for it: one after another, on one goroutine, so that what they work
-// on needs no lock. An error of theirs ends the loop.
+// A loop calls functions when descriptors are ready, timers expire or other goroutines
+// ask for it. It calls one after another on one goroutine, so their data needs no lock.
+// An error of a function ends the loop.
 type loop struct {
 	timers
 	poller  poller

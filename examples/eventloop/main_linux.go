@@ -1,15 +1,17 @@
-// Eventloop is a job server in one goroutine: clients, commands, timers, signals
-// and work from other goroutines all arrive at descriptors, which one loop watches
-// through epoll(7) or io_uring(7). Run it with -h.
+// Eventloop is a job server in one goroutine. Clients, commands, timers and signals arrive
+// at descriptors, and so does the work of other goroutines. One loop watches all of them by epoll(7) or
+// io_uring(7). Run it with -h.
 //
-// To read it, begin with the loop (loop_linux.go) and what it stands on (the
-// pollers), or with what it is for: the server, its clients, their jobs.
+// To read it, begin with the loop in loop_linux.go and the pollers below it. Or begin with
+// the server, its clients and their jobs.
 package main
 
 import (
 	"fmt"
 	"os"
 	"runtime"
+
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
 
 const (
@@ -17,11 +19,20 @@ const (
 	statusUsage  = 2 // the command line was wrong
 )
 
+// The lines that the program writes while it serves.
+var (
+	output = daemon.NewLog(os.Stdout)
+	faults = daemon.NewLog(os.Stderr)
+)
+
 func main() {
-	// An io_uring is used by the thread that made it: what a thread has asked for
-	// is cancelled when that thread ends.
+	daemon.OutliveLog()
+	// The kernel cancels the requests of an io_uring when their thread ends.
 	runtime.LockOSThread()
-	os.Exit(run(os.Args[1:]))
+	status := run(os.Args[1:])
+	output.Flush()
+	faults.Flush()
+	os.Exit(status)
 }
 
 func run(args []string) int {
@@ -33,11 +44,17 @@ func run(args []string) int {
 	case err != nil:
 		return fail(err, statusUsage)
 	}
+	if opts.connect {
+		if err := connect(opts.network, opts.address); err != nil {
+			return fail(err, statusFailed)
+		}
+		return 0
+	}
 	s, err := newServer(opts)
 	if err != nil {
 		return fail(err, statusFailed)
 	}
-	fmt.Printf("listening on %s:%s (%s)\n", s.network, s.address, s.engine)
+	output.Printf("listening on %s:%s (%s)", s.network, s.address, s.engine)
 	if err := s.serve(); err != nil {
 		return fail(err, statusFailed)
 	}
@@ -45,6 +62,6 @@ func run(args []string) int {
 }
 
 func fail(err error, status int) int {
-	fmt.Fprintln(os.Stderr, "eventloop:", err)
+	faults.Printf("eventloop: %v", err)
 	return status
 }

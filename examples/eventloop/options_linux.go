@@ -15,52 +15,68 @@ import (
 
 const help = `usage: eventloop [flags]
 
-Runs commands for clients, which connect to a socket and send requests, a line
-each. One goroutine does it all; another is started for the moment that it takes to
-start a command.
+Runs commands for clients. Clients connect to a socket and send requests, a line each.
+One goroutine does it all. Another runs for a moment to start a command.
 
-  -listen ADDR    where: unix:PATH, for processes of this user alone, or a loopback
-                  address tcp:127.0.0.1:PORT or tcp:[::1]:PORT, for whoever has an
-                  account on this machine: all who can connect can run commands as
-                  you (unix:$XDG_RUNTIME_DIR/eventloop.sock; without XDG_RUNTIME_DIR,
-                  unix:/tmp/eventloop-UID.sock)
+  -listen ADDR    the address (unix:$XDG_RUNTIME_DIR/eventloop.sock). The default
+                  without XDG_RUNTIME_DIR is unix:/tmp/eventloop-UID.sock.
+
+                  unix:PATH is for processes of this user alone. tcp:127.0.0.1:PORT
+                  and tcp:[::1]:PORT are for all users of this machine. Every client
+                  can run commands as you.
                       eventloop -listen unix:/tmp/jobs
-  -engine NAME    what waits: epoll or io_uring (epoll)
+
+  -connect ADDR   be a client of the server at ADDR: send the lines of standard input
+                  and then quit, and print the answers.
+                      echo run date | eventloop -connect unix:/tmp/jobs
+
+  -engine NAME    the way of waiting: epoll or io_uring (epoll).
                       eventloop -engine io_uring
-  -idle D         close clients that have sent nothing for D and wait for nothing,
-                  and those that have taken nothing for D of what waits for them;
-                  0 is never (5m)
+
+  -idle D         close clients that have sent nothing for D and wait for nothing (5m).
+                  Close clients too that have received nothing of an answer for D.
+                  0 is never.
                       eventloop -idle 30s
-  -grace D        the time that TERM leaves to jobs before they are killed (10s)
+
+  -grace D        the time after TERM before jobs are killed (10s).
                       eventloop -grace 1m
-  -clients N      the most clients at a time (1000)
+
+  -clients N      the most clients at a time (1000).
                       eventloop -clients 10
-  -jobs N         the most commands that run at a time (100)
+
+  -jobs N         the most commands that run at a time (100).
                       eventloop -jobs 2
+
   -h              print this
 
 Each request is answered by one line, "ok ..." or "error ...":
 
-  run CMD [ARG ...]   run a command; arguments end at white space. "ok job 1", then
-                      lines "job 1 out TEXT" with its output and standard error, and
-                      "job 1 ended: exit status 3", or "job 1 failed: WHY"
-  sh SCRIPT           the same for /bin/sh -c SCRIPT
-  kill JOB            send TERM to the command of a job of this client
-  after D TEXT        "ok", and after the time D, such as 200ms, "after TEXT"
-  stats               what the server does and has done
-  ping                "ok"
-  quit                "ok"; the connection is closed when what the client has asked
-                      for is done
+  run CMD [ARG ...]   run a command. Arguments end at white space. The answer is
+                      "ok job 1". Lines "job 1 out TEXT" with its output and standard
+                      error follow. The last line is "job 1 ended: exit status 3" or
+                      "job 1 failed: WHY".
 
-Lines have at most 4096 bytes; longer ones of output are split. A client waits for
-at most 64 jobs and texts at a time. Who does not read what it is sent is not read from,
-and nor is the output of its jobs, until it does.
+  sh SCRIPT           the same for /bin/sh -c SCRIPT.
 
-A client that hangs up without quit, by ending its input too, has its jobs killed.
-A job is over when its command has ended. What this has started and left running is
-killed then, as far as it is in the process group that each job is given.
+  kill JOB            send TERM to the command of a job of this client.
 
-  $ printf 'sh echo $((6*7)); exit 3\nafter 1s done\nquit\n' | nc -NU /tmp/jobs
+  after D TEXT        "ok", and after the time D, such as 200ms, "after TEXT".
+
+  stats               what the server does and has done.
+
+  ping                "ok".
+
+  quit                "ok". The connection is closed when all requests of the client
+                      are done.
+
+Lines have at most 4096 bytes. Longer lines of output are split. A client waits for
+at most 64 jobs and texts at a time. If a client does not read, the server reads
+nothing from it and from its jobs until it does.
+
+If a client closes the connection or ends its input without quit, its jobs are killed.
+A job is over when its command has ended. The rest of its process group is then killed.
+
+  $ printf 'sh echo $((6*7)); exit 3\nafter 1s done\n' | eventloop -connect unix:/tmp/jobs
   ok job 1
   ok
   ok
@@ -68,8 +84,11 @@ killed then, as far as it is in the process group that each job is given.
   job 1 ended: exit status 3
   after done
 
-signals: TERM and INT end the server as if every client had sent quit, and a second
-one, or the end of -grace, kills the jobs; HUP prints the stats.
+A line that standard output or error does not take is lost, and the server goes on.
+The file of a Unix socket is replaced if no process listens at it.
+
+signals: TERM and INT end the server as if every client had sent quit. A second one
+or the end of -grace kills the jobs. HUP prints the stats.
 
 exit status: 0 after TERM or INT; 1 when the server failed; 2 when a flag was wrong.
 `
@@ -79,6 +98,7 @@ var errHelp = flag.ErrHelp
 type options struct {
 	network string // "unix" or "tcp"
 	address string
+	connect bool // be a client of the address
 	engine  string
 	idle    time.Duration
 	grace   time.Duration
@@ -96,6 +116,11 @@ func parse(args []string) (*options, error) {
 	flags := flag.NewFlagSet("eventloop", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
 	flags.Func("listen", "", func(text string) (err error) {
+		o.network, o.address, err = parseAddress(text)
+		return err
+	})
+	flags.Func("connect", "", func(text string) (err error) {
+		o.connect = true
 		o.network, o.address, err = parseAddress(text)
 		return err
 	})

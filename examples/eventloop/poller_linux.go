@@ -2,13 +2,11 @@ package main
 
 import "code.hybscloud.com/iofd/fd"
 
-// A poller has the kernel watch descriptors. It tells of one again and again for as
-// long as that is ready (level-triggered), so nobody has to take all that is there
-// at once.
+// A poller has the kernel watch descriptors. It tells of a descriptor as long as that is
+// ready (level-triggered), so a caller need not take everything at once.
 //
-// It pins the number of what it watches, from add until the kernel has let go of it
-// after remove. Until then the descriptor may be closed, at any time and by anybody,
-// and yet the number goes to no other.
+// A poller pins the number of a descriptor from add until no request uses it after remove.
+// The descriptor may be closed meanwhile, but no other descriptor gets the number.
 type poller interface {
 	// add watches f for events, unix.POLLIN and unix.POLLOUT, which may be none:
 	// POLLHUP and POLLERR are told of in any case. No id is given twice.

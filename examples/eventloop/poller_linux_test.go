@@ -51,7 +51,7 @@ func open(number int) bool {
 	return err == nil
 }
 
-// What is not taken is told of again; what is not asked for is not told.
+// A poller tells again of an event that was not handled, and of no event that was not asked for.
 func TestPollerLevels(t *testing.T) {
 	withPollers(t, func(t *testing.T, p poller) {
 		tick, e := counter(t, 1), counter(t, 1)

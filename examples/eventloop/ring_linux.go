@@ -9,10 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What <linux/io_uring.h> has and golang.org/x/sys/unix has not.
+// The constants and types of <linux/io_uring.h> that golang.org/x/sys/unix lacks.
 const (
 	opPollAdd    = 6 // IORING_OP_POLL_ADD
 	opPollRemove = 7 // IORING_OP_POLL_REMOVE
+
+	pollMultishot = 1 << 0 // IORING_POLL_ADD_MULTI
+	moreFollow    = 1 << 1 // IORING_CQE_F_MORE
 
 	enterGetEvents = 1 << 0 // IORING_ENTER_GETEVENTS
 
@@ -30,7 +33,7 @@ type sqe struct {
 	fd         int32
 	_          uint64
 	addr       uint64
-	_          uint32
+	pollFlags  uint32
 	pollEvents uint16
 	_          uint16
 	userData   uint64
@@ -41,7 +44,7 @@ type sqe struct {
 type cqe struct {
 	userData uint64
 	result   int32
-	_        uint32
+	flags    uint32
 }
 
 // struct io_uring_params, with the offsets of its rings.
@@ -146,14 +149,14 @@ func (r *ring) enter(completions int) error {
 }
 
 // completion takes the next one, if there is one.
-func (r *ring) completion() (userData uint64, result int32, ok bool) {
+func (r *ring) completion() (c cqe, ok bool) {
 	head := r.cqHead.Load()
 	if head == r.cqTail.Load() {
-		return 0, 0, false
+		return cqe{}, false
 	}
-	c := r.cqes[head&uint32(len(r.cqes)-1)]
+	c = r.cqes[head&uint32(len(r.cqes)-1)]
 	r.cqHead.Store(head + 1)
-	return c.userData, c.result, true
+	return c, true
 }
 
 func (r *ring) close() error {

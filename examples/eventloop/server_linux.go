@@ -3,12 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/signalfd"
 )
@@ -33,8 +33,7 @@ type record struct {
 	clients, requests, jobs int
 }
 
-// newServer opens all that the server waits for. Should that fail, the program ends,
-// and closes what was opened.
+// newServer opens all that the server waits for. If it fails, the program ends.
 func newServer(o *options) (*server, error) {
 	s := &server{options: o, clients: make(map[*client]struct{}), record: record{began: time.Now()}}
 	var err error
@@ -47,7 +46,7 @@ func newServer(o *options) (*server, error) {
 	if _, err = s.watch(s.signals.FD(), unix.POLLIN, s.signalled); err != nil {
 		return nil, err
 	}
-	if s.listener, s.address, err = openListener(o.network, o.address); err != nil {
+	if s.listener, s.address, err = daemon.Listen(o.network, o.address); err != nil {
 		return nil, err
 	}
 	return s, s.listen()
@@ -63,32 +62,7 @@ func (s *server) serve() error {
 	return errors.Join(s.signals.Close(), s.loop.close())
 }
 
-// openListener opens a listening socket, and says where it is.
-func openListener(network, address string) (*fd.FD, string, error) {
-	// The file of a Unix socket is for us alone.
-	defer unix.Umask(unix.Umask(0o077))
-	l, err := net.Listen(network, address)
-	if err != nil {
-		return nil, "", err
-	}
-	defer l.Close()
-	var file *os.File
-	switch l := l.(type) {
-	case *net.UnixListener:
-		l.SetUnlinkOnClose(false)
-		file, err = l.File()
-	case *net.TCPListener:
-		file, err = l.File()
-	}
-	if err != nil {
-		return nil, "", err
-	}
-	defer file.Close()
-	f, err := fd.FromFile(file)
-	return f, l.Addr().String(), err
-}
-
-// listen has clients accepted, which pause ends for a while.
+// listen starts to accept clients. pause stops that for a while.
 func (s *server) listen() (err error) {
 	if s.listener.Valid() {
 		s.listening, err = s.watch(s.listener, unix.POLLIN, s.accept)
@@ -107,10 +81,10 @@ func (s *server) accept(uint32) error {
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 		return s.pause()
 	}
-	return nil // it was gone before we came
+	return nil // the client is gone
 }
 
-// pause gives what is used up the time to come back: who wants to connect waits.
+// pause waits for free descriptors or memory. Clients wait in the queue meanwhile.
 func (s *server) pause() error {
 	err := s.unwatch(s.listening)
 	s.listening = 0
@@ -124,7 +98,7 @@ func (s *server) signalled(uint32) error {
 	case err != nil:
 		return unless(err, fd.ErrWouldBlock)
 	case info.Signal == unix.SIGHUP:
-		fmt.Println(s.stats())
+		output.Printf("%s", s.stats())
 		return nil
 	case s.draining:
 		return s.stop()
@@ -132,7 +106,7 @@ func (s *server) signalled(uint32) error {
 	return s.drain()
 }
 
-// drain lets clients go when what they have asked for is done, and soon.
+// drain ends each connection when the requests of the client are done, or after grace.
 func (s *server) drain() error {
 	s.draining = true
 	if s.listening != 0 {
@@ -140,10 +114,11 @@ func (s *server) drain() error {
 			return err
 		}
 	}
-	_ = s.listener.Close()
+	// Once the listener is closed, the file may be another server's.
 	if s.network == "unix" {
 		_ = os.Remove(s.address)
 	}
+	_ = s.listener.Close()
 	for c := range s.clients {
 		c.quitting = true
 		if err := c.proceed(); err != nil {

@@ -10,10 +10,13 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A uring is a poller by io_uring(7). Each watch is a poll request for one event;
-// once that has come, the next wait asks for another, in the same system call that
-// waits, and the kernel answers at once if the descriptor is ready still. (Multishot
-// requests tell of changes only, and need Linux 5.13.)
+// A uring is a poller by io_uring(7). Each watch is a poll request for one event. After
+// the event, the next wait adds another request in the system call that waits. The kernel
+// answers at once if the descriptor is still ready.
+//
+// From Linux 5.15, a request also ends when the peer has shut down its sending side
+// (POLLRDHUP), which lasts. After an end without a wanted event, the requests of the watch
+// are multishot requests. They tell of changes only.
 type uring struct {
 	*ring
 	polls   map[uint64]*poll
@@ -28,6 +31,8 @@ type poll struct {
 	requested uint32 // of the kernel, by a request that has not been completed
 	removed   bool
 	queued    bool // it is among the changed
+	multishot bool
+	renew     bool // a multishot request has told of a wanted event, so look again
 	canceling bool
 }
 
@@ -82,18 +87,27 @@ func (u *uring) wait() ([]event, error) {
 		return nil, err
 	}
 	u.events = u.events[:0]
-	for id, result, ok := u.completion(); ok; id, result, ok = u.completion() {
-		p := u.polls[id]
+	for c, ok := u.completion(); ok; c, ok = u.completion() {
+		p := u.polls[c.userData]
 		if p == nil {
-			continue // a cancellation: the request that it was for has its own
+			continue // of a cancellation: the canceled request has its own
 		}
-		p.requested, p.canceling = 0, false
-		u.change(p)
+		if c.flags&moreFollow == 0 {
+			p.requested, p.canceling, p.renew = 0, false, false
+			u.change(p)
+		}
 		switch {
-		case result > 0 && !p.removed:
-			u.events = append(u.events, event{id, uint32(result) & p.wanted})
-		case result < 0 && unix.Errno(-result) != unix.ECANCELED && !p.removed:
-			return nil, os.NewSyscallError("io_uring: poll", unix.Errno(-result))
+		case p.removed:
+		case c.result > 0 && uint32(c.result)&p.wanted == 0:
+			p.multishot = true
+		case c.result > 0:
+			u.events = append(u.events, event{p.id, uint32(c.result) & p.wanted})
+			if p.requested != 0 {
+				p.renew = true
+				u.change(p)
+			}
+		case c.result < 0 && unix.Errno(-c.result) != unix.ECANCELED:
+			return nil, os.NewSyscallError("io_uring: poll", unix.Errno(-c.result))
 		}
 	}
 	return u.events, nil
@@ -105,11 +119,15 @@ func (u *uring) update(p *poll) {
 	switch {
 	case p.requested == 0 && p.removed:
 		delete(u.polls, p.id)
-		p.Unpin() // the kernel has let go of it
+		p.Unpin() // no request uses the number any more
 	case p.requested == 0:
 		p.requested = p.wanted
-		u.submit(sqe{opcode: opPollAdd, fd: int32(p.Number()), pollEvents: uint16(p.wanted), userData: p.id})
-	case (p.removed || p.requested != p.wanted) && !p.canceling:
+		request := sqe{opcode: opPollAdd, fd: int32(p.Number()), pollEvents: uint16(p.wanted), userData: p.id}
+		if p.multishot {
+			request.pollFlags = pollMultishot
+		}
+		u.submit(request)
+	case (p.removed || p.renew || p.requested != p.wanted) && !p.canceling:
 		p.canceling = true
 		u.submit(sqe{opcode: opPollRemove, fd: -1, addr: p.id})
 	}

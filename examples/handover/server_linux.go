@@ -238,10 +238,12 @@ func (s *server) drain() error {
 		}
 		s.welcome(f)
 	}
-	err := errors.Join(s.listener.Close(), s.control.Close(), s.door.Close(), remove(s.path))
+	// Once a socket is closed, its file may be another server's.
+	err := remove(s.path)
 	if s.network == "unix" {
 		err = errors.Join(err, remove(s.address))
 	}
+	err = errors.Join(err, s.listener.Close(), s.control.Close(), s.door.Close())
 	s.draining = true
 	s.ctx, s.pause = context.WithTimeout(context.Background(), s.timeout)
 	s.running.Unlock()

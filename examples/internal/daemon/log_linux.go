@@ -6,21 +6,18 @@ import (
 	"os"
 	"os/signal"
 	"sync"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
 
-// OutliveLog makes writes fail with EPIPE or EFBIG that otherwise end the process by
-// SIGPIPE or SIGXFSZ. The signals have their default actions in programs that the
-// process starts.
-func OutliveLog() {
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE, unix.SIGXFSZ)
-}
+// OutliveLog makes writes to a pipe without a reader fail with EPIPE. Otherwise SIGPIPE
+// ends the process if it is the pipe of standard output or error. Programs that the
+// process starts have the default action.
+func OutliveLog() { signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE) }
 
 const (
 	mostLines = 1000
-	lastWait  = time.Second
+	lastWait  = 1000 // milliseconds
 )
 
 // A Log writes lines to a file. Its methods may be called from any goroutine.
@@ -70,11 +67,16 @@ func (l *Log) Flush() {
 	l.mu.Lock()
 	idle := l.idle
 	l.mu.Unlock()
-	if idle == nil {
-		return
-	}
-	select {
-	case <-idle:
-	case <-time.After(lastWait):
+	// A timer would need a descriptor for the poller of the Go runtime.
+	for range lastWait {
+		select {
+		case <-idle:
+			return
+		default:
+			if idle == nil {
+				return
+			}
+			_, _ = unix.Poll(nil, 1)
+		}
 	}
 }
