@@ -19,9 +19,9 @@ type ticker struct {
 	timer    *timerfd.TimerFD
 	due      time.Time // when the next tick is
 	late     lateness
-	seen     time.Time // what the clocks showed at the start, or when one was set last
-	sets     int       // how often that was
-	setOver  bool      // the moment that is due was never shown
+	seen     reading // the clocks at the start, or when one was last set
+	sets     int     // how often that was
+	setOver  bool    // the moment that is due was never shown
 	progress progress
 }
 
@@ -90,13 +90,16 @@ func newTicker(o *options) (*ticker, error) {
 }
 
 func (t *ticker) start() error {
-	t.seen = time.Now()
-	t.progress = newProgress(t.seen)
+	var err error
+	if t.seen, err = readClocks(); err != nil {
+		return err
+	}
+	t.progress = newProgress(t.seen.Time)
 	if t.at.IsZero() {
 		t.due = t.seen.Add(t.every)
 	} else {
 		t.due = t.at
-		t.progress.note("first tick at %s, in %v", t.at.Format(time.RFC3339), t.at.Sub(t.seen).Round(time.Millisecond))
+		t.progress.note("first tick at %s, in %v", t.at.Format(time.RFC3339), t.at.Sub(t.seen.Time).Round(time.Millisecond))
 	}
 	return t.arm()
 }
@@ -107,7 +110,7 @@ func (t *ticker) arm() error {
 	}
 	err := t.timer.ArmAt(t.due, t.every, timerfd.CancelOnSet)
 	if errors.Is(err, unix.ECANCELED) { // it was set while the kernel did this
-		return t.clockSet(time.Now())
+		return t.clockSet()
 	}
 	return err
 }
@@ -123,7 +126,7 @@ func (t *ticker) loop(ctx context.Context) error {
 		case err == nil:
 			err = t.take(now, expirations)
 		case err == timerfd.ErrClockChanged:
-			err = t.clockSet(now)
+			err = t.clockSet()
 		}
 		if err != nil {
 			return err
@@ -154,22 +157,29 @@ func (t *ticker) take(now time.Time, expirations uint64) error {
 	return err
 }
 
-// clockSet arms the timer for what the clock shows now: for the next tick, or for
-// the one that the clock was set over. That comes at once, and the kernel counts how
-// many more there were.
-func (t *ticker) clockSet(now time.Time) error {
-	// By so much has this clock moved more than the one that cannot be set.
-	by := now.Round(0).Sub(t.seen.Round(0)) - now.Sub(t.seen)
+// clockSet arms the timer after the clock was set or the machine was suspended.
+func (t *ticker) clockSet() error {
+	now, err := readClocks()
+	if err != nil {
+		return err
+	}
+	return t.clockSetTo(now)
+}
+
+// clockSetTo arms the timer for the next tick after now, or for the tick that the clock has
+// passed. The latter comes at once, and the kernel counts the others.
+func (t *ticker) clockSetTo(now reading) error {
+	what, sets := describe(now.since(t.seen))
 	t.seen = now
-	t.sets++
+	t.sets += sets
 	t.setOver = !now.Before(t.due)
-	if ahead := t.due.Sub(now); t.every > 0 && ahead > t.every {
+	if ahead := t.due.Sub(now.Time); t.every > 0 && ahead > t.every {
 		t.due = t.due.Add(-(ahead / t.every) * t.every)
 		if t.due.Before(t.at) {
 			t.due = t.at
 		}
 	}
 	t.progress.clear()
-	fmt.Fprintf(os.Stderr, "ticker: the clock was set by %+.6f s; the next tick is at %s\n", by.Seconds(), t.due.Format(time.RFC3339Nano))
+	fmt.Fprintf(os.Stderr, "ticker: %s; the next tick is at %s\n", what, t.due.Format(time.RFC3339Nano))
 	return t.arm()
 }

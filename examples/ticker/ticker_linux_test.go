@@ -284,8 +284,8 @@ func TestClockSetFar(t *testing.T) {
 			tk, err := newTicker(&options{every: every, count: endless, at: now.Round(0).Add(c.at)})
 			require.NoError(t, err)
 			defer tk.timer.Close()
-			tk.seen, tk.due = now, now.Round(0).Add(c.due)
-			require.NoError(t, tk.clockSet(now))
+			tk.seen, tk.due = reading{Time: now}, now.Round(0).Add(c.due)
+			require.NoError(t, tk.clockSetTo(tk.seen))
 			expirations, err := tk.timer.ReadContext(t.Context())
 			if err == timerfd.ErrClockChanged || tk.sets > 1 {
 				return // another test has set it
