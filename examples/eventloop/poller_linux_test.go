@@ -86,8 +86,40 @@ func TestPollerHangUp(t *testing.T) {
 	})
 }
 
-// A descriptor that is closed while it is watched keeps its number until the kernel
-// has let go of it; then it is closed.
+// The end of a peer's sending, which lasts, is no event, and other events are told of again.
+func TestPollerHalfClosed(t *testing.T) {
+	withPollers(t, func(t *testing.T, p poller) {
+		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		require.NoError(t, err)
+		f, peer, tick := fd.New(ends[0]), fd.New(ends[1]), counter(t, 1)
+		defer f.Close()
+		defer peer.Close()
+		require.NoError(t, peer.Shutdown(unix.SHUT_WR))
+		require.NoError(t, p.add(1, f, 0))
+		require.NoError(t, p.add(2, tick.FD(), unix.POLLIN))
+		for range 100 {
+			assert.Equal(t, map[uint64]uint32{2: unix.POLLIN}, until(t, p, 1))
+		}
+		require.NoError(t, p.modify(1, unix.POLLOUT))
+		told := 0
+		for range 100 {
+			if until(t, p, 1)[1] == unix.POLLOUT {
+				told++
+			}
+		}
+		assert.Greater(t, told, 10)
+		require.NoError(t, peer.Close())
+		for range 100 {
+			if until(t, p, 1)[1]&unix.POLLHUP != 0 {
+				return
+			}
+		}
+		t.Error("no hang-up")
+	})
+}
+
+// A descriptor that is closed while it is watched keeps its number until no request uses
+// it. Then it is closed.
 func TestPollerPins(t *testing.T) {
 	withPollers(t, func(t *testing.T, p poller) {
 		tick := counter(t, 1)

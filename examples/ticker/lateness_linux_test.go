@@ -28,7 +28,7 @@ func TestQuantile(t *testing.T) {
 	assert.EqualValues(t, 1000, l.measured())
 }
 
-// Of a thousand ticks one is later than p99.9.
+// One of a thousand ticks is later than p99.9.
 func TestQuantileEdge(t *testing.T) {
 	for late, want := range map[int]string{1: "1ms", 2: "1s"} {
 		var l lateness

@@ -13,40 +13,49 @@ import (
 const help = `usage: ticker [flags]
 
 Ticks at a time of the wall clock, or every interval, by a timerfd. At the end, and
-at ^C, it reports how late the ticks came, and how late those of a time.Ticker.
+at ^C, it reports how late the ticks and those of a time.Ticker came.
 
-  -every D     tick every D, first D from now
+  -every D     tick every D, first D from now.
                    ticker -every 10ms -n 1000
-  -n N         end after N ticks, missed ones included; without it, at ^C
+
+  -n N         end after N ticks, missed ones included. Without it, end at ^C.
                    ticker -every 1s -n 10 -print
-  -for D       end after as many ticks as there are in D
+
+  -for D       end after as many ticks as there are in D.
                    ticker -every 10ms -for 10s -svg jitter.svg
-  -at TIME     tick at TIME: 15:04:05, which is tomorrow when it has passed today,
-               or a date in RFC 3339, which must not have passed. With -every, tick
-               every D from then on. Ticks follow the wall clock when it is set: the
-               next is the first that it then shows; it tells of one set over, at once
+
+  -at TIME     tick at TIME: 15:04:05, or a date in RFC 3339. 15:04:05 is tomorrow if it
+               has passed today. A date must not have passed. With -every, tick every D
+               from then on. Ticks follow the wall clock if it is set: the next tick is
+               the first that the clock then shows. A tick that the clock has passed
+               comes at once. ticker says if the clock was set or the machine was
+               suspended.
                    ticker -at 23:59:59 && ./midnight
                    ticker -at 2030-01-01T00:00:00Z -every 24h -print
-  -print       print each tick: its number, the time, how late it is
+
+  -print       print the number, the time and the lateness of each tick.
                    ticker -every 1s -print
-  -svg FILE    draw a histogram of the lateness into FILE
+
+  -svg FILE    draw a histogram of the lateness into FILE.
                    ticker -every 5ms -for 30s -svg jitter.svg
-  -alone       tick with no time.Ticker to compare with
+
+  -alone       tick with no time.Ticker to compare with.
                    ticker -every 1m -print -alone
+
   -h           print this
 
 D is a duration such as 500us, 10ms, 1.5s or 1h30m.
 
 A tick is late by the time from when it was due until the goroutine that waits for
-it runs. A timer that expires again before that has missed a tick; the lateness is
+it runs. A timer that expires again before that has missed a tick. The lateness is
 then that of the first. Percentiles are exact to 1.1%.
 
-The time.Ticker ticks at the same time, half an interval later, and in a process of
-its own: in one process each wake-up by the timerfd would set a time.Ticker right, or
-wrong, as the runtime sleeps for whole milliseconds.
+The time.Ticker ticks half an interval later, in a process of its own. In one process
+each wake-up by the timerfd would change the lateness of the time.Ticker, because the
+runtime sleeps for whole milliseconds.
 
-exit status: 0 when all ticks have come, or ^C ended what had no end; 1 when ticker
-failed; 2 when the command line is wrong; 130 or 143 when SIGINT or SIGTERM came
+exit status: 0 when all ticks have come, or when ^C ended ticks without an end. 1 when
+ticker failed. 2 when the command line is wrong. 130 or 143 when SIGINT or SIGTERM came
 before the last tick, after the report.
 `
 

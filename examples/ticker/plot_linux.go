@@ -33,7 +33,7 @@ var shades = [][2]color.Color{
 }
 
 // writeSVG draws the histogram of each row. Both scales are logarithmic: few ticks
-// are much later than the others, and it is they that matter.
+// are much later than the rest, and these matter.
 func (r *report) writeSVG(w io.Writer) error {
 	plot.DefaultFont.Variant = "Sans"
 	p := plot.New()

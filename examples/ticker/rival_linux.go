@@ -86,7 +86,7 @@ func runRival(interval string) int {
 	fmt.Print(ready)
 	var wait time.Duration
 	if _, err := fmt.Scanln((*int64)(&wait)); err != nil {
-		return statusFailed // whom it would tell has gone
+		return statusFailed // the other process has ended
 	}
 	if wait < 0 {
 		wait = wait%every + every

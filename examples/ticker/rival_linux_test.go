@@ -14,7 +14,7 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// What the process beside is told wrong, or not at all, ends it.
+// A wrong command, or none, ends the process beside.
 func TestRivalMisled(t *testing.T) {
 	notEmulated(t)
 	for _, c := range []struct {

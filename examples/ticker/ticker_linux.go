@@ -167,7 +167,7 @@ func (t *ticker) clockSet() error {
 }
 
 // clockSetTo arms the timer for the next tick after now, or for the tick that the clock has
-// passed. The latter comes at once, and the kernel counts the others.
+// passed. The latter comes at once, and the kernel counts the rest.
 func (t *ticker) clockSetTo(now reading) error {
 	what, sets := describe(now.since(t.seen))
 	t.seen = now
