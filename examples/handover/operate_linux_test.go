@@ -158,7 +158,7 @@ func TestDeadlineIsMonotonic(t *testing.T) {
 	assert.GreaterOrEqual(t, due, before.add(time.Hour))
 	assert.LessOrEqual(t, due, monotonic().add(time.Hour))
 	require.NoError(t, c.Close())
-	// TERM does not wait for a request whose client has gone, but this one counts.
+	// TERM would wait for the request.
 	s.signal(unix.SIGKILL)
 	_, err := s.process.WaitContext(patience(t))
 	require.NoError(t, err)
