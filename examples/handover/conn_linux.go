@@ -14,7 +14,7 @@ import (
 )
 
 // lingering limits how long the end of a client's data is waited for.
-const lingering = 2 * time.Second
+const lingering = 5 * time.Second
 
 // A conn is a client's connection, with all that another process needs to continue it.
 type conn struct {

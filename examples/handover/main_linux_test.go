@@ -396,6 +396,7 @@ func TestBadRequests(t *testing.T) {
 		status, body, _ := client.next()
 		assert.Equal(t, c.status, status, "%.40q: %s", c.request, body)
 		client.over()
+		require.NoError(t, client.Close())
 	}
 	assert.Equal(t, "0\n", s.dial().ask("GET", "/a", ""))
 	require.Eventually(t, func() bool { return s.descriptors() <= idle+2 }, 10*time.Second, 5*time.Millisecond)
