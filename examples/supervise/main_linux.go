@@ -3,11 +3,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/fd"
 )
 
 // The exit statuses that are not the command's own, as timeout(1) has them.
@@ -48,6 +52,17 @@ func run(args []string) int {
 
 // fail reports what went wrong on our own side.
 func fail(err error) int {
-	fmt.Fprintln(os.Stderr, "supervise:", err)
+	say(err)
 	return statusFailed
+}
+
+// stderr is our standard error.
+var stderr = fd.New(unix.Stderr)
+
+// say writes a line to standard error. If its reader does not take it within a second,
+// say gives up: a command is waiting for its signals.
+func say(err error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, _ = fmt.Fprintln(stderr.WithContext(ctx), "supervise:", err)
 }

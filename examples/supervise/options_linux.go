@@ -148,3 +148,11 @@ func parseSignal(text string) (syscall.Signal, error) {
 	}
 	return 0, errors.New("not a signal, such as TERM, SIGINT or 9")
 }
+
+// signalName returns TERM, or a number if the signal has no name.
+func signalName(sig syscall.Signal) string {
+	if name := unix.SignalName(sig); name != "" {
+		return strings.TrimPrefix(name, "SIG")
+	}
+	return strconv.Itoa(int(sig))
+}

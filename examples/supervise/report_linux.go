@@ -9,8 +9,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -81,7 +79,7 @@ func (r *record) write(w io.Writer, asJSON bool) error {
 func (r *record) signalNames() []string {
 	names := make([]string, len(r.signals))
 	for i, sig := range r.signals {
-		names[i] = strings.TrimPrefix(unix.SignalName(sig), "SIG")
+		names[i] = signalName(sig)
 	}
 	return names
 }

@@ -97,7 +97,7 @@ func (s *supervisor) close() {
 func (s *supervisor) supervise() int {
 	s.record.begin(s.command)
 	if status, err := s.start(); err != nil {
-		fmt.Fprintln(os.Stderr, "supervise:", err)
+		say(err)
 		s.kill()
 		return status
 	}
@@ -188,7 +188,7 @@ func (s *supervisor) startAgain() error {
 	s.record.restarts++
 	status, err := s.start()
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "supervise:", err)
+		say(err)
 		s.kill()
 		return s.drain(status)
 	}
@@ -231,10 +231,7 @@ func (s *supervisor) forward(info signalfd.Info) error {
 		}
 		return nil
 	}
-	if !hadFromTerminal(info, s.child.PID()) {
-		if err := s.send(info.Signal); err != nil {
-			return err
-		}
+	if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
 		s.record.forwarded(info.Signal)
 	}
 	if ending {
@@ -263,9 +260,15 @@ func hadFromTerminal(info signalfd.Info, command int) bool {
 	return false
 }
 
-// send sends the command a signal. It is no error if the command has ended.
-func (s *supervisor) send(sig syscall.Signal) error {
-	return unless(s.child.SendSignal(sig), os.ErrProcessDone)
+// send sends the command a signal and reports whether that succeeded. A failure is not
+// the end of the supervision: a command that has become another user's still has a
+// status. If the command has ended, there is nothing to say.
+func (s *supervisor) send(sig syscall.Signal) bool {
+	err := s.child.SendSignal(sig)
+	if err != nil && !errors.Is(err, os.ErrProcessDone) {
+		say(fmt.Errorf("cannot send %s to the command: %w", signalName(sig), err))
+	}
+	return err == nil
 }
 
 // timeUp ends the command: by the signal that was asked for, then by force.
@@ -277,15 +280,12 @@ func (s *supervisor) timeUp() error {
 	case !s.child.Valid():
 		return nil
 	case s.killing:
-		return s.send(unix.SIGKILL)
+		s.send(unix.SIGKILL)
+		return nil
 	}
 	s.timedOut = true
-	if err := s.send(s.signal); err != nil {
-		return err
-	}
-	// A command that was stopped gets to see the signal.
-	if err := s.send(unix.SIGCONT); err != nil {
-		return err
+	if s.send(s.signal) {
+		s.send(unix.SIGCONT) // a command that was stopped gets to see the signal
 	}
 	return s.losePatience()
 }
@@ -344,10 +344,8 @@ func (s *supervisor) drain(status int) error {
 
 // kill ends the command when we cannot go on.
 func (s *supervisor) kill() {
-	if s.child.Valid() {
-		_ = s.send(unix.SIGKILL)
+	if s.child.Valid() && s.send(unix.SIGKILL) {
 		_ = s.cmd.Wait()
-		_ = s.child.Close()
 	}
 }
 

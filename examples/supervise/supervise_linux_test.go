@@ -264,6 +264,53 @@ func TestForward(t *testing.T) {
 	assert.Equal(t, 7, status(cmd))
 }
 
+// The kernel refuses every signal, as for a command that has become root. Each failure
+// is reported while the command runs, and its status is kept.
+func TestRefusedSignals(t *testing.T) {
+	const flags = "SUPERVISE_TEST_FLAGS"
+	if systest.IsChild("TestRefusedSignals") {
+		os.Args = append(append(strings.Fields(os.Getenv(flags)), "--"), sh("echo ready; read line; exit 5")...)
+		systest.Refuse(t, main, systest.Refusal{Call: unix.SYS_PIDFD_SEND_SIGNAL, Errno: unix.EPERM})
+	}
+	for _, c := range []struct {
+		flags, first string
+		status       int
+	}{
+		{"", "", 5},
+		{"-timeout 20ms -kill-after 20ms", "TERM KILL", 124}, // as timeout(1)
+	} {
+		cmd := systest.Child(t, "TestRefusedSignals")
+		cmd.Env = append(cmd.Env, flags+"=supervise "+c.flags)
+		stdin, err := cmd.StdinPipe()
+		require.NoError(t, err)
+		stdout, err := cmd.StdoutPipe()
+		require.NoError(t, err)
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		until(t, bufio.NewReader(stdout), "ready")
+		lines := bufio.NewReader(stderr)
+		reported := func(name string) {
+			t.Helper()
+			line, err := lines.ReadString('\n')
+			require.NoError(t, err)
+			assert.Equal(t, "supervise: cannot send "+name+" to the command: pidfd_send_signal: operation not permitted\n", line)
+		}
+		for _, name := range strings.Fields(c.first) {
+			reported(name)
+		}
+		for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGINT} {
+			require.NoError(t, cmd.Process.Signal(sig))
+			reported(signalName(sig))
+		}
+		require.NoError(t, stdin.Close())
+		rest, err := io.ReadAll(lines)
+		require.NoError(t, err)
+		assert.Empty(t, rest)
+		assert.Equal(t, c.status, status(cmd))
+	}
+}
+
 // After a signal that asks to end, -kill-after sees to it.
 func TestKillAfterForward(t *testing.T) {
 	cmd, _ := begin(t, []string{"-kill-after", "100ms"}, `trap "" TERM; echo ready; `+aWhile)
