@@ -10,8 +10,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"code.hybscloud.com/iofd/fd"
 )
 
 // The exit statuses that are not the command's own, as timeout(1) has them.
@@ -55,9 +53,6 @@ func fail(err error) int {
 	say(err)
 	return statusFailed
 }
-
-// stderr is our standard error.
-var stderr = fd.New(unix.Stderr)
 
 // say writes a line to standard error. If its reader does not take it within a second,
 // say gives up: a command is waiting for its signals.

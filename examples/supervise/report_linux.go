@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -14,20 +15,20 @@ import (
 
 // A record is what the report tells, over all runs of the command.
 type record struct {
-	started  time.Time
-	command  []string
-	ended    string // how the last run ended
-	status   int
-	wall     time.Duration
-	user     time.Duration
-	system   time.Duration
-	memory   int64 // the most of any run, in bytes
-	exact    bool  // else memory is an upper limit, see pidfd.ExitStatus.MaxRSS
-	signals  []syscall.Signal
-	restarts int
-	tail     []byte
-	before   int64 // bytes of standard error before the tail
-	hasTail  bool
+	started     time.Time
+	command     []string
+	ended       string // how the last run ended
+	status      int
+	wall        time.Duration
+	user        time.Duration
+	system      time.Duration
+	memory      int64 // the most of any run, in bytes
+	exact       bool  // else memory is an upper limit, see pidfd.ExitStatus.MaxRSS
+	signals     []syscall.Signal
+	restarts    int
+	tail        []byte
+	hasTail     bool
+	stderrBytes int64
 }
 
 func (r *record) begin(command []string) {
@@ -52,28 +53,28 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 
 func (r *record) forwarded(sig syscall.Signal) { r.signals = append(r.signals, sig) }
 
-func (r *record) end(status int, stderr *stderrCopy) error {
+func (r *record) end(status int, stderr *stderrCopy) {
 	r.status, r.wall = status, time.Since(r.started)
-	if stderr == nil {
-		return nil
+	if r.hasTail = stderr != nil; r.hasTail {
+		r.tail, r.stderrBytes = stderr.tail(), stderr.total
 	}
-	var err error
-	r.tail, r.before, err = stderr.tail()
-	r.hasTail = err == nil
-	return err
 }
 
+// write writes the report at once, on lines of its own.
 func (r *record) write(w io.Writer, asJSON bool) error {
-	// The report begins on a line of its own.
+	var report bytes.Buffer
 	if n := len(r.tail); n > 0 && r.tail[n-1] != '\n' {
-		if _, err := io.WriteString(w, "\n"); err != nil {
-			return err
-		}
+		report.WriteByte('\n')
 	}
 	if asJSON {
-		return r.writeJSON(w)
+		if err := r.writeJSON(&report); err != nil {
+			return err
+		}
+	} else {
+		r.writeTable(&report)
 	}
-	return r.writeTable(w)
+	_, err := report.WriteTo(w)
+	return err
 }
 
 func (r *record) signalNames() []string {
@@ -96,7 +97,7 @@ func (r *record) memoryText() string {
 	return "at most " + text
 }
 
-func (r *record) writeTable(w io.Writer) error {
+func (r *record) writeTable(w io.Writer) {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintf(table, "command\t%s\n", strings.Join(r.command, " "))
 	fmt.Fprintf(table, "ended\t%s\n", r.ended)
@@ -111,17 +112,12 @@ func (r *record) writeTable(w io.Writer) error {
 	fmt.Fprintf(table, "forwarded\t%s\n", names)
 	fmt.Fprintf(table, "restarts\t%d\n", r.restarts)
 	if r.hasTail {
-		fmt.Fprintf(table, "stderr\t%d bytes, the last %d:\n", r.before+int64(len(r.tail)), len(r.tail))
+		fmt.Fprintf(table, "stderr\t%d bytes, the last %d:\n", r.stderrBytes, len(r.tail))
 	}
-	if err := table.Flush(); err != nil || len(r.tail) == 0 {
-		return err
-	}
+	_ = table.Flush()
 	for line := range strings.Lines(string(r.tail)) {
-		if _, err := fmt.Fprintf(w, "  | %s\n", strings.TrimSuffix(line, "\n")); err != nil {
-			return err
-		}
+		fmt.Fprintf(w, "  | %s\n", strings.TrimSuffix(line, "\n"))
 	}
-	return nil
 }
 
 func (r *record) writeJSON(w io.Writer) error {
@@ -140,7 +136,7 @@ func (r *record) writeJSON(w io.Writer) error {
 		StderrTail  *string  `json:"stderr_tail,omitempty"`
 	}{
 		r.command, r.ended, r.status, r.wall.Seconds(), r.user.Seconds(), r.system.Seconds(),
-		r.memory, r.exact, r.signalNames(), r.restarts, r.before + int64(len(r.tail)), nil,
+		r.memory, r.exact, r.signalNames(), r.restarts, r.stderrBytes, nil,
 	}
 	if r.hasTail {
 		tail := string(r.tail)

@@ -3,38 +3,35 @@ package main
 import (
 	"context"
 	"os"
-	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/memfd"
 )
 
-// A stderrCopy passes the command's standard error on to ours, and keeps the end
-// of it in a file in memory.
+// lastWords is how long the reader of our standard error has, after the command's end,
+// to take the rest of the command's output and the report.
+const lastWords = 5 * time.Second
+
+// stderr is our standard error.
+var stderr = fd.New(unix.Stderr)
+
+// A stderrCopy passes the command's standard error on to ours, and keeps the end of it.
 type stderrCopy struct {
 	command *os.File           // what the command writes to
-	finish  context.CancelFunc // ends the copying when what is there has passed
+	finish  context.CancelFunc // tells the copy that the command has ended
 
-	mu   sync.Mutex
-	ring *memfd.MemFD
-	size int64 // of the ring
-	end  int64 // how much was ever written to it
+	done  chan struct{} // closed when the copy has ended; the rest is valid then
+	size  int           // of the tail
+	kept  []byte        // the tail, and up to the same amount before it
+	total int64         // bytes of standard error
 }
 
-// newStderrCopy begins to copy. It signals copied at the end, which finish
-// brings.
-func newStderrCopy(size int64, copied *eventfd.EventFD) (*stderrCopy, error) {
-	ring, err := memfd.New("supervise-stderr")
-	if err != nil {
-		return nil, err
-	}
-	ours, err := fd.FromFile(os.Stderr)
-	if err != nil {
-		return nil, err
-	}
+// newStderrCopy begins to copy. After finish, the copy ends and wakes copied. Writes end
+// when passing does.
+func newStderrCopy(size int, passing context.Context, copied *eventfd.Waker) (*stderrCopy, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe2", err)
@@ -43,62 +40,59 @@ func newStderrCopy(size int64, copied *eventfd.EventFD) (*stderrCopy, error) {
 	if err := from.SetNonblock(true); err != nil { // of our end alone
 		return nil, err
 	}
-	ctx, finish := context.WithCancel(context.Background())
+	running, finish := context.WithCancel(context.Background())
 	c := &stderrCopy{
 		command: os.NewFile(uintptr(pipe[1]), "standard error"),
 		finish:  finish,
-		ring:    ring,
+		done:    make(chan struct{}),
 		size:    size,
 	}
 	go func() {
-		c.copy(ctx, from, ours)
-		_ = copied.Notify()
+		c.copy(running, passing, from)
+		close(c.done)
+		_ = copied.Wake()
 	}()
 	return c, nil
 }
 
-// copy ends when ctx has, and nothing is left to read.
-func (c *stderrCopy) copy(ctx context.Context, from, to *fd.FD) {
+// copy copies while the command runs. After that it copies what is in the pipe, and no
+// more: another process may have the other end, and write as fast as this one reads.
+func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 	buf := make([]byte, 32<<10)
 	for {
-		n, err := from.ReadContext(ctx, buf)
-		if err == context.Canceled {
-			n, err = from.Read(buf) // what came at the same moment
+		n, err := from.ReadContext(running, buf)
+		if err != nil {
+			break
 		}
+		c.pass(passing, buf[:n])
+	}
+	left := 0
+	_ = from.Control(func(number int) (err error) {
+		left, err = unix.IoctlGetInt(number, unix.TIOCINQ)
+		return err
+	})
+	for left > 0 {
+		n, err := from.Read(buf[:min(left, len(buf))])
 		if err != nil {
 			return
 		}
-		c.keep(buf[:n])
-		// Our standard error may be closed; the command should not mind.
-		_, _ = to.WriteContext(context.Background(), buf[:n])
+		left -= n
+		c.pass(passing, buf[:n])
 	}
 }
 
-// keep writes p to the ring, where it replaces what is oldest.
-func (c *stderrCopy) keep(p []byte) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for len(p) > 0 {
-		at := c.end % c.size
-		n, err := c.ring.WriteAt(p[:min(int64(len(p)), c.size-at)], at)
-		if err != nil {
-			return
-		}
-		c.end += int64(n)
-		p = p[n:]
+// pass keeps p and writes it to our standard error. That may be closed, or a full disk:
+// the command goes on.
+func (c *stderrCopy) pass(passing context.Context, p []byte) {
+	c.total += int64(len(p))
+	if c.kept = append(c.kept, p...); len(c.kept) > 2*c.size {
+		c.kept = append(c.kept[:0], c.kept[len(c.kept)-c.size:]...)
 	}
+	_, _ = stderr.WriteContext(passing, p)
 }
 
-// tail returns what was kept, and how much came before it.
-func (c *stderrCopy) tail() (kept []byte, before int64, err error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	kept = make([]byte, min(c.end, c.size))
-	before = c.end - int64(len(kept))
-	at := before % c.size
-	first := min(int64(len(kept)), c.size-at)
-	if _, err = c.ring.ReadAt(kept[:first], at); err == nil {
-		_, err = c.ring.ReadAt(kept[first:], 0)
-	}
-	return kept, before, err
+// tail returns the end of standard error.
+func (c *stderrCopy) tail() []byte {
+	<-c.done
+	return c.kept[max(0, len(c.kept)-c.size):]
 }

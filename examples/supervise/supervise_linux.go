@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -37,8 +38,11 @@ type supervisor struct {
 	limit   *timerfd.TimerFD   // the command's time is up, then the patience with it
 	restart *timerfd.TimerFD   // the command is to be started again
 	again   *timerfd.TimerFD   // look again whether a tracer still has the status
-	copied  *eventfd.EventFD   // all of the command's standard error has passed
+	copied  *eventfd.Waker     // the command's standard error has passed
 	stderr  *stderrCopy        // nil when it writes there itself
+
+	passing context.Context    // ends when writes to standard error are given up
+	giveUp  context.CancelFunc // ends it
 
 	cmd      *exec.Cmd
 	delay    time.Duration // before the next restart
@@ -75,11 +79,12 @@ func newSupervisor(o *options) (*supervisor, error) {
 	if s.again, err = timerfd.New(timerfd.Monotonic); err != nil {
 		return nil, err
 	}
-	if s.copied, err = eventfd.New(0); err != nil {
+	if s.copied, err = eventfd.NewWaker(); err != nil {
 		return nil, err
 	}
+	s.passing, s.giveUp = context.WithCancel(context.Background())
 	if o.reports() && o.tail > 0 {
-		if s.stderr, err = newStderrCopy(o.tail, s.copied); err != nil {
+		if s.stderr, err = newStderrCopy(int(o.tail), s.passing, s.copied); err != nil {
 			return nil, err
 		}
 	}
@@ -126,9 +131,10 @@ func (s *supervisor) supervise() int {
 	// Signals have their old meaning from now on, because the report may have no reader.
 	_ = s.signals.Close()
 	if s.reports() {
-		err := errors.Join(s.record.end(s.status, s.stderr), s.record.write(os.Stderr, s.json))
-		if err != nil {
-			fail(err) // but the status is the command's
+		s.record.end(s.status, s.stderr)
+		err := s.record.write(stderr.WithContext(s.passing), s.json)
+		if err != nil && s.passing.Err() == nil {
+			say(err) // but the status is the command's
 		}
 	}
 	return s.status
@@ -220,7 +226,7 @@ func (s *supervisor) forward(info signalfd.Info) error {
 	}
 	if s.draining {
 		if ending {
-			return s.copied.Notify() // the rest need not pass
+			s.giveUp() // the rest need not pass
 		}
 		return nil
 	}
@@ -332,11 +338,13 @@ func (s *supervisor) ended() error {
 	return s.restart.Arm(delay, 0)
 }
 
-// drain ends the supervision, once what the command wrote last has passed.
+// drain ends the supervision, once what the command wrote last has passed. The reader
+// has a limited time for that and for the report.
 func (s *supervisor) drain(status int) error {
 	s.status, s.draining = status, true
+	time.AfterFunc(lastWords, s.giveUp)
 	if s.stderr == nil {
-		return s.copied.Notify()
+		return s.copied.Wake()
 	}
 	s.stderr.finish()
 	return nil

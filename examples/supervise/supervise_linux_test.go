@@ -586,6 +586,34 @@ func TestLingeringWriter(t *testing.T) {
 	assert.Less(t, time.Since(start), 4*time.Second, "it did not wait")
 }
 
+// A process that outlives the command writes to its standard error without end.
+func TestEndlessWriter(t *testing.T) {
+	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh("yes >&2 & sleep 0.1; exit 3")...)...))
+	assert.Equal(t, 3, status)
+	assert.Contains(t, stderr, "ended        exit status 3\n")
+}
+
+// The reader of standard error does not read. The limits hold, and supervise ends.
+func TestNoReader(t *testing.T) {
+	for script, want := range map[string]int{
+		"cat /dev/zero >&2":                                                124, // ends by TERM
+		`trap "" TERM; while :; do echo x >&2; done`:                       137,
+		`trap "" PIPE; (head -c 100000 /dev/zero >&2) & read line; exit 3`: 3,
+	} {
+		t.Run(script, func(t *testing.T) {
+			t.Parallel()
+			reader, writer, err := os.Pipe()
+			require.NoError(t, err)
+			defer reader.Close()
+			cmd := supervise(t, append([]string{"-report", "-timeout", "300ms", "-kill-after", "100ms", "--"}, sh(script)...)...)
+			cmd.Stderr = writer
+			require.NoError(t, cmd.Start())
+			require.NoError(t, writer.Close())
+			assert.Equal(t, want, status(cmd))
+		})
+	}
+}
+
 // If standard error has no reader any more, the status stays the same.
 func TestStderrGone(t *testing.T) {
 	reader, writer, err := os.Pipe()
