@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -36,27 +35,22 @@ func startCommand(command []string, stderr *stderrCopy) (*exec.Cmd, *pidfd.PidFD
 	return cmd, child, err
 }
 
-// handleSignals sees to it that commands begin with the default action for every
-// signal. Commands begin so for all signals that have a handler here, and the Go
-// runtime gives one to all but TSTP, TTIN and TTOU. If this program was started with
-// one of these ignored, its commands ignore it, too. SIGPIPE is an ordinary error to a
-// program that asks for it: if standard error is closed, the command's status is not
-// lost.
-func handleSignals() {
-	unread := make(chan os.Signal, 1)
-	signal.Notify(unread, unix.SIGPIPE)
-	var ignored signalfd.Set
-	status, _ := os.ReadFile("/proc/self/status")
-	for line := range strings.Lines(string(status)) {
-		if mask, ok := strings.CutPrefix(line, "SigIgn:"); ok {
-			_, _ = fmt.Sscanf(mask, "%x", &ignored)
+// keepIgnored returns the signals that this program was started to ignore, by nohup(1) or
+// a shell's background job. Commands ignore them too. A shell has such a job ignore INT
+// and QUIT, but the Go runtime tells of HUP and INT only. TSTP, TTIN and TTOU need no
+// care. Commands begin with the default action for all other signals, because the runtime
+// has a handler for each.
+func keepIgnored() (ignored signalfd.Set) {
+	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(sig) {
+			ignored.Add(sig)
 		}
 	}
-	for _, sig := range []syscall.Signal{unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU} {
-		if ignored.Has(sig) {
-			signal.Notify(unread, sig)
-		}
+	if ignored.Has(unix.SIGINT) {
+		signal.Ignore(unix.SIGQUIT)
+		ignored.Add(unix.SIGQUIT)
 	}
+	return ignored
 }
 
 // startStatus returns our exit status when a command could not be started.

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime"
 	"time"
 
@@ -29,11 +30,15 @@ func main() {
 }
 
 func run(args []string) int {
+	// SIGPIPE is an ordinary error: if standard error has no reader, the status is not lost.
+	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
 	opts, err := parse(args)
 	switch {
 	case err == errHelp:
-		fmt.Print(help)
-		return 0
+		if _, err = fmt.Print(help); err == nil {
+			return 0
+		}
+		return fail(err)
 	case err != nil:
 		return fail(err)
 	}

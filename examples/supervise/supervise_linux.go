@@ -60,6 +60,7 @@ type supervisor struct {
 func newSupervisor(o *options) (*supervisor, error) {
 	s := &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
 	set := forwarded
+	set.Del(keepIgnored().Signals()...)
 	if s.reap = o.reap || os.Getpid() == 1; s.reap {
 		set.Add(unix.SIGCHLD)
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -88,7 +89,6 @@ func newSupervisor(o *options) (*supervisor, error) {
 			return nil, err
 		}
 	}
-	handleSignals()
 	return s, nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,6 +24,7 @@ import (
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/signalfd"
 )
 
 // The test binary is supervise when this is set.
@@ -32,6 +34,12 @@ func TestMain(m *testing.M) {
 	if os.Getenv(asProgram) != "" {
 		os.Unsetenv(asProgram)
 		main()
+	}
+	// Programs that the tests start do not ignore what this one was started to ignore.
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	systest.Main(m)
 }
@@ -325,35 +333,57 @@ func TestLimitAfterForward(t *testing.T) {
 	assert.Equal(t, 124, status(cmd))
 }
 
-// However supervise was started, the command begins with nothing blocked and
-// nothing ignored.
-func TestCleanStart(t *testing.T) {
+// However supervise was started, the command begins with nothing blocked. What was ignored
+// stays ignored, if the Go runtime tells of it.
+func TestInheritedSignals(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
-	dirty := exec.Command("sh", "-c", `trap "" HUP INT QUIT TERM USR1 WINCH PIPE TSTP TTIN TTOU; exec "$@"`,
-		"sh", self, "--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
-	dirty.Env = append(os.Environ(), asProgram+"=1")
-	var stdout string
-	var code int
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread ends with the goroutine, and its mask with it.
-		runtime.LockOSThread()
-		var set unix.Sigset_t
-		for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM, unix.SIGWINCH, unix.SIGALRM, 40} {
-			set.Val[0] |= 1 << (sig - 1)
-		}
-		assert.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil))
-		code, stdout, _ = systest.Result(t, dirty)
-	}()
-	<-done
-	assert.Zero(t, code)
-	for _, line := range strings.Split(strings.TrimSpace(stdout), "\n") {
-		_, mask, _ := strings.Cut(line, ":\t")
-		assert.Equal(t, strings.Repeat("0", 16), mask, line)
+	for ignored, want := range map[string]signalfd.Set{
+		"HUP":                       signalfd.NewSet(unix.SIGHUP),
+		"INT QUIT":                  signalfd.NewSet(unix.SIGINT, unix.SIGQUIT),
+		"TSTP TTIN TTOU":            signalfd.NewSet(unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU),
+		"CHLD PIPE TERM USR1 WINCH": 0,
+	} {
+		cmd := exec.Command("sh", "-c", `trap "" `+ignored+`; exec "$@"`,
+			"sh", self, "--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
+		cmd.Env = append(os.Environ(), asProgram+"=1")
+		var stdout string
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			// The thread ends with the goroutine, and its mask with it.
+			runtime.LockOSThread()
+			var set unix.Sigset_t
+			for _, sig := range []unix.Signal{unix.SIGUSR1, unix.SIGTERM, unix.SIGWINCH, unix.SIGALRM, 40} {
+				set.Val[0] |= 1 << (sig - 1)
+			}
+			assert.NoError(t, unix.PthreadSigmask(unix.SIG_BLOCK, &set, nil))
+			_, stdout, _ = systest.Result(t, cmd)
+		}()
+		<-done
+		assert.Equal(t, fmt.Sprintf("SigBlk:\t%016x\nSigIgn:\t%016x\n", 0, uint64(want)), stdout, ignored)
 	}
-	assert.Equal(t, 2, strings.Count(stdout, "\n"))
+}
+
+// Under nohup(1) the command outlives HUP, whichever process gets it.
+func TestNohup(t *testing.T) {
+	self, err := os.Executable()
+	require.NoError(t, err)
+	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$@"`, "sh", self, "--", "sh", "-c", "kill -HUP $$ $PPID; read line; exit 4")
+	cmd.Env = append(os.Environ(), asProgram+"=1")
+	status, _, _ := systest.Result(t, cmd)
+	assert.Equal(t, 4, status)
+}
+
+// supervise -h reports that its text was not written.
+func TestHelpToFullDisk(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	systest.Need(t, "/dev/full", err)
+	defer full.Close()
+	cmd := supervise(t, "-h")
+	cmd.Stdout = full
+	assert.Error(t, cmd.Run())
+	assert.Equal(t, 125, cmd.ProcessState.ExitCode())
 }
 
 // At a terminal Ctrl-C goes to the supervisor and the command alike. The command
