@@ -59,7 +59,7 @@ func newStderrCopy(size int, passing context.Context, copied *eventfd.Waker) (*s
 // more: another process may have the other end, and write as fast as this one reads.
 func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 	buf := make([]byte, 32<<10)
-	for {
+	for running.Err() == nil {
 		n, err := from.ReadContext(running, buf)
 		if err != nil {
 			break

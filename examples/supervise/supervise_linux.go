@@ -255,15 +255,21 @@ func (s *supervisor) losePatience() error {
 	return s.limit.Arm(s.killAfter, 0)
 }
 
-// hadFromTerminal reports whether the terminal has sent the signal, and so to
-// all of our process group, to the command too unless it has left.
+// hadFromTerminal reports whether the terminal has sent the signal to our process group,
+// and so to the command unless it has left the group. When a terminal goes away, HUP and
+// CONT are for the session leader alone, and for the whole group after the leader's end.
 func hadFromTerminal(info signalfd.Info, command int) bool {
 	switch info.Signal {
 	case unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH:
-		group, err := unix.Getpgid(command)
-		return info.Code == signalfd.CodeKernel && err == nil && group == unix.Getpgrp()
+	case unix.SIGHUP, unix.SIGCONT:
+		if session, err := unix.Getsid(0); err != nil || session == os.Getpid() {
+			return false
+		}
+	default:
+		return false
 	}
-	return false
+	group, err := unix.Getpgid(command)
+	return info.Code == signalfd.CodeKernel && err == nil && group == unix.Getpgrp()
 }
 
 // send sends the command a signal and reports whether that succeeded. A failure is not

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -420,6 +421,57 @@ func TestTerminal(t *testing.T) {
 	}
 }
 
+// The terminal goes away. The command gets HUP and CONT once, if supervise is the session
+// leader, and if it is a process of the leader's group.
+func TestTerminalGone(t *testing.T) {
+	if systest.IsChild("TestTerminalGone") {
+		reportSignals(t, unix.SIGHUP, unix.SIGCONT)
+		return
+	}
+	for what, leader := range map[string]string{"leader": `exec "$@"`, "member": `"$@"; exit`} {
+		t.Run(what, func(t *testing.T) {
+			master, terminal := systest.OpenTerminal(t)
+			defer master.Close()
+			command := systest.Child(t, "TestTerminalGone")
+			cmd := supervise(t, append([]string{"--"}, command.Args...)...)
+			cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", leader, "sh"}, cmd.Args...)
+			cmd.Env = append(command.Env, asProgram+"=1")
+			cmd.Stdin = terminal
+			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+			stdout, err := cmd.StdoutPipe()
+			require.NoError(t, err)
+			require.NoError(t, cmd.Start())
+			require.NoError(t, terminal.Close())
+			out := bufio.NewReader(stdout)
+			until(t, out, "ready")
+			require.NoError(t, master.Close())
+			rest, err := io.ReadAll(out)
+			require.NoError(t, err)
+			assert.Equal(t, 1, strings.Count(string(rest), "got HUP\n"))
+			assert.Equal(t, 1, strings.Count(string(rest), "got CONT\n"))
+			_ = cmd.Wait()
+		})
+	}
+}
+
+// reportSignals prints each signal that comes, until half a second after the first one.
+func reportSignals(t *testing.T, sigs ...syscall.Signal) {
+	s, err := signalfd.New(signalfd.NewSet(sigs...))
+	require.NoError(t, err)
+	defer s.Close()
+	fmt.Println("ready")
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	info, err := s.ReadContext(ctx)
+	cancel()
+	require.NoError(t, err)
+	ctx, cancel = context.WithTimeout(context.Background(), time.Second/2)
+	defer cancel()
+	for err == nil {
+		fmt.Println("got", signalName(info.Signal))
+		info, err = s.ReadContext(ctx)
+	}
+}
+
 // until reads lines until one has the text, and returns that.
 func until(t *testing.T, out *bufio.Reader, text string) string {
 	t.Helper()
@@ -618,9 +670,20 @@ func TestLingeringWriter(t *testing.T) {
 
 // A process that outlives the command writes to its standard error without end.
 func TestEndlessWriter(t *testing.T) {
-	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh("yes >&2 & sleep 0.1; exit 3")...)...))
-	assert.Equal(t, 3, status)
-	assert.Contains(t, stderr, "ended        exit status 3\n")
+	cmd := supervise(t, append([]string{"-report", "--"}, sh("yes >&2 & sleep 0.1; exit 3")...)...)
+	pipe, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	// A slow reader: the pipe of the command is never empty.
+	var stderr strings.Builder
+	for n := int64(0); err == nil; {
+		n, err = io.CopyN(&stderr, pipe, 4096)
+		if n > 0 {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	assert.Equal(t, 3, status(cmd))
+	assert.True(t, strings.Contains(stderr.String(), "ended        exit status 3\n"))
 }
 
 // The reader of standard error does not read. The limits hold, and supervise ends.
