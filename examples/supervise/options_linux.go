@@ -16,9 +16,11 @@ import (
 
 const help = `usage: supervise [flags] -- CMD [ARG ...]
 
-Starts CMD, forwards the signals HUP INT QUIT TERM USR1 USR2 WINCH CONT to it,
-and ends with its exit status. Its standard input, output and error are those of
-supervise. A signal that the terminal has sent to both (Ctrl-C) is not sent again.
+Starts CMD, forwards signals to it, and ends with its exit status. CMD has the
+standard input, output and error of supervise. The signals are HUP INT QUIT TERM
+USR1 USR2 ALRM VTALRM IO PWR WINCH CONT and RTMIN+1 to RTMAX. The terminal sends
+some to both (Ctrl-C), and these are not sent again. If HUP, INT or QUIT is ignored
+at the start, by nohup(1) or a shell, supervise and CMD go on to ignore it.
 
   -timeout D      end CMD when a run of it has lasted for D, by -signal. What CMD
                   has started itself is not signalled, as with timeout --foreground
@@ -29,8 +31,8 @@ supervise. A signal that the terminal has sent to both (Ctrl-C) is not sent agai
   -signal SIG     the signal that -timeout sends: a name or a number (TERM)
                       supervise -timeout 1m -signal INT -- ping example.org
   -restart N      start CMD again up to N times when it fails, first after 100ms,
-                  then after twice as long each time, up to a minute; but not once
-                  supervise was sent HUP, INT, QUIT or TERM
+                  then after twice as long each time, up to a minute. There is no
+                  restart after supervise was sent HUP, INT, QUIT or TERM
                       supervise -restart 5 -- ./worker
   -report         print a table at the end: how CMD ended, the time and memory it
                   took, the signals it was sent, the end of its standard error
@@ -38,8 +40,9 @@ supervise. A signal that the terminal has sent to both (Ctrl-C) is not sent agai
   -json           print the report as one line of JSON
                       supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
   -tail N         keep the last N bytes of standard error for the report (2048).
-                  CMD then writes to a pipe, which supervise passes on and closes
-                  when it ends; with 0 it writes to standard error itself
+                  CMD then writes to a pipe, and supervise passes that on. After
+                  the end, the rest and the report have 5 seconds to be read.
+                  With 0, CMD writes to standard error itself
                       supervise -report -tail 0 -- top
   -reap           reap orphaned descendants, as PID 1 always does
                       supervise -reap -- ./daemonize-things.sh
@@ -149,10 +152,10 @@ func parseSignal(text string) (syscall.Signal, error) {
 	return 0, errors.New("not a signal, such as TERM, SIGINT or 9")
 }
 
-// signalName returns TERM, or a number if the signal has no name.
+// signalName returns a name that parseSignal reads: TERM or RTMIN+3.
 func signalName(sig syscall.Signal) string {
 	if name := unix.SignalName(sig); name != "" {
 		return strings.TrimPrefix(name, "SIG")
 	}
-	return strconv.Itoa(int(sig))
+	return fmt.Sprintf("RTMIN+%d", sig-sigRTMin)
 }

@@ -5,8 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
@@ -22,9 +23,9 @@ type record struct {
 	wall        time.Duration
 	user        time.Duration
 	system      time.Duration
-	memory      int64 // the most of any run, in bytes
-	exact       bool  // else memory is an upper limit, see pidfd.ExitStatus.MaxRSS
-	signals     []syscall.Signal
+	memory      int64          // the most of any run, in bytes
+	exact       bool           // else memory is an upper limit, see pidfd.ExitStatus.MaxRSS
+	forwarded   map[string]int // how often each signal was
 	restarts    int
 	tail        []byte
 	hasTail     bool
@@ -33,6 +34,7 @@ type record struct {
 
 func (r *record) begin(command []string) {
 	r.started, r.command, r.ended = time.Now(), command, "not run"
+	r.forwarded = map[string]int{}
 }
 
 // run adds a run that has ended.
@@ -50,8 +52,6 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 		r.exact = r.exact || s.MaxRSSExact()
 	}
 }
-
-func (r *record) forwarded(sig syscall.Signal) { r.signals = append(r.signals, sig) }
 
 func (r *record) end(status int, stderr *stderrCopy) {
 	r.status, r.wall = status, time.Since(r.started)
@@ -77,12 +77,19 @@ func (r *record) write(w io.Writer, asJSON bool) error {
 	return err
 }
 
-func (r *record) signalNames() []string {
-	names := make([]string, len(r.signals))
-	for i, sig := range r.signals {
-		names[i] = signalName(sig)
+// forwardedText returns "none" or "TERM, 3 USR1".
+func (r *record) forwardedText() string {
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(r.forwarded)) {
+		if n := r.forwarded[name]; n > 1 {
+			name = fmt.Sprint(n, " ", name)
+		}
+		parts = append(parts, name)
 	}
-	return names
+	if parts == nil {
+		return "none"
+	}
+	return strings.Join(parts, ", ")
 }
 
 // memoryText returns "12.3 MiB", "at most 12.3 MiB" or "unknown".
@@ -105,11 +112,7 @@ func (r *record) writeTable(w io.Writer) {
 	fmt.Fprintf(table, "wall time\t%.3f s\n", r.wall.Seconds())
 	fmt.Fprintf(table, "CPU time\t%.3f s user, %.3f s system\n", r.user.Seconds(), r.system.Seconds())
 	fmt.Fprintf(table, "peak memory\t%s\n", r.memoryText())
-	names := "none"
-	if len(r.signals) > 0 {
-		names = strings.Join(r.signalNames(), " ")
-	}
-	fmt.Fprintf(table, "forwarded\t%s\n", names)
+	fmt.Fprintf(table, "forwarded\t%s\n", r.forwardedText())
 	fmt.Fprintf(table, "restarts\t%d\n", r.restarts)
 	if r.hasTail {
 		fmt.Fprintf(table, "stderr\t%d bytes, the last %d:\n", r.stderrBytes, len(r.tail))
@@ -122,21 +125,21 @@ func (r *record) writeTable(w io.Writer) {
 
 func (r *record) writeJSON(w io.Writer) error {
 	report := struct {
-		Command     []string `json:"command"`
-		Ended       string   `json:"ended"`
-		Status      int      `json:"status"`
-		WallSeconds float64  `json:"wall_seconds"`
-		UserSeconds float64  `json:"user_seconds"`
-		SysSeconds  float64  `json:"system_seconds"`
-		PeakMemory  int64    `json:"peak_memory_bytes"`
-		PeakExact   bool     `json:"peak_memory_exact"`
-		Forwarded   []string `json:"forwarded"`
-		Restarts    int      `json:"restarts"`
-		StderrBytes int64    `json:"stderr_bytes,omitempty"`
-		StderrTail  *string  `json:"stderr_tail,omitempty"`
+		Command     []string       `json:"command"`
+		Ended       string         `json:"ended"`
+		Status      int            `json:"status"`
+		WallSeconds float64        `json:"wall_seconds"`
+		UserSeconds float64        `json:"user_seconds"`
+		SysSeconds  float64        `json:"system_seconds"`
+		PeakMemory  int64          `json:"peak_memory_bytes"`
+		PeakExact   bool           `json:"peak_memory_exact"`
+		Forwarded   map[string]int `json:"forwarded"`
+		Restarts    int            `json:"restarts"`
+		StderrBytes int64          `json:"stderr_bytes,omitempty"`
+		StderrTail  *string        `json:"stderr_tail,omitempty"`
 	}{
 		r.command, r.ended, r.status, r.wall.Seconds(), r.user.Seconds(), r.system.Seconds(),
-		r.memory, r.exact, r.signalNames(), r.restarts, r.stderrBytes, nil,
+		r.memory, r.exact, r.forwarded, r.restarts, r.stderrBytes, nil,
 	}
 	if r.hasTail {
 		tail := string(r.tail)

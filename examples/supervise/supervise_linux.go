@@ -25,9 +25,17 @@ const (
 	tracedDelay = 20 * time.Millisecond // between two looks at a traced command
 )
 
-// forwarded are the signals that the command is sent when we are.
-var forwarded = signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM,
-	unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGCONT)
+// forwarded returns the signals that the command is sent when we are: all that end a
+// process by default and are sent by a person or an init. The C library may have 34.
+func forwarded() signalfd.Set {
+	set := signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
+		unix.SIGALRM, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, unix.SIGWINCH, unix.SIGCONT)
+	for sig := syscall.Signal(sigRTMin + 1); sig <= sigRTMax; sig++ {
+		set.Add(sig)
+	}
+	set.Del(keepIgnored().Signals()...)
+	return set
+}
 
 // A supervisor runs a command. All that can happen to it arrives at a descriptor.
 type supervisor struct {
@@ -59,8 +67,7 @@ type supervisor struct {
 // which closes the rest.
 func newSupervisor(o *options) (*supervisor, error) {
 	s := &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
-	set := forwarded
-	set.Del(keepIgnored().Signals()...)
+	set := forwarded()
 	if s.reap = o.reap || os.Getpid() == 1; s.reap {
 		set.Add(unix.SIGCHLD)
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
@@ -196,26 +203,24 @@ func (s *supervisor) startAgain() error {
 	if err != nil {
 		say(err)
 		s.kill()
-		return s.drain(status)
+		s.record.ended = "not started: " + err.Error()
+		return s.next(status)
 	}
 	return nil
 }
 
-// signalled forwards the signals that have come.
+// signalled forwards signals that have come, and leaves the rest of a flood for later.
 func (s *supervisor) signalled() error {
-	for {
-		info, err := s.signals.Read()
-		if err != nil {
-			return unless(err, fd.ErrWouldBlock)
-		}
+	var infos [32]signalfd.Info
+	n, err := s.signals.ReadBatch(infos[:])
+	for _, info := range infos[:n] {
 		if info.Signal == unix.SIGCHLD {
 			reapOrphans(s.child.PID())
-			continue
-		}
-		if err := s.forward(info); err != nil {
+		} else if err := s.forward(info); err != nil {
 			return err
 		}
 	}
+	return unless(err, fd.ErrWouldBlock)
 }
 
 func (s *supervisor) forward(info signalfd.Info) error {
@@ -238,7 +243,7 @@ func (s *supervisor) forward(info signalfd.Info) error {
 		return nil
 	}
 	if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
-		s.record.forwarded(info.Signal)
+		s.record.forwarded[signalName(info.Signal)]++
 	}
 	if ending {
 		return s.losePatience()
@@ -336,8 +341,13 @@ func (s *supervisor) ended() error {
 	default:
 		s.status = ended.Code
 	}
-	if s.status == 0 || s.stopped || s.record.restarts >= s.restarts {
-		return s.drain(s.status)
+	return s.next(s.status)
+}
+
+// next has the command started again after a failure, or ends the supervision.
+func (s *supervisor) next(status int) error {
+	if status == 0 || s.stopped || s.record.restarts >= s.restarts {
+		return s.drain(status)
 	}
 	delay := s.delay
 	s.delay = min(2*delay, lastDelay)

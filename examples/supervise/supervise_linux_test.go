@@ -258,12 +258,13 @@ func TestForward(t *testing.T) {
 	assert.Equal(t, 143, status(cmd))
 
 	// Each that is forwarded arrives, and once.
-	script := `n=0; for s in HUP INT QUIT TERM USR1 USR2 WINCH CONT; do trap "echo $s; n=\$((n+1))" $s; done
-	echo ready; i=0; while [ $n -lt 8 ] && [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done; exit 7`
+	script := `n=0; for s in HUP INT QUIT TERM USR1 USR2 WINCH CONT ALRM VTALRM IO PWR; do trap "echo $s; n=\$((n+1))" $s; done
+	echo ready; i=0; while [ $n -lt 12 ] && [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done; exit 7`
 	cmd, out := begin(t, nil, script)
 	for sig, name := range map[unix.Signal]string{
 		unix.SIGHUP: "HUP", unix.SIGINT: "INT", unix.SIGQUIT: "QUIT", unix.SIGTERM: "TERM",
 		unix.SIGUSR1: "USR1", unix.SIGUSR2: "USR2", unix.SIGWINCH: "WINCH", unix.SIGCONT: "CONT",
+		unix.SIGALRM: "ALRM", unix.SIGVTALRM: "VTALRM", unix.SIGIO: "IO", unix.SIGPWR: "PWR",
 	} {
 		require.NoError(t, cmd.Process.Signal(sig))
 		line, err := out.ReadString('\n')
@@ -318,6 +319,27 @@ func TestRefusedSignals(t *testing.T) {
 		assert.Empty(t, rest)
 		assert.Equal(t, c.status, status(cmd))
 	}
+}
+
+// systemd in a container, for one, ends by RTMIN+3.
+func TestForwardRealTime(t *testing.T) {
+	cmd, _ := begin(t, []string{"-tail", "0", "-json"}, "echo ready; exec sleep 20")
+	require.NoError(t, cmd.Process.Signal(syscall.Signal(37)))
+	assert.Equal(t, statusSignal+37, status(cmd))
+	for sig := syscall.Signal(1); sig <= sigRTMax; sig++ {
+		if parsed, err := parseSignal(signalName(sig)); sig != 32 && sig != 33 {
+			assert.NoError(t, err)
+			assert.Equal(t, sig, parsed)
+		}
+	}
+}
+
+// The report counts signals. A list of them would grow as long as supervise runs.
+func TestForwardedCounts(t *testing.T) {
+	script := `trap "n=\$((n+1))" USR1; n=0; for i in 1 2 3; do
+	kill -USR1 $PPID; j=0; while [ $n -lt $i ] && [ $j -lt 1000 ]; do sleep 0.01; j=$((j+1)); done; done; kill -WINCH $PPID; sleep 0.1`
+	_, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh(script)...)...))
+	assert.Contains(t, stderr, "forwarded    3 USR1, WINCH\n")
 }
 
 // After a signal that asks to end, -kill-after sees to it.
@@ -501,6 +523,15 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// A restart that fails, while the program is being replaced for example, is a failed run.
+func TestRestartFails(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "script")
+	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nrm $0; exit 3"), 0o755))
+	status, _, stderr := systest.Result(t, supervise(t, "-restart", "2", "--", script))
+	assert.Equal(t, 127, status)
+	assert.Equal(t, 2, strings.Count(stderr, "no such file"), stderr)
+}
+
 // The limit is for each run.
 func TestRestartAfterLimit(t *testing.T) {
 	status, stdout, _ := systest.Result(t, supervise(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
@@ -607,7 +638,7 @@ func TestJSON(t *testing.T) {
 	assert.Positive(t, report["wall_seconds"])
 	assert.Positive(t, report["peak_memory_bytes"])
 	assert.Equal(t, false, report["peak_memory_exact"])
-	assert.Equal(t, []any{}, report["forwarded"])
+	assert.Equal(t, map[string]any{}, report["forwarded"])
 }
 
 // A debugger that holds the status of the command does not make supervise spin.
