@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,6 +41,9 @@ func run(args []string) int {
 	case err != nil:
 		return fail(err)
 	}
+	if err := needDescriptors(); err != nil {
+		return fail(err)
+	}
 	s, err := newSupervisor(opts)
 	if err != nil {
 		return fail(err)
@@ -60,9 +62,23 @@ func fail(err error) int {
 }
 
 // say writes a line to standard error. If its reader does not take it within a second,
-// say gives up: a command is waiting for its signals.
+// say gives up, because the command waits for its signals. It needs no descriptor.
 func say(err error) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	_, _ = fmt.Fprintln(stderr.WithContext(ctx), "supervise:", err)
+	_, _ = unix.Poll([]unix.PollFd{{Fd: stderr.Raw(), Events: unix.POLLOUT}}, 1000)
+	now, cancel := context.WithCancel(context.Background())
+	cancel()
+	_, _ = stderr.WriteContext(now, fmt.Appendln(nil, "supervise:", err))
+}
+
+// needDescriptors fails if there are few descriptors left. The Go runtime would end the
+// program if it got none for its poller.
+func needDescriptors() error {
+	for range 20 {
+		number, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return fmt.Errorf("20 descriptors are needed: %w", err)
+		}
+		defer unix.Close(number)
+	}
+	return nil
 }

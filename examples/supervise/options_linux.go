@@ -41,7 +41,7 @@ at the start, by nohup(1) or a shell, supervise and CMD go on to ignore it.
                       supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
   -tail N         keep the last N bytes of standard error for the report (2048).
                   CMD then writes to a pipe, and supervise passes that on. After
-                  the end, the rest and the report have 5 seconds to be read.
+                  the end, the rest has 5 seconds to be read, as the report has.
                   With 0, CMD writes to standard error itself
                       supervise -report -tail 0 -- top
   -reap           reap orphaned descendants, as PID 1 always does

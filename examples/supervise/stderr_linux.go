@@ -11,8 +11,8 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// lastWords is how long the reader of our standard error has, after the command's end,
-// to take the rest of the command's output and the report.
+// lastWords is how long the reader of our standard error has to take the rest of the
+// command's output, and again as long for the report.
 const lastWords = 5 * time.Second
 
 // stderr is our standard error.

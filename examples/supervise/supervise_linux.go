@@ -139,6 +139,7 @@ func (s *supervisor) supervise() int {
 	_ = s.signals.Close()
 	if s.reports() {
 		s.record.end(s.status, s.stderr)
+		time.AfterFunc(lastWords, s.giveUp)
 		err := s.record.write(stderr.WithContext(s.passing), s.json)
 		if err != nil && s.passing.Err() == nil {
 			say(err) // but the status is the command's
@@ -294,6 +295,9 @@ func (s *supervisor) timeUp() error {
 		return unless(err, fd.ErrWouldBlock)
 	}
 	switch {
+	case s.draining:
+		s.giveUp()
+		return nil
 	case !s.child.Valid():
 		return nil
 	case s.killing:
@@ -358,12 +362,11 @@ func (s *supervisor) next(status int) error {
 // has a limited time for that and for the report.
 func (s *supervisor) drain(status int) error {
 	s.status, s.draining = status, true
-	time.AfterFunc(lastWords, s.giveUp)
 	if s.stderr == nil {
 		return s.copied.Wake()
 	}
 	s.stderr.finish()
-	return nil
+	return s.limit.Arm(lastWords, 0)
 }
 
 // kill ends the command when we cannot go on.
