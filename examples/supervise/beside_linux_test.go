@@ -61,7 +61,10 @@ var besideGroups = []besideGroup{
 		{what: "a directory", command: []string{"DIR"}, why: dumbNoStatus},
 		{what: "not executable", command: []string{"DIR/plain"}, why: dumbNoStatus},
 		{what: "not executable, in PATH", setup: "PATH=$PATH:DIR", command: []string{"plain"}, why: dumbNoStatus},
-		{what: "script without #!", command: []string{"DIR/script"}},
+		{what: "the root directory", command: []string{"/"}, why: dumbNoStatus},
+		{what: "script without #!, in PATH", setup: "PATH=$PATH:DIR", command: []string{"unmarked"}},
+		{what: "interpreter is missing, in PATH", setup: "PATH=$PATH:DIR", command: []string{"orphan"}, why: dumbNoStatus},
+		{what: "script without #!", command: []string{"DIR/unmarked"}},
 		{what: "interpreter is missing", command: []string{"DIR/orphan"}, why: dumbNoStatus},
 		{what: "damaged ELF file", command: []string{"DIR/garbage"}},
 		{what: "empty name", command: []string{""}, why: dumbNoStatus},
@@ -94,6 +97,15 @@ var besideGroups = []besideGroup{
 		{what: "a stopped command", flags: []string{"-timeout", "0.1"}, command: sh("(sleep 0.5; kill -CONT $$) & kill -STOP $$; exit 5"), why: noLimit},
 		{what: "no limit", flags: []string{"-timeout", "0"}, command: sh("exit 4")},
 		{what: "a limit that is none", flags: []string{"-timeout", "soon"}, command: sh("exit 4"), why: noLimit},
+		{what: "a negative limit", flags: []string{"-timeout", "-1"}, command: sh("exit 4"), why: noLimit},
+		{what: "a minute", flags: []string{"-timeout", "1m"}, command: sh("exit 4")},
+		{what: "a unit", flags: []string{"-timeout", ".1s"}, command: []string{"sleep", "0.5"}, why: noLimit},
+		{what: "less than a nanosecond", flags: []string{"-timeout", "0.0000000001"}, command: []string{"sleep", "0.5"}, why: noLimit},
+		{what: "a signal by its number", flags: []string{"-timeout", "0.1", "-signal", "15"}, command: []string{"sleep", "0.5"}, why: noLimit},
+		{what: "a signal in lower case", flags: []string{"-timeout", "0.1", "-signal", "sigusr1"}, command: []string{"sleep", "0.5"}, why: noLimit},
+		{what: "a real-time signal", flags: []string{"-timeout", "0.1", "-signal", "RTMIN+1"}, command: []string{"sleep", "0.5"}, why: noLimit},
+		{what: "a signal that is none", flags: []string{"-timeout", "1", "-signal", "NONSENSE"}, command: sh("exit 4"), why: noLimit},
+		{what: "a negative time for KILL", flags: []string{"-timeout", "1", "-kill-after", "-2"}, command: sh("exit 4"), why: noLimit},
 		{what: "a fraction", flags: []string{"-timeout", "1e-1"}, command: []string{"sleep", "0.5"}, why: noLimit},
 	}},
 	{"Terminals and process groups: what the command gets", []besideCase{
@@ -214,13 +226,24 @@ var tools = []struct {
 	{"dumb-init", func(besideCase) []string { return []string{"dumb-init", "--"} }},
 }
 
+// besideDirectory returns a directory with files that cannot be run.
+func besideDirectory(t *testing.T) string {
+	dir := t.TempDir()
+	for name, content := range map[string]string{
+		"plain": "text\n", "unmarked": "exit 9\n", "orphan": "#!/nonexistent/sh\n", "garbage": "\x7fELF\x02",
+	} {
+		path := filepath.Join(dir, name)
+		require.NoError(t, os.WriteFile(path, []byte(content), 0o600))
+		if name != "plain" {
+			require.NoError(t, os.Chmod(path, 0o755))
+		}
+	}
+	return dir
+}
+
 // result runs a tool, and returns what the command printed and the status of the tool.
 func (c besideCase) result(t *testing.T, tool []string, env ...string) string {
-	dir := t.TempDir()
-	for name, mode := range map[string]os.FileMode{"plain": 0o644, "script": 0o755, "orphan": 0o755, "garbage": 0o755} {
-		content := map[string]string{"plain": "text\n", "script": "exit 9\n", "orphan": "#!/nonexistent/sh\n", "garbage": "\x7fELF\x02"}[name]
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(content), mode))
-	}
+	dir := besideDirectory(t)
 	shell := c.leader
 	if shell == "" {
 		shell = c.setup + "\n" + `exec "$@"`
@@ -255,6 +278,8 @@ func (c besideCase) result(t *testing.T, tool []string, env ...string) string {
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
+	// A descendant of a killed tool may have standard output.
+	defer context.AfterFunc(ctx, func() { _ = stdout.Close() })()
 	out := bufio.NewReader(stdout)
 	if c.send != 0 || c.keys != "" {
 		until(t, out, "ready")
@@ -316,7 +341,7 @@ func TestBeside(t *testing.T) {
 						assert.Contains(t, section, "\n"+row)
 						return
 					}
-					rows[g][i] = row + c.others(t, row)
+					rows[g][i] = row + c.rest(t, row)
 				})
 			}
 		}
@@ -327,8 +352,8 @@ func TestBeside(t *testing.T) {
 	}
 }
 
-// others returns the columns of the other tools, and the reason if one differs.
-func (c besideCase) others(t *testing.T, row string) (cells string) {
+// rest returns the columns of the other tools, and the reason if one differs.
+func (c besideCase) rest(t *testing.T, row string) (cells string) {
 	differs := false
 	for _, tool := range tools {
 		cell := "not here"

@@ -5,15 +5,12 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/pidfd"
-	"code.hybscloud.com/iofd/signalfd"
 )
 
 // startCommand starts a command with our standard streams, its standard error
@@ -33,24 +30,6 @@ func startCommand(command []string, stderr *stderrCopy) (*exec.Cmd, *pidfd.PidFD
 		return startCommand(append([]string{"/bin/sh", cmd.Path}, command[1:]...), stderr)
 	}
 	return cmd, child, err
-}
-
-// keepIgnored returns the signals that this program was started to ignore, by nohup(1) or
-// a shell's background job. Commands ignore them too. A shell has such a job ignore INT
-// and QUIT, but the Go runtime tells of HUP and INT only. TSTP, TTIN and TTOU need no
-// care. Commands begin with the default action for all other signals, because the runtime
-// has a handler for each.
-func keepIgnored() (ignored signalfd.Set) {
-	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
-		if signal.Ignored(sig) {
-			ignored.Add(sig)
-		}
-	}
-	if ignored.Has(unix.SIGINT) {
-		signal.Ignore(unix.SIGQUIT)
-		ignored.Add(unix.SIGQUIT)
-	}
-	return ignored
 }
 
 // startStatus returns our exit status when a command could not be started.

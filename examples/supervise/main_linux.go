@@ -1,5 +1,7 @@
-// Supervise runs a command: it forwards signals to it, enforces a time limit,
-// restarts it, reaps orphans, and ends with its status. Run it with -h.
+// Supervise runs a command and ends with its status. It forwards signals, enforces a time
+// limit, restarts the command and reaps orphans. Run it with -h.
+//
+// Begin with supervise_linux.go, which has the loop.
 package main
 
 import (
@@ -48,7 +50,6 @@ func run(args []string) int {
 	if err != nil {
 		return fail(err)
 	}
-	defer s.close()
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
 		return fail(os.NewSyscallError("rt_sigprocmask", err))
 	}

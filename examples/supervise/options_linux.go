@@ -17,42 +17,45 @@ import (
 const help = `usage: supervise [flags] -- CMD [ARG ...]
 
 Starts CMD, forwards signals to it, and ends with its exit status. CMD has the
-standard input, output and error of supervise. The signals are HUP INT QUIT TERM
-USR1 USR2 ALRM VTALRM IO PWR WINCH CONT and RTMIN+1 to RTMAX. The terminal sends
-some to both (Ctrl-C), and these are not sent again. If HUP, INT or QUIT is ignored
-at the start, by nohup(1) or a shell, supervise and CMD go on to ignore it.
+standard input, output and error of supervise.
 
-  -timeout D      end CMD when a run of it has lasted for D, by -signal. What CMD
-                  has started itself is not signalled, as with timeout --foreground
-                      supervise -timeout 30s -- make test
-  -kill-after D   send KILL if CMD still runs D after the time limit, or after
-                  it was sent HUP, INT, QUIT or TERM
-                      supervise -timeout 30s -kill-after 5s -- make test
-  -signal SIG     the signal that -timeout sends: a name or a number (TERM)
-                      supervise -timeout 1m -signal INT -- ping example.org
-  -restart N      start CMD again up to N times when it fails, first after 100ms,
-                  then after twice as long each time, up to a minute. There is no
-                  restart after supervise was sent HUP, INT, QUIT or TERM
-                      supervise -restart 5 -- ./worker
-  -report         print a table at the end: how CMD ended, the time and memory it
-                  took, the signals it was sent, the end of its standard error
-                      supervise -report -- go build ./...
-  -json           print the report as one line of JSON
-                      supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
-  -tail N         keep the last N bytes of standard error for the report (2048).
-                  CMD then writes to a pipe, and supervise passes that on. After
-                  the end, the rest has 5 seconds to be read, as the report has.
-                  With 0, CMD writes to standard error itself
-                      supervise -report -tail 0 -- top
-  -reap           reap orphaned descendants, as PID 1 always does
-                      supervise -reap -- ./daemonize-things.sh
-  -h              print this
+  -timeout D     send -signal to CMD when a run has lasted for D. Processes that
+                 CMD has started get no signal, as with timeout --foreground.
+  -kill-after D  send KILL if CMD still runs D after the time limit, or D after
+                 it was sent HUP, INT, QUIT or TERM.
+  -signal SIG    the signal of -timeout, a name or a number. The default is TERM.
+  -restart N     start CMD again up to N times when it fails. The first pause is
+                 100ms, and each one is twice as long, up to a minute. After HUP,
+                 INT, QUIT or TERM there is no restart.
+  -report        print a table at the end. It has the status of CMD, its time and
+                 memory, the signals, and the end of its standard error.
+  -json          print the report as one line of JSON.
+  -tail N        keep the last N bytes of standard error for the report (2048).
+                 CMD then writes to a pipe. After its end, the rest has 5 seconds
+                 to be read, and so has the report. If N is 0, CMD writes to
+                 standard error itself.
+  -reap          reap orphaned descendants, as PID 1 always does.
+  -h             print this text.
 
-D is a duration such as 300ms, 1.5s, 2m or 1h30m, or a number of seconds; 0 is none.
+D is a duration such as 300ms or 1h30m, or a number of seconds. 0 is no limit.
 
-exit status: CMD's own; 128+N when signal N ended it; 124 when the time limit did,
-137 when it took KILL; 125 when supervise failed; 126 when CMD could not be run;
-127 when it was not found.
+The signals are HUP INT QUIT TERM USR1 USR2 ALRM VTALRM IO PWR WINCH CONT and
+RTMIN+1 to RTMAX. The terminal sends some to both processes, for example by
+Ctrl-C. These are not sent again. A shell or nohup(1) may have HUP, INT or QUIT
+ignored at the start. Then supervise and CMD go on to ignore it.
+
+The exit status is that of CMD, or 128+N if signal N ended it. It is 124 after
+the time limit, and 137 if that took KILL. It is 125 if supervise failed. If CMD
+was not found it is 127, and if CMD could not be run it is 126.
+
+Examples:
+  supervise -timeout 30s -kill-after 5s -- make test
+  supervise -timeout 1m -signal INT -- ping example.org
+  supervise -restart 5 -- ./worker
+  supervise -report -- go build ./...
+  supervise -report -tail 0 -- top
+  supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
+  supervise -reap -- ./daemonize-things.sh
 `
 
 var errHelp = flag.ErrHelp
@@ -62,7 +65,7 @@ type options struct {
 	killAfter time.Duration
 	signal    syscall.Signal
 	restarts  int
-	tail      int64
+	tail      int
 	report    bool
 	json      bool
 	reap      bool
@@ -77,15 +80,11 @@ func parse(args []string) (*options, error) {
 	o := &options{signal: unix.SIGTERM, tail: 2048}
 	flags := flag.NewFlagSet("supervise", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
-	flags.Func("timeout", "", durationInto(&o.timeout))
-	flags.Func("kill-after", "", durationInto(&o.killAfter))
+	flags.Func("timeout", "", func(text string) (err error) { o.timeout, err = parseDuration(text); return err })
+	flags.Func("kill-after", "", func(text string) (err error) { o.killAfter, err = parseDuration(text); return err })
 	flags.Func("signal", "", func(text string) (err error) { o.signal, err = parseSignal(text); return err })
-	flags.Func("restart", "", func(text string) error {
-		n, err := parseCount(text, math.MaxInt32)
-		o.restarts = int(n)
-		return err
-	})
-	flags.Func("tail", "", func(text string) (err error) { o.tail, err = parseCount(text, 1<<30); return err })
+	flags.Func("restart", "", func(text string) (err error) { o.restarts, err = parseCount(text); return err })
+	flags.Func("tail", "", func(text string) (err error) { o.tail, err = parseCount(text); return err })
 	flags.BoolVar(&o.report, "report", false, "")
 	flags.BoolVar(&o.json, "json", false, "")
 	flags.BoolVar(&o.reap, "reap", false, "")
@@ -96,10 +95,6 @@ func parse(args []string) (*options, error) {
 		return nil, errors.New("no command: see supervise -h")
 	}
 	return o, nil
-}
-
-func durationInto(d *time.Duration) func(string) error {
-	return func(text string) (err error) { *d, err = parseDuration(text); return err }
 }
 
 // parseDuration reads a Go duration or, as sleep(1) and timeout(1) do, a number
@@ -121,12 +116,12 @@ func parseDuration(text string) (time.Duration, error) {
 	return d, nil
 }
 
-func parseCount(text string, most int64) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < 0 || n > most {
-		return 0, fmt.Errorf("not a whole number from 0 to %d", most)
+func parseCount(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 30)
+	if err != nil {
+		return 0, errors.New("not a whole number from 0 to 1073741823")
 	}
-	return n, nil
+	return int(n), nil
 }
 
 // The real-time signals as the C library numbers them, which keeps two below.

@@ -19,54 +19,40 @@ import (
 )
 
 const (
-	firstDelay = 100 * time.Millisecond // before the first restart
-	lastDelay  = time.Minute            // and no more than this before any
-
-	tracedDelay = 20 * time.Millisecond // between two looks at a traced command
+	firstDelay  = 100 * time.Millisecond // before the first restart
+	lastDelay   = time.Minute            // and no more than this before any
+	tracedDelay = 20 * time.Millisecond  // between two looks at a traced command
 )
 
-// forwarded returns the signals that the command is sent when we are: all that end a
-// process by default and are sent by a person or an init. The C library may have 34.
-func forwarded() signalfd.Set {
-	set := signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGUSR1, unix.SIGUSR2,
-		unix.SIGALRM, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, unix.SIGWINCH, unix.SIGCONT)
-	for sig := syscall.Signal(sigRTMin + 1); sig <= sigRTMax; sig++ {
-		set.Add(sig)
-	}
-	set.Del(keepIgnored().Signals()...)
-	return set
-}
-
-// A supervisor runs a command. All that can happen to it arrives at a descriptor.
+// A supervisor runs a command. Each event arrives at a descriptor. One goroutine polls the
+// descriptors and calls the method that belongs to each.
 type supervisor struct {
 	*options
 
 	signals *signalfd.SignalFD // a signal has come
 	child   *pidfd.PidFD       // the command has ended; closed while none runs
-	limit   *timerfd.TimerFD   // the command's time is up, then the patience with it
-	restart *timerfd.TimerFD   // the command is to be started again
-	again   *timerfd.TimerFD   // look again whether a tracer still has the status
+	limit   *timerfd.TimerFD   // time is up: for the command, after a signal, or for its last output
+	later   *timerfd.TimerFD   // start the command again, or look at a traced one again
 	copied  *eventfd.Waker     // the command's standard error has passed
-	stderr  *stderrCopy        // nil when it writes there itself
-
-	passing context.Context    // ends when writes to standard error are given up
-	giveUp  context.CancelFunc // ends it
 
 	cmd      *exec.Cmd
+	stderr   *stderrCopy     // nil if the command writes to standard error itself
+	passing  context.Context // ends when writes to standard error are given up
+	giveUp   context.CancelFunc
 	delay    time.Duration // before the next restart
 	traced   bool          // a tracer has the status of the command, which has ended
 	timedOut bool          // the time limit has ended this run
-	killing  bool          // limit is what is left of the patience
+	killing  bool          // KILL is next when the limit expires
 	stopped  bool          // we were told to end, so no restart
 	draining bool          // no run will follow
-	status   int           // what we shall exit with
+	status   int           // our exit status
 	record   record
 }
 
-// newSupervisor opens all that the supervisor waits for. If that fails, the program ends,
-// which closes the rest.
-func newSupervisor(o *options) (*supervisor, error) {
-	s := &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
+// newSupervisor opens all that the supervisor waits for. The end of the program closes it.
+func newSupervisor(o *options) (s *supervisor, err error) {
+	s = &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
+	s.passing, s.giveUp = context.WithCancel(context.Background())
 	set := forwarded()
 	if s.reap = o.reap || os.Getpid() == 1; s.reap {
 		set.Add(unix.SIGCHLD)
@@ -74,72 +60,44 @@ func newSupervisor(o *options) (*supervisor, error) {
 			return nil, os.NewSyscallError("prctl", err)
 		}
 	}
-	var err error
 	if s.signals, err = signalfd.New(set); err != nil {
 		return nil, err
 	}
 	if s.limit, err = timerfd.New(timerfd.Monotonic); err != nil {
 		return nil, err
 	}
-	if s.restart, err = timerfd.New(timerfd.Monotonic); err != nil {
-		return nil, err
-	}
-	if s.again, err = timerfd.New(timerfd.Monotonic); err != nil {
+	if s.later, err = timerfd.New(timerfd.Monotonic); err != nil {
 		return nil, err
 	}
 	if s.copied, err = eventfd.NewWaker(); err != nil {
 		return nil, err
 	}
-	s.passing, s.giveUp = context.WithCancel(context.Background())
 	if o.reports() && o.tail > 0 {
-		if s.stderr, err = newStderrCopy(int(o.tail), s.passing, s.copied); err != nil {
-			return nil, err
-		}
+		s.stderr, err = newStderrCopy(o.tail, s.passing, s.copied)
 	}
-	return s, nil
-}
-
-func (s *supervisor) close() {
-	for _, h := range []fd.PollCloser{s.signals, s.child, s.limit, s.restart, s.again, s.copied} {
-		_ = h.Close()
-	}
+	return s, err
 }
 
 // supervise runs the command until its last run has ended, and returns our exit status.
 func (s *supervisor) supervise() int {
-	s.record.begin(s.command)
+	s.record = newRecord(s.command)
 	if status, err := s.start(); err != nil {
-		say(err)
 		s.kill()
+		say(err)
 		return status
 	}
-	for {
-		ready, err := poll(s.signals, s.end(), s.limit, s.restart, s.copied)
-		if err == nil && ready[0] {
-			err = s.signalled()
-		}
-		if err == nil && ready[1] {
-			err = s.ended()
-		}
-		if err == nil && ready[2] {
-			err = s.timeUp()
-		}
-		if err == nil && ready[3] {
-			err = s.startAgain()
-		}
-		if err != nil {
+	for done := false; !done; {
+		var err error
+		if done, err = s.step(); err != nil {
 			s.kill()
 			return fail(err)
-		}
-		if ready[4] {
-			break
 		}
 	}
 	// Signals have their old meaning from now on, because the report may have no reader.
 	_ = s.signals.Close()
 	if s.reports() {
-		s.record.end(s.status, s.stderr)
 		time.AfterFunc(lastWords, s.giveUp)
+		s.record.end(s.status, s.stderr)
 		err := s.record.write(stderr.WithContext(s.passing), s.json)
 		if err != nil && s.passing.Err() == nil {
 			say(err) // but the status is the command's
@@ -148,63 +106,66 @@ func (s *supervisor) supervise() int {
 	return s.status
 }
 
-// end returns the handle that is readable when the status of the command may be there.
-// If a tracer holds the status, the child stays readable, so a loop that polls it would
-// spin: see "Poll loops" in package pidfd.
-func (s *supervisor) end() fd.PollFd {
+// step waits for events and handles them. It reports whether all is done.
+func (s *supervisor) step() (done bool, err error) {
+	events := []struct {
+		handle fd.PollFd
+		happen func() error
+	}{
+		{s.signals, s.signalled},
+		{s.child, s.ended}, // before limit: a command that ended in time has not timed out
+		{s.limit, s.timeUp},
+		{s.later, s.goOn},
+		{s.copied, func() error { done = true; return nil }},
+	}
+	fds := make([]unix.PollFd, len(events))
+	for i, e := range events {
+		fds[i] = unix.PollFd{Fd: int32(e.handle.Fd()), Events: unix.POLLIN}
+	}
 	if s.traced {
-		return s.again
+		// The child stays readable, so the loop would spin: see "Poll loops" in package
+		// pidfd. poll(2) passes over -1, which a closed handle has too.
+		fds[1].Fd = -1
 	}
-	return s.child
-}
-
-// poll waits until one or more of the handles are readable. A closed handle has
-// the number -1, which poll(2) passes over.
-func poll(handles ...fd.PollFd) ([]bool, error) {
-	fds := make([]unix.PollFd, len(handles))
-	for i, h := range handles {
-		fds[i] = unix.PollFd{Fd: int32(h.Fd()), Events: unix.POLLIN}
+	if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
+		return false, os.NewSyscallError("poll", err)
 	}
-	for {
-		_, err := unix.Poll(fds, -1)
-		if err == nil {
-			break
-		}
-		if err != unix.EINTR {
-			return nil, os.NewSyscallError("poll", err)
+	for i, e := range events {
+		if fds[i].Revents != 0 && err == nil {
+			err = e.happen()
 		}
 	}
-	ready := make([]bool, len(handles))
-	for i := range fds {
-		ready[i] = fds[i].Revents != 0
-	}
-	return ready, nil
+	return done, err
 }
 
-// start starts the command; when that fails it returns our exit status as well.
+// start starts the command. If that fails, it returns our exit status as well.
 func (s *supervisor) start() (status int, err error) {
 	s.timedOut, s.killing = false, false
-	s.cmd, s.child, err = startCommand(s.command, s.stderr)
+	cmd, child, err := startCommand(s.command, s.stderr)
 	if err != nil {
-		s.child = new(pidfd.PidFD)
 		return startStatus(s.command[0], err), err
 	}
+	s.cmd, s.child = cmd, child
 	if s.timeout > 0 {
 		err = s.limit.Arm(s.timeout, 0)
 	}
 	return statusFailed, err
 }
 
-func (s *supervisor) startAgain() error {
-	if _, err := s.restart.Read(); err != nil {
+// goOn starts the command again, or looks at a traced one again.
+func (s *supervisor) goOn() error {
+	if _, err := s.later.Read(); err != nil {
 		return unless(err, fd.ErrWouldBlock)
 	}
-	s.record.restarts++
+	if s.child.Valid() {
+		return s.ended()
+	}
+	s.record.Restarts++
 	status, err := s.start()
 	if err != nil {
-		say(err)
 		s.kill()
-		s.record.ended = "not started: " + err.Error()
+		say(err)
+		s.record.Ended = "not started: " + err.Error()
 		return s.next(status)
 	}
 	return nil
@@ -225,29 +186,20 @@ func (s *supervisor) signalled() error {
 }
 
 func (s *supervisor) forward(info signalfd.Info) error {
-	ending := false
-	switch info.Signal {
-	case unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM:
-		ending, s.stopped = true, true
-	}
-	if s.draining {
-		if ending {
-			s.giveUp() // the rest need not pass
+	ending := endings.Has(info.Signal)
+	s.stopped = s.stopped || ending
+	switch {
+	case s.child.Valid():
+		if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
+			s.record.Forwarded[signalName(info.Signal)]++
 		}
-		return nil
-	}
-	if !s.child.Valid() {
 		if ending {
-			// It came between two runs.
-			return errors.Join(s.restart.Disarm(), s.drain(statusSignal+int(info.Signal)))
+			return s.losePatience()
 		}
-		return nil
-	}
-	if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
-		s.record.forwarded[signalName(info.Signal)]++
-	}
-	if ending {
-		return s.losePatience()
+	case ending && s.draining:
+		s.giveUp() // the rest need not pass
+	case ending: // it came between two runs
+		return errors.Join(s.later.Disarm(), s.drain(statusSignal+int(info.Signal)))
 	}
 	return nil
 }
@@ -259,23 +211,6 @@ func (s *supervisor) losePatience() error {
 	}
 	s.killing = true
 	return s.limit.Arm(s.killAfter, 0)
-}
-
-// hadFromTerminal reports whether the terminal has sent the signal to our process group,
-// and so to the command unless it has left the group. When a terminal goes away, HUP and
-// CONT are for the session leader alone, and for the whole group after the leader's end.
-func hadFromTerminal(info signalfd.Info, command int) bool {
-	switch info.Signal {
-	case unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH:
-	case unix.SIGHUP, unix.SIGCONT:
-		if session, err := unix.Getsid(0); err != nil || session == os.Getpid() {
-			return false
-		}
-	default:
-		return false
-	}
-	group, err := unix.Getpgid(command)
-	return info.Code == signalfd.CodeKernel && err == nil && group == unix.Getpgrp()
 }
 
 // send sends the command a signal and reports whether that succeeded. A failure is not
@@ -297,32 +232,24 @@ func (s *supervisor) timeUp() error {
 	switch {
 	case s.draining:
 		s.giveUp()
-		return nil
 	case !s.child.Valid():
-		return nil
 	case s.killing:
 		s.send(unix.SIGKILL)
-		return nil
+	default:
+		s.timedOut = true
+		if s.send(s.signal) {
+			s.send(unix.SIGCONT) // a command that was stopped gets to see the signal
+		}
+		return s.losePatience()
 	}
-	s.timedOut = true
-	if s.send(s.signal) {
-		s.send(unix.SIGCONT) // a command that was stopped gets to see the signal
-	}
-	return s.losePatience()
+	return nil
 }
 
-// ended takes the status of a command that has ended, and what follows from it.
+// ended takes the status of a command that has ended.
 func (s *supervisor) ended() error {
-	if s.traced {
-		if _, err := s.again.Read(); err != nil {
-			return unless(err, fd.ErrWouldBlock)
-		}
-		s.traced = false
-	}
 	ended, err := s.child.Wait()
-	if err == fd.ErrWouldBlock {
-		s.traced = true
-		return s.again.Arm(tracedDelay, 0)
+	if s.traced = err == fd.ErrWouldBlock; s.traced {
+		return s.later.Arm(tracedDelay, 0)
 	}
 	if err != nil {
 		return err
@@ -336,30 +263,26 @@ func (s *supervisor) ended() error {
 		reapOrphans(0)
 	}
 	s.record.run(ended, s.timedOut)
-
 	switch {
 	case s.timedOut && ended.Signal != unix.SIGKILL:
-		s.status = statusTimedOut
+		return s.next(statusTimedOut)
 	case ended.Signaled():
-		s.status = statusSignal + int(ended.Signal)
-	default:
-		s.status = ended.Code
+		return s.next(statusSignal + int(ended.Signal))
 	}
-	return s.next(s.status)
+	return s.next(ended.Code)
 }
 
 // next has the command started again after a failure, or ends the supervision.
 func (s *supervisor) next(status int) error {
-	if status == 0 || s.stopped || s.record.restarts >= s.restarts {
+	if status == 0 || s.stopped || s.record.Restarts >= s.restarts {
 		return s.drain(status)
 	}
 	delay := s.delay
 	s.delay = min(2*delay, lastDelay)
-	return s.restart.Arm(delay, 0)
+	return s.later.Arm(delay, 0)
 }
 
-// drain ends the supervision, once what the command wrote last has passed. The reader
-// has a limited time for that and for the report.
+// drain ends the supervision, once what the command wrote last has passed.
 func (s *supervisor) drain(status int) error {
 	s.status, s.draining = status, true
 	if s.stderr == nil {
@@ -373,28 +296,11 @@ func (s *supervisor) drain(status int) error {
 func (s *supervisor) kill() {
 	if s.child.Valid() && s.send(unix.SIGKILL) {
 		_ = s.cmd.Wait()
+		_ = s.child.Close()
 	}
 }
 
-// reapOrphans reaps the children that have ended, up to the command itself,
-// which is looked after elsewhere.
-func reapOrphans(command int) {
-	for {
-		orphan, err := pidfd.OpenEnded()
-		if err != nil {
-			return
-		}
-		if orphan.PID() != command {
-			_, err = orphan.Wait()
-		}
-		_ = orphan.Close()
-		if err != nil || orphan.PID() == command {
-			return
-		}
-	}
-}
-
-// unless returns err but for one that is expected.
+// unless returns err, or nil if err is the expected one.
 func unless(err, expected error) error {
 	if errors.Is(err, expected) {
 		return nil

@@ -58,8 +58,9 @@ func sh(script string) []string { return []string{"sh", "-c", script} }
 // aWhile is shell for some twenty seconds in which traps are obeyed.
 const aWhile = "i=0; while [ $i -lt 1000 ]; do sleep 0.02; i=$((i+1)); done"
 
-// The exit status is that of timeout(1) in all that both can do.
-func TestLikeTimeout(t *testing.T) {
+// An ordinary user may not search the first directory of PATH, so any command might be in
+// it. timeout(1) answers for root too.
+func TestLockedPath(t *testing.T) {
 	version, err := exec.Command("timeout", "--version").Output()
 	if err != nil || !bytes.Contains(version, []byte("coreutils")) {
 		if os.Getenv("CI") != "" {
@@ -67,97 +68,14 @@ func TestLikeTimeout(t *testing.T) {
 		}
 		t.Skip("needs timeout(1) of coreutils")
 	}
-	dir := t.TempDir()
-	path := searchablePath() + ":" + dir
-	t.Setenv("PATH", path)
-	file := func(name, content string, mode os.FileMode) string {
-		path := filepath.Join(dir, name)
-		require.NoError(t, os.WriteFile(path, []byte(content), mode))
-		require.NoError(t, os.Chmod(path, mode))
-		return path
-	}
-	plain := file("iofd-not-executable", "exit 0\n", 0o644)
-	script := file("iofd-no-shebang", "exit 9\n", 0o755)
-	orphan := file("iofd-no-interpreter", "#!/nonexistent/sh\nexit 0\n", 0o755)
-	garbage := file("iofd-garbage", "\x7fELF\x02", 0o755)
-
-	type test struct {
-		limit, killAfter, signal string
-		command                  []string
-	}
-	ignoring := sh(`trap "" TERM; ` + aWhile)
-	compare := func(c test) {
-		t.Helper()
-		limit := c.limit
-		if limit == "" {
-			limit = "30"
-		}
-		var theirs, ours []string
-		if c.killAfter != "" {
-			theirs, ours = append(theirs, "-k", c.killAfter), append(ours, "-kill-after", c.killAfter)
-		}
-		if c.signal != "" {
-			theirs, ours = append(theirs, "-s", c.signal), append(ours, "-signal", c.signal)
-		}
-		theirs = append(append(theirs, "--", limit), c.command...)
-		ours = append(append(ours, "-timeout", limit, "--"), c.command...)
-		want, _, _ := systest.Result(t, exec.Command("timeout", theirs...))
-		got, _, stderr := systest.Result(t, supervise(t, ours...))
-		assert.Equal(t, want, got, "%q: %s", ours, stderr)
-	}
-	for _, c := range []test{
-		{command: sh("exit 0")},
-		{command: sh("exit 1")},
-		{command: sh("exit 124")},
-		{command: sh("exit 255")},
-		{command: sh("kill -9 $$")},
-		{command: sh("kill -TERM $$")},
-		{command: sh("kill -USR1 $$")},
-		{command: sh("kill -HUP $$")},
-		{command: []string{"iofd-nonexistent"}},
-		{command: []string{"./iofd-nonexistent"}},
-		{command: []string{"/nonexistent/x"}},
-		{command: []string{plain + "/x"}},
-		{command: []string{""}},
-		{command: []string{plain}},
-		{command: []string{"iofd-not-executable"}},
-		{command: []string{script}},
-		{command: []string{"iofd-no-shebang"}},
-		{command: []string{orphan}},
-		{command: []string{"iofd-no-interpreter"}},
-		{limit: "1e-1", command: []string{"sleep", "20"}},
-		{limit: "0.0000000001", command: []string{"sleep", "20"}},
-		{command: []string{garbage}},
-		{command: []string{dir}},
-		{command: []string{"/"}},
-		{limit: "0", command: sh("exit 4")},
-		{limit: "0.1", command: []string{"sleep", "20"}},
-		{limit: ".1s", command: []string{"sleep", "20"}},
-		{limit: "1m", command: sh("exit 6")},
-		{limit: "0.1", command: sh("trap 'exit 0' TERM; " + aWhile)},
-		{limit: "0.1", command: sh("trap 'exit 7' TERM; " + aWhile)},
-		{limit: "0.1", signal: "KILL", command: []string{"sleep", "20"}},
-		{limit: "0.1", signal: "INT", command: []string{"sleep", "20"}},
-		{limit: "0.1", signal: "sigusr1", command: []string{"sleep", "20"}},
-		{limit: "0.1", signal: "15", command: []string{"sleep", "20"}},
-		{limit: "0.1", signal: "RTMIN+1", command: []string{"sleep", "20"}},
-		{limit: "0.1", killAfter: "0.1", command: ignoring},
-		{limit: "0.1", killAfter: "20", command: []string{"sleep", "20"}},
-		{limit: "0.1", command: sh("kill -STOP $$; exit 5")},
-		{limit: "-1", command: sh("exit 0")},
-		{limit: "soon", command: sh("exit 0")},
-		{limit: "1", signal: "NONSENSE", command: sh("exit 0")},
-		{limit: "1", killAfter: "-2", command: sh("exit 0")},
-		{limit: "1"},
-	} {
-		compare(c)
-	}
-	// An ordinary user may not search this directory, so any command might be in it.
+	dir := besideDirectory(t)
 	locked := filepath.Join(dir, "locked")
 	require.NoError(t, os.Mkdir(locked, 0))
-	t.Setenv("PATH", locked+":"+path)
-	for _, name := range []string{"true", "iofd-nonexistent", "iofd-not-executable", "iofd-no-shebang", "iofd-no-interpreter"} {
-		compare(test{command: []string{name}})
+	t.Setenv("PATH", locked+":"+searchablePath()+":"+dir)
+	for _, name := range []string{"true", "iofd-nonexistent", "plain", "unmarked", "orphan"} {
+		want, _, _ := systest.Result(t, exec.Command("timeout", "20", name))
+		got, _, stderr := systest.Result(t, supervise(t, "--", name))
+		assert.Equal(t, want, got, "%q: %s", name, stderr)
 	}
 }
 
@@ -356,7 +274,7 @@ func TestLimitAfterForward(t *testing.T) {
 	assert.Equal(t, 124, status(cmd))
 }
 
-// However supervise was started, the command begins with nothing blocked. What was ignored
+// However supervise was started, the command begins with nothing blocked. An ignored signal
 // stays ignored, if the Go runtime tells of it.
 func TestInheritedSignals(t *testing.T) {
 	self, err := os.Executable()
@@ -679,7 +597,7 @@ func TestPeakMemory(t *testing.T) {
 		}
 		assert.Equal(t, want, r.memoryText())
 	}
-	r := record{memory: small, exact: true}
+	r := record{Memory: small, Exact: true}
 	r.run(&pidfd.ExitStatus{}, false)
 	assert.Equal(t, "1.0 MiB", r.memoryText())
 	r.run(&pidfd.ExitStatus{Rusage: unix.Rusage{Maxrss: large >> 10}}, false)
@@ -751,7 +669,7 @@ func TestStderrGone(t *testing.T) {
 }
 
 // While the end of standard error waits for a reader, a signal ends the wait and
-// not the status; then one ends us, as the report waits for the reader too.
+// not the status. A second one ends supervise, because the report waits for the reader too.
 func TestSignalWhileDraining(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)

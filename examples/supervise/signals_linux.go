@@ -1,0 +1,81 @@
+package main
+
+import (
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/signalfd"
+)
+
+// endings are the signals that ask a command to end.
+var endings = signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
+
+// forwarded returns the signals that the command is sent when we are. A person or an init
+// sends these. The C library may have 34.
+func forwarded() signalfd.Set {
+	set := endings
+	set.Add(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
+		unix.SIGWINCH, unix.SIGCONT)
+	for sig := syscall.Signal(sigRTMin + 1); sig <= sigRTMax; sig++ {
+		set.Add(sig)
+	}
+	set.Del(keepIgnored().Signals()...)
+	return set
+}
+
+// keepIgnored returns the signals that this program was started to ignore, by nohup(1) or
+// a shell's background job. Commands ignore them too. A shell has such a job ignore INT
+// and QUIT, but the Go runtime tells of HUP and INT only. TSTP, TTIN and TTOU need no
+// care. Commands begin with the default action for all other signals, because the runtime
+// has a handler for each.
+func keepIgnored() (ignored signalfd.Set) {
+	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(sig) {
+			ignored.Add(sig)
+		}
+	}
+	if ignored.Has(unix.SIGINT) {
+		signal.Ignore(unix.SIGQUIT)
+		ignored.Add(unix.SIGQUIT)
+	}
+	return ignored
+}
+
+// hadFromTerminal reports whether the terminal has sent the signal to our process group,
+// and so to the command unless it has left the group. When a terminal goes away, HUP and
+// CONT are for the session leader alone, and for the whole group after the leader's end.
+func hadFromTerminal(info signalfd.Info, command int) bool {
+	switch info.Signal {
+	case unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH:
+	case unix.SIGHUP, unix.SIGCONT:
+		if session, err := unix.Getsid(0); err != nil || session == os.Getpid() {
+			return false
+		}
+	default:
+		return false
+	}
+	group, err := unix.Getpgid(command)
+	return info.Code == signalfd.CodeKernel && err == nil && group == unix.Getpgrp()
+}
+
+// reapOrphans reaps the children that have ended. It stops at the command, whose status
+// is taken by ended.
+func reapOrphans(command int) {
+	for {
+		orphan, err := pidfd.OpenEnded()
+		if err != nil {
+			return
+		}
+		if orphan.PID() != command {
+			_, err = orphan.Wait()
+		}
+		_ = orphan.Close()
+		if err != nil || orphan.PID() == command {
+			return
+		}
+	}
+}
