@@ -221,6 +221,7 @@ func TestFileSizeLimit(t *testing.T) {
 	var before unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_FSIZE, &before))
 	require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &unix.Rlimit{Cur: limit, Max: before.Max}))
+	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_FSIZE, &before)) }() // for the report of coverage
 	m := create(t)
 	require.ErrorIs(t, m.Truncate(limit+1), unix.EFBIG)
 	n, err := m.Write(make([]byte, limit+1))
