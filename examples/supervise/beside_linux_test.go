@@ -255,7 +255,7 @@ func (c besideCase) result(t *testing.T, tool []string, env ...string) string {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "sh", args...)
-	cmd.Env = append(append(os.Environ(), env...), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
+	cmd.Env = append(append(os.Environ(), env...), "PATH="+searchablePath(), "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
 	// The command's descriptor 3 is a pipe that has no reader.
 	gone, broken, err := os.Pipe()
 	require.NoError(t, err)

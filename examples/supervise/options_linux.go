@@ -21,20 +21,28 @@ standard input, output and error of supervise.
 
   -timeout D     send -signal to CMD when a run has lasted for D. Processes that
                  CMD has started get no signal, as with timeout --foreground.
+
   -kill-after D  send KILL if CMD still runs D after the time limit, or D after
-                 it was sent HUP, INT, QUIT or TERM.
+                 a HUP, INT, QUIT or TERM.
+
   -signal SIG    the signal of -timeout, a name or a number. The default is TERM.
+
   -restart N     start CMD again up to N times when it fails. The first pause is
                  100ms, and each one is twice as long, up to a minute. After HUP,
                  INT, QUIT or TERM there is no restart.
+
   -report        print a table at the end. It has the status of CMD, its time and
-                 memory, the signals, and the end of its standard error.
+                 memory, the signals and the end of its standard error.
+
   -json          print the report as one line of JSON.
+
   -tail N        keep the last N bytes of standard error for the report (2048).
                  CMD then writes to a pipe. After its end, the rest has 5 seconds
                  to be read, and so has the report. If N is 0, CMD writes to
                  standard error itself.
+
   -reap          reap orphaned descendants, as PID 1 always does.
+
   -h             print this text.
 
 D is a duration such as 300ms or 1h30m, or a number of seconds. 0 is no limit.
@@ -49,13 +57,10 @@ the time limit, and 137 if that took KILL. It is 125 if supervise failed. If CMD
 was not found it is 127, and if CMD could not be run it is 126.
 
 Examples:
-  supervise -timeout 30s -kill-after 5s -- make test
-  supervise -timeout 1m -signal INT -- ping example.org
-  supervise -restart 5 -- ./worker
-  supervise -report -- go build ./...
+  supervise -timeout 30s -kill-after 5s -signal INT -- make test
+  supervise -restart 5 -reap -- ./worker
   supervise -report -tail 0 -- top
   supervise -json -- ./job 2>&1 >/dev/null | tail -n 1
-  supervise -reap -- ./daemonize-things.sh
 `
 
 var errHelp = flag.ErrHelp
