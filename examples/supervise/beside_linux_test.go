@@ -152,7 +152,7 @@ func exitCases() (cases []besideCase) {
 	for _, code := range []string{"0", "1", "124", "125", "126", "127", "255"} {
 		cases = append(cases, besideCase{what: "exit " + code, command: sh("exit " + code)})
 	}
-	for _, name := range []string{"HUP", "INT", "QUIT", "ABRT", "KILL", "SEGV", "TERM", "USR1", "PIPE"} {
+	for _, name := range []string{"HUP", "INT", "ABRT", "KILL", "SEGV", "TERM", "USR1", "PIPE"} {
 		cases = append(cases, besideCase{what: "killed by " + name, command: sh("ulimit -c 0; kill -" + name + " $$")})
 	}
 	return cases
