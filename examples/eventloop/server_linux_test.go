@@ -443,7 +443,10 @@ func TestLimits(t *testing.T) {
 		assert.Equal(t, "error 1 jobs run already", b.ask("run true"))
 		require.NoError(t, a.Close())
 		p.forgetsAllBut(t, 1)
-		assert.Equal(t, "ok job 1", b.ask("run true"))
+		// The server counts the job for a moment after it has reaped it.
+		var answer string
+		p.eventually(t, func() bool { answer = b.ask("run true"); return answer != "error 1 jobs run already" })
+		assert.Equal(t, "ok job 1", answer)
 		b.expect("job 1 ended: exit status 0")
 		assert.Equal(t, "ok", p.dial(t).ask("ping"))
 	})
