@@ -226,6 +226,29 @@ func TestDescriptorLimit(t *testing.T) {
 	assert.Empty(t, s.stderr())
 }
 
+// A connection stays open if it cannot be waited on, because the limit was lowered.
+func TestDescriptorLimitLowered(t *testing.T) {
+	s := begin(t)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, nil, &limit))
+	// There is one number for the connection, and none for its duplicate.
+	free := uint64(0)
+	for ; ; free++ {
+		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", s.process.PID(), free)); err != nil {
+			break
+		}
+	}
+	low := unix.Rlimit{Cur: free + 1, Max: limit.Max}
+	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, &low, nil))
+	c := s.dial()
+	for i := range 5 {
+		require.Equal(t, fmt.Sprintln(i+1), c.ask("POST", "/a", ""))
+	}
+	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, &limit, nil))
+	require.Equal(t, "6\n", c.ask("POST", "/a", ""))
+	require.Equal(t, "7\n", s.dial().ask("POST", "/a", ""))
+}
+
 // A successor that has too few descriptors does not take over.
 func TestSuccessorDescriptorLimit(t *testing.T) {
 	s := begin(t)
