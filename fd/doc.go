@@ -113,11 +113,12 @@
 //
 // # Writing a handle
 //
-// The example of FD named Kit is a handle for inotify(7) in some hundred lines. Its rules:
+// The example of FD named Kit is a handle for inotify(7) in some hundred lines, in the
+// file example_kit_linux_test.go. Its rules:
 //
 //   - The type has an FD by value, so that a handle is one allocation. The zero handle
-//     is closed. The constructor fills it by Take from New or NewNonblock, and closes
-//     the number itself if it fails before.
+//     is closed. The constructor fills it by Take from New or NewNonblock. If a step
+//     before Take fails, the constructor closes the number.
 //   - FromFD takes over a descriptor from outside by Adopt(src, setup). Setup checks
 //     the kind of the descriptor and sets the flags that the handle needs. Adopt sets
 //     close-on-exec. If Adopt fails, src keeps its descriptor and its flags.

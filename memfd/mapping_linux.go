@@ -148,8 +148,10 @@ func mmap(number int, off int64, length int, prot Prot) (memory []byte, err erro
 //
 // The memory does not belong to Go. An access to the slice after Close is a fault that
 // ends the program, or reaches memory that was mapped there since. The race detector does
-// not watch the slice, and does not keep the order of an atomic Store and a later Load on
-// it. A program built with -race that needs this order must use Swap.
+// not watch the slice. An atomic Store publishes what was written before it, and a Load
+// of the same word sees that, in every build. But in a program built with -race, a Store
+// and a later Load of another word may change places. If that order matters, use Swap in
+// place of Store.
 func (m *Mapping) Bytes() []byte {
 	memory := m.memory.Load()
 	if memory == nil {

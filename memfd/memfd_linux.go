@@ -112,7 +112,8 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 // NewShared creates a file of size bytes for memory that processes share, and maps all of
 // it with [ReadWrite]. The file has [SealShrink] and [SealGrow]. Its size is constant, so no
 // process can take pages from a mapping. If [New] adds [SealExec], the file has it too.
-// Every process that has the file can write to it.
+// Every process that has the file can write to it, and can add [SealFutureWrite], which
+// prevents new writable mappings. Add [SealSeal] before the file is sent to prevent that.
 //
 // The bytes are zeros and use no memory until they are touched. [MemFD.Allocate] and
 // [Populate] provide the memory before that. If vm.overcommit_memory=2 leaves too little

@@ -67,6 +67,8 @@
 //   - The kernel returns ESRCH for a running process whose first thread has exited, from
 //     [PidFD.GetFD] and [PidFD.Namespace]. An error of this package matches
 //     os.ErrProcessDone only if the process, or the thread of an OpenThread, has ended.
+//   - cmd.Wait also waits until every process has closed the pipes that cmd made, which
+//     grandchildren inherit. Set cmd.WaitDelay, or give cmd an *os.File.
 //   - If SIGCHLD is ignored, as by signal.Ignore, the kernel itself reaps children. Then
 //     Wait returns the status without its Rusage from Linux 6.15, and ECHILD before.
 //     cmd.Wait always fails. signal.Reset does not undo that, but signal.Notify does.

@@ -13,8 +13,14 @@ import (
 )
 
 // Terminate ends the process and waits for its end, see signal(7). It sends SIGTERM, and
-// SIGKILL if the process has not ended after grace. If grace is 0 or negative, it sends SIGKILL at
-// once, and no SIGTERM. The descendants of the process get no signal.
+// SIGKILL if the process has not ended after grace. If grace is 0 or negative, it sends
+// SIGKILL at once, and no SIGTERM.
+//
+// The descendants of the process get no signal. To end a process group, do not use
+// Terminate, which would send its leader a second SIGTERM. Call [PidFD.SendSignalTo] with
+// SIGTERM, SIGCONT and [ProcessGroup], then [PidFD.WaitContext] with a context that ends
+// after the grace, and then SendSignalTo with SIGKILL. SIGKILL reaches the group also if
+// the leader has ended.
 //
 // A stopped process would keep SIGTERM pending. So SIGCONT follows SIGTERM, as in
 // systemd and timeout(1).

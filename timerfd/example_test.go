@@ -75,6 +75,39 @@ func ExampleTimerFD_ArmAt() {
 	// Output: <nil>
 }
 
+// The loop runs a job every day at noon by the wall clock. If the clock is set, it
+// computes the next noon again.
+func ExampleTimerFD_ArmAt_daily() {
+	daily := func(ctx context.Context, t *timerfd.TimerFD, job func()) error {
+		// From now on, ArmAt and ReadContext report that the clock was set. So it cannot
+		// change unnoticed between time.Now and ArmAt.
+		err := t.ArmAt(time.Now().AddDate(1, 0, 0), 0, timerfd.CancelOnSet)
+		for err == nil || err == timerfd.ErrClockChanged {
+			now := time.Now()
+			noon := time.Date(now.Year(), now.Month(), now.Day(), 12, 0, 0, 0, time.Local)
+			if !noon.After(now) {
+				noon = noon.AddDate(0, 0, 1)
+			}
+			if err = t.ArmAt(noon, 0, timerfd.CancelOnSet); err != nil {
+				continue
+			}
+			if _, err = t.ReadContext(ctx); err == nil {
+				job()
+			}
+		}
+		return err
+	}
+	t, err := timerfd.New(timerfd.Realtime)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer t.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Millisecond)
+	defer cancel()
+	fmt.Println(daily(ctx, t, func() { fmt.Println("noon") }))
+	// Output: context deadline exceeded
+}
+
 // A ticker counts the ticks that the loop was too slow for.
 func ExampleTimerFD_All() {
 	t, err := timerfd.New(timerfd.Monotonic)

@@ -14,6 +14,10 @@ import (
 // set or the machine sleeps meanwhile. If deadline has passed, WaitUntil returns at
 // once, even if ctx has ended. It ignores the monotonic reading of deadline.
 //
+// The deadline is one date. For a time that recurs, such as every day at noon, setting
+// the clock may change which date is next: see the example of [TimerFD.ArmAt] named
+// Daily.
+//
 // WaitUntil takes over the timer: it replaces what was armed, and leaves the timer
 // disarmed. On [RealtimeAlarm] it wakes the machine at deadline. On [Realtime] it
 // returns after the machine has woken.

@@ -197,7 +197,7 @@ func (e *entry) wait() {
 func Busy(set uint64) error {
 	for sig := range signals(set) {
 		if table[sig].ring.Load() != 0 {
-			return sys.Misuse(unix.EBUSY, "signal %d (%v) is captured by another SignalFD of this process", int(sig), sig)
+			return sys.Misuse(unix.EBUSY, "signalfd: signal %d (%v) is captured by another SignalFD of this process", int(sig), sig)
 		}
 	}
 	return nil
