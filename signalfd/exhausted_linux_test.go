@@ -2,7 +2,9 @@ package signalfd_test
 
 import (
 	"context"
+	"errors"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 
@@ -95,4 +97,48 @@ func TestMasksUnreadable(t *testing.T) {
 		assert.NoError(t, s.Close())
 		// The folder is opened with other flags than the files in it.
 	}, systest.Refusal{Call: unix.SYS_OPENAT, Errno: unix.ENFILE, Arg: 3, Value: unix.O_RDONLY | unix.O_CLOEXEC | unix.O_LARGEFILE})
+}
+
+// If the kernel refuses a handler, New and SetMask capture nothing.
+func TestHandlerRefused(t *testing.T) {
+	needCapture(t)
+	s := newFD(t, unix.SIGUSR1)
+	require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)))
+	require.NoError(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1)))
+	before, _, _ := counts(t)
+	systest.Refuse(t, func() {
+		for _, sig := range []unix.Signal{unix.SIGUSR2, 53} { // captured before, and never
+			_, err := signalfd.New(signalfd.NewSet(sig))
+			assert.ErrorIs(t, err, unix.EPERM)
+			assert.ErrorContains(t, err, "rt_sigaction")
+			assert.ErrorIs(t, s.SetMask(signalfd.NewSet(unix.SIGUSR1, sig)), unix.EPERM)
+		}
+	}, systest.Refusal{Call: unix.SYS_RT_SIGACTION, Errno: unix.EPERM})
+	after, _, _ := counts(t)
+	assert.Equal(t, before, after)
+	assert.Equal(t, signalfd.NewSet(unix.SIGUSR1), s.Mask())
+	require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR1))
+	assert.Equal(t, unix.SIGUSR1, next(t, s).Signal)
+}
+
+// If descriptors are used up, Start starts nothing and leaves none open.
+func TestStartWithoutFreeDescriptors(t *testing.T) {
+	needExec(t)
+	blockHere(t, unix.SIGUSR1)
+	before, _, _ := counts(t)
+	started := false
+	for n := 0; !started; n++ {
+		cmd := exec.Command("true")
+		restore := leaveDescriptors(t, n)
+		err := signalfd.Start(cmd)
+		restore()
+		if started = err == nil; started {
+			require.NoError(t, cmd.Wait())
+		} else {
+			require.True(t, errors.Is(err, unix.EMFILE) || errors.Is(err, unix.EBADF), "%v", err)
+			require.Nil(t, cmd.Process)
+		}
+	}
+	after, _, _ := counts(t)
+	assert.Equal(t, before, after)
 }

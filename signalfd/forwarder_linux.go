@@ -27,9 +27,8 @@ type forwarder struct {
 	readers atomic.Int32  // the SignalFDs on the read end
 	ended   chan struct{} // closed when the forwarder has ended
 
-	masking sync.Mutex // guards these, and is held while the mask changes
-	blocked Set        // captured signals that only one thread has unblocked
-	stop    func()     // blocks them there
+	masking sync.Mutex // held while the mask changes
+	stop    func()     // of unblock
 
 	mu        sync.Mutex // guards these
 	queue     []record
@@ -54,16 +53,9 @@ func startForwarder(set, blocked Set) (*forwarder, int, error) {
 		_ = unix.Close(ends[1])
 		return nil, -1, err
 	}
-	f := &forwarder{capture: c, ended: make(chan struct{}), stop: func() {}}
+	f := &forwarder{capture: c, ended: make(chan struct{}), stop: unblock(blocked & set)}
 	f.pipe.Internal().Init(ends[1], sys.Entersyscall)
 	f.readers.Store(1)
-	if err = f.unblock(blocked & set); err != nil {
-		c.End()
-		c.Free()
-		_ = f.pipe.Close()
-		_ = unix.Close(ends[0])
-		return nil, -1, err
-	}
 	go f.run()
 	return f, ends[0], nil
 }
@@ -76,39 +68,18 @@ func (f *forwarder) setMask(_ *fd.FD, set Set) error {
 	}
 	f.masking.Lock()
 	defer f.masking.Unlock()
-	was, wasBlocked := f.mask(), f.blocked
-	f.block() // a signal that is not captured any more must stay pending
-	err := f.capture.Change(uint64(set))
-	if err != nil {
-		return errors.Join(err, f.unblock(wasBlocked))
-	}
-	if err = f.unblock(blockedEverywhere() & set); err != nil {
-		_ = f.capture.Change(uint64(was))
-	}
-	return err
+	f.stop() // a signal that is not captured any more stays pending
+	defer func() { f.stop = unblock(blockedEverywhere() & f.mask()) }()
+	return f.capture.Change(uint64(set))
 }
 
 // end ends the capture. A signal that was blocked before stays pending.
 func (f *forwarder) end() {
 	f.masking.Lock()
 	defer f.masking.Unlock()
-	f.block()
-	f.capture.End()
-}
-
-// block blocks again what unblock has unblocked.
-func (f *forwarder) block() {
 	f.stop()
-	f.stop, f.blocked = func() {}, 0
-}
-
-// unblock lets handlers run for signals that all threads have blocked.
-func (f *forwarder) unblock(set Set) error {
-	stop, err := unblock(set)
-	if err == nil {
-		f.stop, f.blocked = stop, set
-	}
-	return err
+	f.stop = func() {}
+	f.capture.End()
 }
 
 func (f *forwarder) dropped() uint64 { return f.capture.Dropped() + f.unwritten.Load() }

@@ -1,7 +1,6 @@
 package signalfd
 
 import (
-	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
@@ -9,26 +8,22 @@ import (
 
 // unblock gives the process a thread that has the signals of set unblocked, so that
 // their handlers run there. All other threads may have them blocked. stop blocks them
-// again.
-func unblock(set Set) (stop func(), err error) {
+// again. A Go program does not run if rt_sigprocmask(2) fails.
+func unblock(set Set) (stop func()) {
 	if set.Empty() {
-		return func() {}, nil
+		return func() {}
 	}
-	started, end, ended := make(chan error), make(chan struct{}), make(chan struct{})
+	started, end, ended := make(chan struct{}), make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		var old unix.Sigset_t
-		err := os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_UNBLOCK, set.sigset(), &old))
-		started <- err
-		if err == nil {
-			<-end // the thread waits with the goroutine
-			_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
-		}
+		_ = unix.PthreadSigmask(unix.SIG_UNBLOCK, set.sigset(), &old)
+		close(started)
+		<-end // the thread waits with the goroutine
+		_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	}()
-	if err := <-started; err != nil {
-		return nil, err
-	}
-	return func() { close(end); <-ended }, nil
+	<-started
+	return func() { close(end); <-ended }
 }

@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 	"time"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -398,4 +399,24 @@ func TestChildren(t *testing.T) {
 			assert.Contains(t, out, want, errs)
 		})
 	}
+}
+
+// Without memory for a ring nothing is captured. Without the page that a child of
+// fork(2) does not inherit, ownMemory stays as it was.
+func TestMemoryRefused(t *testing.T) {
+	changing.Lock()
+	defer changing.Unlock()
+	rings, own := spare, ownMemory
+	defer func() { spare, ownMemory = rings, own }()
+	spare, ownMemory = nil, 0
+	refuse := func(do func(), call uintptr, arg int, value uint32) {
+		systest.Refuse(t, do, systest.Refusal{Call: call, Errno: unix.EPERM, Arg: arg, Value: value})
+	}
+	refuse(func() {
+		_, err := newRing()
+		assert.ErrorIs(t, err, unix.EPERM)
+	}, unix.SYS_MMAP, 2, uint32(unsafe.Sizeof(ring{})))
+	refuse(markMemory, unix.SYS_MMAP, 2, uint32(os.Getpagesize()))
+	refuse(markMemory, unix.SYS_MADVISE, 3, unix.MADV_WIPEONFORK)
+	assert.Zero(t, ownMemory)
 }
