@@ -334,3 +334,26 @@ func TestChildProcOfOuterNamespace(t *testing.T) {
 	require.NoError(t, err)
 	assert.False(t, own)
 }
+
+// Every call that reads /proc may be refused. The error is that of the call, and no
+// descriptor is left open.
+func TestProcRefused(t *testing.T) {
+	file, err := os.CreateTemp(t.TempDir(), "")
+	require.NoError(t, err)
+	defer file.Close()
+	before := systest.OpenDescriptors()
+	for _, call := range []uintptr{unix.SYS_OPENAT, unix.SYS_OPENAT2} {
+		systest.Refuse(t, func() {
+			_, err := sys.Reopen(int(file.Fd()), unix.O_RDONLY)
+			assert.ErrorIs(t, err, unix.EPERM, call)
+			_, err = sys.ReadProc("self/status")
+			assert.ErrorIs(t, err, unix.EPERM, call)
+			assert.ErrorIs(t, sys.WriteProc("self/comm", "x"), unix.EPERM, call)
+		}, systest.Refusal{Call: call, Errno: unix.EPERM})
+	}
+	systest.Refuse(t, func() {
+		_, err := sys.ReadProc("self/status")
+		assert.ErrorIs(t, err, unix.EIO)
+	}, systest.Refusal{Call: unix.SYS_READ, Errno: unix.EIO})
+	assert.Equal(t, before, systest.OpenDescriptors())
+}
