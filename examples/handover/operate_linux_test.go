@@ -234,13 +234,22 @@ func TestDescriptorLimitLowered(t *testing.T) {
 	s := begin(t)
 	var limit unix.Rlimit
 	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, nil, &limit))
-	// There is one number for the connection, and none for its duplicate.
-	free := uint64(0)
-	for ; ; free++ {
-		if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", s.process.PID(), free)); err != nil {
-			break
+	// The lowest free number, when the server has opened all that it needs.
+	lowest := func() (free uint64) {
+		for ; ; free++ {
+			if _, err := os.Lstat(fmt.Sprintf("/proc/%d/fd/%d", s.process.PID(), free)); err != nil {
+				return free
+			}
 		}
 	}
+	free := lowest()
+	for same := 0; same < 20; same++ {
+		time.Sleep(10 * time.Millisecond)
+		if now := lowest(); now != free {
+			free, same = now, 0
+		}
+	}
+	// There is one number for the connection, and none for its duplicate.
 	low := unix.Rlimit{Cur: free + 1, Max: limit.Max}
 	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, &low, nil))
 	c := s.dial()
