@@ -342,6 +342,7 @@ func TestHugeWritev(t *testing.T) {
 func TestVectorRefused(t *testing.T) {
 	for _, newFD := range []func(int) *fd.FD{fd.New, fd.NewNonblock} {
 		a, b := streamPair(t, newFD)
+		t.Cleanup(func() { _, _ = a.Close(), b.Close() }) // Refuse may skip the test
 		calls := map[uintptr]func(){
 			unix.SYS_WRITEV: func() {
 				for _, buffers := range []int{2, 20} {
