@@ -57,8 +57,35 @@ const (
 	testsOwn   = "in a test's own function"
 )
 
+// ownTests explains the vectored and positional calls, and those on sockets.
+const ownTests = "refused in fd's own tests, which find the name of the call in the error"
+
 var explained = []explanation{
 	{"*", "getpid", cannotFail},
+	{"fd", "readv", ownTests},
+	{"fd", "writev", ownTests},
+	{"fd", "pread64", ownTests},
+	{"fd", "pwrite64", ownTests},
+	{"fd", "pwritev2", ownTests},
+	{"fd", "sendmsg", ownTests},
+	{"fd", "recvmsg", ownTests},
+	{"fd", "shutdown", ownTests},
+	{"fd", "getsockopt", ownTests},
+	{"fd", "preadv2", ownTests},
+	{"fd", "recvfrom", ownTests},
+	{"fd", "sendto", ownTests},
+	{"internal/sys", "readv", ownTests},
+	{"internal/sys", "writev", ownTests},
+	{"internal/sys", "pread64", ownTests},
+	{"internal/sys", "pwrite64", ownTests},
+	{"internal/sys", "pwritev2", ownTests},
+	{"internal/sys", "sendmsg", ownTests},
+	{"internal/sys", "recvmsg", ownTests},
+	{"internal/sys", "shutdown", ownTests},
+	{"internal/sys", "getsockopt", ownTests},
+	{"internal/sys", "preadv2", ownTests},
+	{"internal/sys", "recvfrom", ownTests},
+	{"internal/sys", "sendto", ownTests},
 	{"*", "gettid", cannotFail},
 	{"*", "getuid", cannotFail},
 	{"internal/sys/capture", "rt_sigreturn", "does not return"},
@@ -100,6 +127,8 @@ func init() {
 		callNames[t.number] = name
 	}
 	for number, name := range map[uintptr]string{
+		unix.SYS_READV: "readv", unix.SYS_WRITEV: "writev", unix.SYS_PREAD64: "pread64", unix.SYS_PWRITE64: "pwrite64",
+		unix.SYS_PWRITEV2: "pwritev2", unix.SYS_SHUTDOWN: "shutdown",
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
 		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
 		unix.SYS_GETRUSAGE: "getrusage",
