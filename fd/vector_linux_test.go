@@ -611,6 +611,9 @@ func TestWriteAtFallsBack(t *testing.T) {
 	systest.Refuse(t, func() {
 		assertCall(t, second(f.WriteAt([]byte("x"), 0)), "pwrite64", unix.EACCES)
 	}, systest.Refusal{Call: unix.SYS_PWRITEV2, Errno: unix.ENOSYS}, systest.Refusal{Call: unix.SYS_PWRITE64, Errno: unix.EACCES})
+	systest.Refuse(t, func() { // a filter refuses the first, and the second has the reason
+		assertCall(t, second(f.WriteAt([]byte("x"), 0)), "pwrite64", unix.ENOSPC)
+	}, systest.Refusal{Call: unix.SYS_PWRITEV2, Errno: unix.EPERM}, systest.Refusal{Call: unix.SYS_PWRITE64, Errno: unix.ENOSPC})
 	systest.Refuse(t, func() {
 		n, err := f.WriteAt([]byte("x"), 0)
 		assert.Equal(t, io.ErrShortWrite, err)

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"os"
 
 	"golang.org/x/sys/unix"
 
@@ -127,8 +126,10 @@ func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 		}
 		sys.RacePublish()
 		for n < len(p) {
-			put, err := pwrite(number, p[n:], off+int64(n))
+			put, err := sys.Pwrite(number, p[n:], off+int64(n))
 			switch {
+			case errors.Is(err, errors.ErrUnsupported):
+				return fmt.Errorf("iofd: memfd: WriteAt: O_APPEND is set, and this kernel would append: %w", err)
 			case err != nil:
 				return m.explain(number, "WriteAt", writeSeals|SealGrow, err)
 			case put == 0:
@@ -139,37 +140,6 @@ func (m *MemFD) WriteAt(p []byte, off int64) (n int, err error) {
 		return nil
 	})
 	return n, err
-}
-
-// pwrite makes one system call that writes p at off. If the kernel has no RWF_NOAPPEND,
-// pwrite calls pwrite64(2), unless O_APPEND is set.
-func pwrite(number int, p []byte, off int64) (n int, err error) {
-	var refused error = unix.EINTR
-	for refused == unix.EINTR {
-		n, refused = sys.PwriteNoAppend(number, p, off)
-	}
-	switch refused {
-	case nil:
-		return n, nil
-	case unix.EOPNOTSUPP, unix.ENOSYS, unix.EPERM: // EPERM is of a seal, or of a seccomp(2) filter
-	default:
-		return 0, os.NewSyscallError("pwritev2", refused)
-	}
-	flags, err := getFlags(number)
-	switch {
-	case err != nil:
-		return 0, err
-	case flags&unix.O_APPEND == 0:
-		err = retry("pwrite64", func() (err error) {
-			n, err = unix.Pwrite(number, p, off)
-			return err
-		})
-		return n, err
-	case refused == unix.EPERM:
-		return 0, os.NewSyscallError("pwritev2", refused)
-	}
-	return 0, fmt.Errorf("iofd: memfd: WriteAt: O_APPEND is set, and this kernel would append: %w",
-		os.NewSyscallError("pwritev2", refused))
 }
 
 // Seek moves the file offset and returns it, see lseek(2). The new offset is offset

@@ -3,6 +3,7 @@
 package sys
 
 import (
+	"errors"
 	"io"
 	"math"
 
@@ -77,9 +78,11 @@ func (d *Descriptor) WriteAt(p []byte, off int64) (n int, err error) {
 		if err != nil {
 			return n, err
 		}
-		r, err := pwrite(number, atMost(p[n:]), off+int64(n))
+		r, err := Pwrite(number, atMost(p[n:]), off+int64(n))
 		d.Decref()
 		switch {
+		case errors.Is(err, errors.ErrUnsupported):
+			return n, Misuse(unix.ENOTSUP, "fd: WriteAt: descriptor %d has O_APPEND, and this kernel would write at the end of the file", number)
 		case err != nil:
 			return n, err
 		case r == 0:
@@ -90,15 +93,18 @@ func (d *Descriptor) WriteAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// pwriteInMode is pwrite(2), which writes at the end of the file if O_APPEND is set. So
-// it fails if the flag is set when it looks.
+// errAppends says that O_APPEND is set, so that pwrite(2) would not write at its offset.
+var errAppends = errors.New("O_APPEND is set")
+
+// pwriteInMode is pwrite(2), which writes at the end of the file if O_APPEND is set. If
+// the flag is set when it looks, it makes no call and returns errAppends.
 func pwriteInMode(number int, p []byte, off int64) (n int, err error) {
 	flags, err := unix.FcntlInt(uintptr(number), unix.F_GETFL, 0)
 	if err != nil {
 		return 0, Error("fcntl", err)
 	}
 	if flags&unix.O_APPEND != 0 {
-		return 0, Misuse(unix.ENOTSUP, "fd: WriteAt: descriptor %d has O_APPEND, and this kernel would write at the end of the file", number)
+		return 0, errAppends
 	}
 	for err = unix.EINTR; err == unix.EINTR; {
 		n, err = unix.Pwrite(number, p, off)

@@ -11,29 +11,27 @@ const (
 	pwriteName = "pwrite64"
 )
 
-// pwrite is pwritev2(2) with RWF_NOAPPEND, from Linux 6.9. Older kernels, some drivers and
-// seccomp(2) filters refuse it.
-func pwrite(number int, p []byte, off int64) (n int, err error) {
+// Pwrite makes one call that writes p at off, even if O_APPEND is set: pwritev2(2) with
+// RWF_NOAPPEND, from Linux 6.9. If the kernel refuses that, Pwrite makes the call
+// pwrite64(2), unless O_APPEND is set. The error of pwritev2(2) then matches
+// errors.ErrUnsupported, or is EPERM. The caller calls RacePublish.
+func Pwrite(number int, p []byte, off int64) (n int, err error) {
 	for err = unix.EINTR; err == unix.EINTR; {
-		n, err = PwriteNoAppend(number, p, off)
+		n, err = pwriteNoAppend(number, p, off)
 	}
 	switch err {
 	case nil:
 		return n, nil
-	case unix.EOPNOTSUPP, unix.ENOSYS:
-		return pwriteInMode(number, p, off)
-	case unix.EPERM: // a filter, a seal, or a file that is append-only
-		if n, err := pwriteInMode(number, p, off); err == nil {
-			return n, nil
+	case unix.EOPNOTSUPP, unix.ENOSYS, unix.EPERM: // EPERM is of a seal, an append-only file, or a seccomp(2) filter
+		n, fallback := pwriteInMode(number, p, off)
+		if fallback != errAppends {
+			return n, fallback
 		}
 	}
 	return 0, Error("pwritev2", err)
 }
 
-// PwriteNoAppend is pwrite64(2), but it writes at off even if O_APPEND is set: it is
-// pwritev2(2) with RWF_NOAPPEND. An older kernel than Linux 6.9 returns EOPNOTSUPP. The
-// caller calls RacePublish.
-func PwriteNoAppend(number int, p []byte, off int64) (n int, err error) {
+func pwriteNoAppend(number int, p []byte, off int64) (n int, err error) {
 	if instrumented {
 		return unix.Pwritev2(number, [][]byte{p}, off, unix.RWF_NOAPPEND) // tells the race detector of p
 	}

@@ -40,7 +40,14 @@ const (
 	pwriteName = "pwrite"
 )
 
-func pwrite(number int, p []byte, off int64) (int, error) { return pwriteInMode(number, p, off) }
+// Pwrite is pwrite(2). If O_APPEND is set, the error matches errors.ErrUnsupported.
+func Pwrite(number int, p []byte, off int64) (int, error) {
+	n, err := pwriteInMode(number, p, off)
+	if err == errAppends {
+		err = unix.ENOTSUP
+	}
+	return n, err
+}
 
 // packetPipe is zero because no pipe keeps the boundaries of writes here.
 const packetPipe = 0
