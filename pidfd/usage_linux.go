@@ -112,16 +112,10 @@ func procMemory(dir string) (rss, peak int64, err error) {
 
 // parseMemory returns a field of /proc/PID/status in bytes.
 func parseMemory(status []byte, field string) (int64, bool) {
-	for line := range strings.Lines(string(status)) {
-		value, found := strings.CutPrefix(line, field+":")
-		if !found {
-			continue
-		}
-		value, found = strings.CutSuffix(strings.TrimSpace(value), " kB")
-		kilobytes, err := strconv.ParseInt(value, 10, 64)
-		return kilobytes * 1024, found && err == nil && kilobytes >= 0 && kilobytes <= math.MaxInt64/1024
-	}
-	return 0, false
+	value, _ := sys.ProcField(status, field)
+	value, found := strings.CutSuffix(value, " kB")
+	kilobytes, err := strconv.ParseInt(value, 10, 64)
+	return kilobytes * 1024, found && err == nil && kilobytes >= 0 && kilobytes <= math.MaxInt64/1024
 }
 
 // parseTimes returns the times in /proc/PID/stat.

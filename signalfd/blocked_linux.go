@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"strconv"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -32,8 +31,7 @@ func blockedEverywhere() Set {
 		case err != nil:
 			return 0 // its mask may have nothing blocked
 		}
-		all &= blocked(string(status))
-		if all.Empty() {
+		if all &= blocked(string(status)); all.Empty() {
 			break
 		}
 	}
@@ -42,12 +40,8 @@ func blockedEverywhere() Set {
 
 // blocked returns the signal mask that a thread's status tells.
 func blocked(status string) Set {
-	for line := range strings.Lines(status) {
-		if mask, ok := strings.CutPrefix(line, "SigBlk:"); ok {
-			return parseMask(strings.TrimSpace(mask))
-		}
-	}
-	return 0
+	mask, _ := sys.ProcField([]byte(status), "SigBlk")
+	return parseMask(mask)
 }
 
 // parseMask reads a mask as /proc shows it: hexadecimal, the highest signals

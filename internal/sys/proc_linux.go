@@ -58,7 +58,7 @@ func Fdinfo(number int, field string) (value string, err error) {
 	if err != nil {
 		return "", err
 	}
-	value, ok := procField(text, field)
+	value, ok := ProcField(text, field)
 	if !ok {
 		return "", Misuse(unix.ENOTSUP, "this kernel's fdinfo of descriptor %d has no %s", number, field)
 	}
@@ -167,7 +167,7 @@ func namespacePIDs(pid string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	if pids, ok := procField(status, "NSpid"); ok {
+	if pids, ok := ProcField(status, "NSpid"); ok {
 		return strings.Fields(pids), nil
 	}
 	return []string{pid}, nil
@@ -289,8 +289,8 @@ func threadEntry(dir string, number int) string {
 // untrusted is the error for a /proc that cannot be believed.
 func untrusted(why string) error { return Misuse(unix.ENOTSUP, "%s", why) }
 
-// procField returns the value of a line "name: value".
-func procField(text []byte, name string) (value string, ok bool) {
+// ProcField returns the value of a line "name: value" of a file of procfs.
+func ProcField(text []byte, name string) (value string, ok bool) {
 	for line := range strings.Lines(string(text)) {
 		if field, value, ok := strings.Cut(line, ":"); ok && field == name {
 			return strings.TrimSpace(value), true
