@@ -182,20 +182,24 @@ func (f *forwarder) flush() {
 		if n == 0 {
 			return
 		}
-		for written := false; !written; {
-			_, err := f.pipe.WriteContext(context.Background(), batch[:n*recordSize])
-			switch {
-			case err == nil:
-				written = true
-			case errors.Is(err, unix.EPIPE), errors.Is(err, fd.ErrClosed):
-				// All read ends are closed, or the capture has ended. The first happens
-				// if the program closes the FD of a SignalFD, and not the SignalFD.
-				f.unwritten.Add(uint64(n))
-				f.end()
-				written = true
-			default:
-				time.Sleep(time.Millisecond) // the kernel lacks memory, for example
-			}
+		if !f.write(batch[:n*recordSize]) {
+			f.unwritten.Add(uint64(n))
+			f.end()
 		}
+	}
+}
+
+// write waits for room in the pipe. It returns false if all read ends are closed, or if
+// the capture has ended. The first happens if the program closes the FD of a SignalFD,
+// and not the SignalFD.
+func (f *forwarder) write(p []byte) bool {
+	for {
+		switch _, err := f.pipe.WriteContext(context.Background(), p); {
+		case err == nil:
+			return true
+		case errors.Is(err, unix.EPIPE), errors.Is(err, fd.ErrClosed):
+			return false
+		}
+		time.Sleep(time.Millisecond) // the kernel lacks memory, for example
 	}
 }
