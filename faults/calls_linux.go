@@ -55,40 +55,24 @@ const (
 	pollerTry  = "package os offers each file to the poller, and does without it"
 	ignored    = "the kernel has closed the descriptor even if it reports an error, and nothing was written"
 	testsOwn   = "in a test's own function"
+	ownTests   = "refused in the package's own tests, which find the name of the call in the error"
 )
-
-// ownTests explains the vectored and positional calls, and those on sockets.
-const ownTests = "refused in fd's own tests, which find the name of the call in the error"
 
 var explained = []explanation{
 	{"*", "getpid", cannotFail},
-	{"fd", "readv", ownTests},
-	{"fd", "writev", ownTests},
-	{"fd", "pread64", ownTests},
-	{"fd", "pwrite64", ownTests},
-	{"fd", "pwritev2", ownTests},
-	{"fd", "sendmsg", ownTests},
-	{"fd", "recvmsg", ownTests},
-	{"fd", "shutdown", ownTests},
-	{"fd", "getsockopt", ownTests},
-	{"fd", "preadv2", ownTests},
-	{"fd", "recvfrom", ownTests},
-	{"fd", "sendto", ownTests},
-	{"internal/sys", "readv", ownTests},
-	{"internal/sys", "writev", ownTests},
-	{"internal/sys", "pread64", ownTests},
-	{"internal/sys", "pwrite64", ownTests},
-	{"internal/sys", "pwritev2", ownTests},
-	{"internal/sys", "sendmsg", ownTests},
-	{"internal/sys", "recvmsg", ownTests},
-	{"internal/sys", "shutdown", ownTests},
-	{"internal/sys", "getsockopt", ownTests},
-	{"internal/sys", "preadv2", ownTests},
-	{"internal/sys", "recvfrom", ownTests},
-	{"internal/sys", "sendto", ownTests},
 	{"*", "gettid", cannotFail},
 	{"*", "getuid", cannotFail},
+	{"fd", "getsockopt SO_TYPE", ownTests},
+	{"fd", "recvmsg", ownTests},
+	{"fd", "sendmsg", ownTests},
+	{"fd", "shutdown", ownTests},
+	{"internal/sys", "pread64", "FD.ReadAt: " + ownTests},
+	{"internal/sys", "pwrite64", "FD.WriteAt: " + ownTests},
+	{"internal/sys", "readv", "FD.Readv: " + ownTests},
+	{"internal/sys", "writev", "FD.Writev: " + ownTests},
+	{"internal/sys", "clock_gettime", "TimerFD.WaitUntil: " + ownTests},
 	{"internal/sys/capture", "rt_sigreturn", "does not return"},
+	{"internal/sys/capture", "rt_sigqueueinfo", "if it fails, the handler calls kill(2)"},
 	{"internal/sys/capture", "futex", "the Go runtime makes it too, and ends the program if it fails"},
 	{"internal/sys/command", "*", execs},
 	{"signalfd", "clone", execs},
@@ -107,10 +91,12 @@ var explained = []explanation{
 	{"fd", "epoll_pwait", "the runtime's poller makes it too, and ends the program if it fails"},
 	{"fd", "close", ignored},
 	{"memfd", "close", ignored},
+	{"pidfd", "close", ignored},
 	{"signalfd", "close", ignored},
 	{"signalfd", "prlimit64", cannotFail},
 	{"internal/sys/unmask", "close", ignored},
 	{"internal/sys/unmask", "fcntl F_DUPFD_CLOEXEC", "made if the child inherits the next number: Start returns the error"},
+	{"internal/sys/unmask", "call 262", "newfstatat(2) of package os, in filepath.Abs: if it fails, getcwd(2) tells the directory"},
 	{"internal/sys/unmask", "openat", "made if the path of the child is that of a descriptor: Start returns the error"},
 	{"memfd", "fsetxattr", "made only if memfd_create(2) returns EACCES for MFD_EXEC. If it fails too, Seals returns the error"},
 	{"memfd", "read", "made by the reader that ReadFrom gets"},
@@ -128,7 +114,7 @@ func init() {
 	}
 	for number, name := range map[uintptr]string{
 		unix.SYS_READV: "readv", unix.SYS_WRITEV: "writev", unix.SYS_PREAD64: "pread64", unix.SYS_PWRITE64: "pwrite64",
-		unix.SYS_PWRITEV2: "pwritev2", unix.SYS_SHUTDOWN: "shutdown",
+		unix.SYS_SHUTDOWN: "shutdown", unix.SYS_RT_SIGQUEUEINFO: "rt_sigqueueinfo",
 		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
 		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
 		unix.SYS_GETRUSAGE: "getrusage",

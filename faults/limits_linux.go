@@ -45,7 +45,7 @@ var limits = []struct {
 	{"RLIMIT_SIGPENDING", queueUsedUp, "`PidFD.Queue` says `ErrWouldBlock`; the next signal arrives"},
 	{"RLIMIT_FSIZE", fileSizeUsedUp, "`MemFD.Write` writes what fits and says EFBIG, as `Truncate` does"},
 	{"RLIMIT_AS", addressesUsedUp, "`MemFD.Map` says ENOMEM"},
-	{ofGroup, memoryUsedUp, "the kernel kills who writes to a memfd beyond it: no call fails. Others learn it by the `PidFD`, and have what was written"},
+	{ofGroup, memoryUsedUp, "the kernel kills a process that writes to a memfd beyond it: no call fails. Other processes learn that by the `PidFD`, and have the bytes that were written"},
 }
 
 // makers are the operations that take descriptors.

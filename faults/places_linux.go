@@ -19,9 +19,8 @@ import (
 type place struct {
 	name string
 
-	// clone has the namespaces of the place. nobody says that the user is not root.
-	clone  uintptr
-	nobody bool
+	clone  uintptr // the namespaces of the place
+	nobody bool    // the user is not root
 
 	// enter is the child's work before the tour.
 	enter func() error

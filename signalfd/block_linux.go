@@ -113,8 +113,8 @@ func execSelf(mask, tried Set) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var limit, lowered unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
-		return os.NewSyscallError("getrlimit", err)
+	if err := unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &limit); err != nil {
+		return os.NewSyscallError("prlimit64", err)
 	}
 	var old unix.Sigset_t
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, mask.sigset(), &old); err != nil {
@@ -123,7 +123,7 @@ func execSelf(mask, tried Set) error {
 	err = syscall.Exec(self, os.Args, env)
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &old, nil)
 	// syscall.Exec sets the limit with which the program began.
-	if unix.Getrlimit(unix.RLIMIT_NOFILE, &lowered) == nil && lowered != limit {
+	if unix.Prlimit(0, unix.RLIMIT_NOFILE, nil, &lowered) == nil && lowered != limit {
 		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)
 	}
 	return &os.PathError{Op: "execve", Path: self, Err: err}
