@@ -106,8 +106,8 @@ func TestCloseUnderLockOfContext(t *testing.T) {
 	}
 }
 
-// When Close and the waiters have returned, nothing of the handle is open. Neither the
-// number of waiters nor the reason for which a wait ended changes that.
+// When Close and the waiters have returned, nothing of the handle is open. That holds for
+// any number of waiters, and for each reason that ends a wait.
 func TestCloseLeavesNothing(t *testing.T) {
 	before := systest.OpenDescriptors()
 	for round := range 300 {

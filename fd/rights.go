@@ -21,13 +21,14 @@ const maxRights = 253
 // Send sends data, and with its first byte duplicates of the descriptors, over a Unix
 // socket, see SCM_RIGHTS in unix(7). The socket may be of any type, and must be connected.
 // On a stream, Send sends all of data. On a socket of another type, data is one message.
-// The receiver gets descriptors for the same open file descriptions. The FDs stay as they are, and may
-// be closed when Send returns. Any handle can be sent: its method FD returns the FD.
+// The receiver gets descriptors for the same open file descriptions. The FDs keep their
+// numbers, and may be closed when Send returns. The method FD of a handle returns the FD to
+// send.
 //
 // If there is no room, Send waits until c's write deadline. Send holds the FDs only while
 // it makes the system call. If one is closed while Send waits to begin, Send fails with
 // [ErrClosed] when there is room, but Close does not end the wait. If Send fails on a
-// stream, the receiver may get the begin of data, and the descriptors with it.
+// stream, the receiver may get the first part of data, with the descriptors.
 //
 // Descriptors need data to travel with, because a stream drops them otherwise. Send fails
 // with EINVAL if there are descriptors but data is empty, if there are more than 253, or
@@ -127,8 +128,8 @@ func sendmsg(socket int, data, control []byte) (n int, err error) {
 //
 // Receive makes one recvmsg(2), and waits for it until c's read deadline. On a stream, a
 // Receive ends after data that descriptors came with, but the bytes may begin with data of
-// an earlier Send. At the end it returns [io.EOF]. An empty datagram is 0, nil. An empty message of a
-// SOCK_SEQPACKET socket without descriptors cannot be told from the end, and is io.EOF.
+// an earlier Send. At the end it returns [io.EOF]. An empty datagram is 0, nil. An empty
+// message of a SOCK_SEQPACKET socket without descriptors looks like the end, and is io.EOF.
 //
 // If a message is not as expected, Receive closes all descriptors that came with it. Its
 // data is received, n is its length, and the next call receives the next message:

@@ -60,9 +60,9 @@ func (f *FD) ReadAt(p []byte, off int64) (int, error) { return f.d.ReadAt(p, off
 func (f *FD) WriteAt(p []byte, off int64) (int, error) { return f.d.WriteAt(p, off) }
 
 // Shutdown ends one or both directions of a connected socket, see shutdown(2). It does so
-// for all processes that share the socket. If how is unix.SHUT_WR, the peer reads an end of file after the data. If how
-// is unix.SHUT_RD, f does. unix.SHUT_RDWR is both. Goroutines that wait for f see the
-// change. The descriptor stays open.
+// for all processes that share the socket. If how is unix.SHUT_WR, the peer reads an end
+// of file after the data. If how is unix.SHUT_RD, f does. unix.SHUT_RDWR is both.
+// Goroutines that wait for f see the change. The descriptor stays open.
 //
 // Any other how fails with EINVAL. A descriptor that is not a socket fails with ENOTSOCK,
 // and a TCP socket that is not connected with ENOTCONN.

@@ -11,6 +11,9 @@ import (
 // pipe(2).
 const packetPipe = unix.O_DIRECT
 
+// Readv and Writev each fill the iovecs of a small call. A function that does that for both
+// makes the buffers escape, or costs 7 % on the entersyscall path.
+
 // Readv makes one readv(2) of at most 1 GiB into 1024 buffers. It returns what Read
 // returns.
 func (d *Descriptor) Readv(bufs [][]byte) (int, error) {

@@ -304,8 +304,8 @@ func TestHandlerIsLate(t *testing.T) {
 	assert.Equal(t, 128+sig, status, errs)
 }
 
-// A seccomp(2) filter refuses to look at the action and to change it. The handler
-// appends all the same. Without a capture it returns: the signal that it sends to
+// A seccomp(2) filter refuses to look at the action and to change it. The handler still
+// appends. Without a capture it returns: the signal that it sends to
 // itself would come again and again.
 func TestHandlerCannotRestore(t *testing.T) {
 	const name, sig = "TestHandlerCannotRestore", 34
