@@ -19,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 )
 
 // An object is a kernel object whose end another descriptor observes.
@@ -71,7 +72,7 @@ func waitToAccept(ctx context.Context, f *fd.FD, variant int) error {
 		return err
 	}
 	return conn.Read(func(number uintptr) bool {
-		ready, err := unix.Poll([]unix.PollFd{{Fd: int32(number), Events: unix.POLLIN}}, 0)
+		ready, err := sys.Poll(int(number), unix.POLLIN)
 		if ready == 0 || err != nil {
 			return false
 		}
@@ -87,12 +88,12 @@ func callWhenReady(f *fd.FD, events int16, call func(int, []byte) (int, error)) 
 		return 0, err
 	}
 	defer unpin()
-	ready, err := unix.Poll([]unix.PollFd{{Fd: int32(number), Events: events}}, 0)
-	if err == nil && ready == 0 || err == unix.EINTR {
-		return 0, fd.ErrWouldBlock
-	}
+	ready, err := sys.Poll(number, events)
 	if err != nil {
 		return 0, err
+	}
+	if ready == 0 {
+		return 0, fd.ErrWouldBlock
 	}
 	n, err := call(number, make([]byte, 1))
 	if err == unix.EAGAIN {

@@ -136,12 +136,21 @@ func TestEmptyDatagram(t *testing.T) {
 	}
 }
 
+// awaitReadable waits until poll(2) says that a read does not block.
+func awaitReadable(t *testing.T, number int) {
+	t.Helper()
+	for {
+		_, err := unix.Poll([]unix.PollFd{{Fd: int32(number), Events: unix.POLLIN}}, int(deadline.Milliseconds()))
+		if err != unix.EINTR {
+			assert.NoError(t, err)
+			return
+		}
+	}
+}
+
 func emptyDatagrams(t *testing.T, f *fd.FD, send func(string) error, parks bool, read func(*fd.FD, func(), []byte) (int, error), size int) {
 	buf := make([]byte, size)
-	ready := func() {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, int(deadline.Milliseconds()))
-		assert.NoError(t, err)
-	}
+	ready := func() { awaitReadable(t, f.Fd()) }
 	for _, text := range []string{"", "a", "", "", "b", ""} {
 		type result struct {
 			n   int
@@ -249,10 +258,7 @@ func TestEndOfFileOfKinds(t *testing.T) {
 
 func endOfFileOf(t *testing.T, f *fd.FD, end func(string) error, parks bool, read func(*fd.FD, func(), []byte) (int, error)) {
 	buf := make([]byte, 10)
-	ready := func() {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(f.Fd()), Events: unix.POLLIN}}, int(deadline.Milliseconds()))
-		assert.NoError(t, err)
-	}
+	ready := func() { awaitReadable(t, f.Fd()) }
 	got := make(chan error, 1)
 	if parks {
 		go func() { got <- second(read(f, ready, buf)) }()

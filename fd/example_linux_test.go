@@ -51,6 +51,9 @@ func ExampleFD_Pin() {
 	_, _ = w.Write([]byte("x"))
 	fds := []unix.PollFd{{Fd: int32(pin.Number()), Events: unix.POLLIN}}
 	n, err := unix.Poll(fds, 1000)
+	for err == unix.EINTR {
+		n, err = unix.Poll(fds, 1000)
+	}
 	fmt.Println(n, err)
 	// Output: 1 <nil>
 }

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -76,10 +77,9 @@ func (s situation) ready(t *testing.T, number int) bool {
 	if s.write {
 		events = unix.POLLOUT
 	}
-	fds := []unix.PollFd{{Fd: int32(number), Events: events}}
-	_, err := unix.Poll(fds, 0)
+	seen, err := sys.Poll(number, events)
 	require.NoError(t, err)
-	return fds[0].Revents&events != 0
+	return seen&events != 0
 }
 
 // origins are the ways by which an FD may have come to its number.
@@ -525,9 +525,9 @@ func errorQueued(t *testing.T, number int) int {
 	}
 	_, err := unix.GetsockoptInt(number, unix.SOL_SOCKET, unix.SO_ERROR) // clears it
 	require.NoError(t, err)
-	_, err = unix.Poll(fds, 0)
+	seen, err := sys.Poll(number, unix.POLLIN)
 	require.NoError(t, err)
-	require.Equal(t, int16(unix.POLLERR), fds[0].Revents)
+	require.Equal(t, int16(unix.POLLERR), seen)
 	return number
 }
 

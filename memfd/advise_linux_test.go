@@ -96,11 +96,14 @@ func TestAdviseCopyOnWrite(t *testing.T) {
 	assert.Equal(t, byte('x'), mapping.Bytes()[page])
 }
 
-// The kernel keeps the pages of secret memory mapped.
+// Neither advice changes the content of secret memory. The kernel refuses Populate, and
+// older kernels refuse DontNeed.
 func TestAdviseSecret(t *testing.T) {
 	mapping := mapFile(t, secret(t, 10), 0, 10, memfd.ReadWrite)
 	copy(mapping.Bytes(), "0123456789")
-	assert.ErrorIs(t, mapping.Advise(memfd.DontNeed), errors.ErrUnsupported)
+	if err := mapping.Advise(memfd.DontNeed); err != nil {
+		assert.ErrorIs(t, err, errors.ErrUnsupported)
+	}
 	assert.ErrorIs(t, mapping.Advise(memfd.Populate), errors.ErrUnsupported)
 	assert.NoError(t, mapping.Advise(memfd.DontDump))
 	assert.Equal(t, "0123456789", string(mapping.Bytes()))

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -49,7 +50,11 @@ func tellFacts() error {
 	}
 	for line := range strings.Lines(read("/proc/self/status")) {
 		switch name, _, _ := strings.Cut(line, ":"); name {
-		case "SigBlk", "SigIgn", "SigPnd", "ShdPnd", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "TracerPid":
+		case "SigPnd", "ShdPnd":
+			// Not SIGURG, by which the runtime interrupts its own threads.
+			pending, _ := strconv.ParseUint(strings.TrimSpace(line[len(name)+1:]), 16, 64)
+			fmt.Printf("%s %x\n", name, pending&^(1<<(unix.SIGURG-1)))
+		case "SigBlk", "SigIgn", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs", "TracerPid":
 			fmt.Print(line)
 		}
 	}
