@@ -29,7 +29,7 @@ func TestFacadeIsComplete(t *testing.T) {
 			}
 		}
 	}
-	table, err := os.ReadFile("tools/facade/names.txt")
+	table, err := os.ReadFile("test/tools/facade/names.txt")
 	require.NoError(t, err)
 	for line := range strings.Lines(string(table)) {
 		if name, reason, ok := strings.Cut(strings.TrimSpace(line), " - "); ok {
@@ -52,7 +52,7 @@ func TestFacadeIsComplete(t *testing.T) {
 			for _, d := range parse(t, filepath.Join(dir, file)).Decls {
 				for name := range exported(d) {
 					names++
-					assert.True(t, has[dir+"."+name], "%s.%s is not in the façade: run GOWORK=off go -C tools run ./facade", dir, name)
+					assert.True(t, has[dir+"."+name], "%s.%s is not in the façade: run GOWORK=off go -C test/tools run ./facade", dir, name)
 				}
 			}
 		}

@@ -15,7 +15,7 @@ import (
 
 const prefix = "code.hybscloud.com/iofd"
 
-// What each module may require of its siblings; the examples, the benchmarks and
+// What each module may require of its siblings. The examples, the module test and
 // the root may require all. Handles never require each other.
 var mayRequire = map[string][]string{
 	"iface":        {},
@@ -28,18 +28,17 @@ var mayRequire = map[string][]string{
 	"signalfd":     {"iface", "internal/sys", "fd"},
 }
 
-// What may come from outside: testify for tests only. The benchmarks draw,
-// and so does an example.
+// What may come from outside: testify for tests only. Programs of the module test
+// draw, and so does an example.
 var outside = []string{"golang.org/x/sys", "github.com/stretchr/testify"}
 
 var outsideOf = map[string][]string{
-	"bench":    {"gonum.org/v1/plot", "golang.org/x/image"},
 	"examples": {"gonum.org/v1/plot"},
-	"soak":     {"gonum.org/v1/plot"},
+	"test":     {"gonum.org/v1/plot", "golang.org/x/image"},
 }
 
 // Modules outside go.work, so that what they require raises no version in ours.
-var aside = []string{"tools", "strangers"}
+var aside = []string{"test/tools", "test/downstream"}
 
 // siblingOf returns the directory of a module of ours, which is "." for the root.
 func siblingOf(path string) (dir string, ours bool) {
@@ -75,7 +74,7 @@ func readMod(t *testing.T, dir string) goMod {
 func modules(t *testing.T) map[string]goMod {
 	t.Helper()
 	mods := make(map[string]goMod)
-	for _, pattern := range []string{"go.mod", "*/go.mod", "internal/*/go.mod"} {
+	for _, pattern := range []string{"go.mod", "*/go.mod", "internal/*/go.mod", "test/*/go.mod"} {
 		paths, err := filepath.Glob(pattern)
 		require.NoError(t, err)
 		for _, path := range paths {

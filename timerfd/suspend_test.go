@@ -49,7 +49,7 @@ func needSuspend(t *testing.T) {
 // and not later by the time of the sleep, which no monotonic clock counts.
 func TestWaitUntilAcrossSuspend(t *testing.T) {
 	if os.Getenv("MATRIX_VM") == "" {
-		t.Skip("suspends the machine, which is for the virtual machines of the matrix")
+		t.Skip("suspends the machine, which is for the virtual machines of test/kernels")
 	}
 	needSuspend(t)
 	for _, c := range []struct {

@@ -151,7 +151,14 @@ func anchors(t *testing.T, path string) map[string]bool {
 
 // Links within the repository lead somewhere.
 func TestLinks(t *testing.T) {
-	for _, path := range append(guides(t), root+"/README.md") {
+	var paths []string
+	for _, pattern := range []string{"*.md", "doc/*.md", "doc/reports/*.md", "examples/*/*.md", "test/*/*.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		require.NoError(t, err)
+		require.NotEmpty(t, found, pattern)
+		paths = append(paths, found...)
+	}
+	for _, path := range paths {
 		_, text := divide(t, path)
 		for i, line := range text {
 			for _, match := range link.FindAllStringSubmatch(line, -1) {

@@ -22,9 +22,9 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-var writeBeside = flag.Bool("beside", false, "run timeout(1), tini and dumb-init too, and write doc/supervise.md")
+var writeBeside = flag.Bool("beside", false, "run timeout(1), tini and dumb-init too, and write doc/reports/supervise.md")
 
-const besideDocument = "../../doc/supervise.md"
+const besideDocument = "../../doc/reports/supervise.md"
 
 // A besideCase is a situation in which supervise and the other tools run a command.
 type besideCase struct {
@@ -319,7 +319,7 @@ func (c besideCase) row(t *testing.T) string {
 	return fmt.Sprintf("| %s | %s |", c.what, c.result(t, append(args, "--"), asProgram+"=1"))
 }
 
-// Supervise does what doc/supervise.md says. With -beside, the test writes that document.
+// Supervise does what doc/reports/supervise.md says. With -beside, the test writes that document.
 func TestBeside(t *testing.T) {
 	text, err := os.ReadFile(besideDocument)
 	if !*writeBeside {

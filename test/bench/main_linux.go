@@ -1,0 +1,144 @@
+// Bench compares the library's calls with the bare system calls, and with other
+// ways to do the same work. It takes about five minutes: go run ./test/bench
+//
+// The first way of each row is the row's yardstick. A bare system call is an
+// assembly stub that loads the registers and enters the kernel.
+//
+// Bench measures each row in paired rounds. A round does the same work in every
+// way, so a disturbance of the machine slows all ways down. The ratio of a way is
+// its time divided by the yardstick's time in the same round.
+//
+// Bench measures in several processes, because a process can be lucky with its
+// memory from start to end. The figure of a way is the median over the processes
+// of each process's median ratio. The quartiles are those over the processes.
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// rowTime is the time for a row in one process.
+const rowTime = 2 * time.Second
+
+func main() {
+	if isChild, err := runChild(); isChild {
+		exit(err)
+	}
+	var (
+		processes = flag.Int("processes", 5, "measure in `N` processes; the quartiles are over them, or over the rounds if N is 1")
+		rounds    = flag.Int("rounds", 0, "measure `N` rounds of each row in a process; 0: as many as fit into 2 s")
+		run       = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
+		svg, png  = flag.String("svg", "", "plot the ratios into `FILE`, as SVG"), flag.String("png", "", "plot the ratios into `FILE`, as PNG")
+	)
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nCompares the library with bare system calls and its peers. Prints a table.")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	match, err := regexp.Compile(*run)
+	if err != nil || flag.NArg() > 0 || *rounds < 0 || *processes < 1 {
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "bench: -run:", err)
+		}
+		flag.Usage()
+		os.Exit(2)
+	}
+	all, err := measureIn(*processes, match, *rounds, os.Stderr)
+	if err != nil {
+		exit(err)
+	}
+	exit(errors.Join(all.print(os.Stdout), all.plot(*svg, *png)))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// A report holds all results.
+type report struct {
+	Rows      []rowResult
+	Tallies   []tallyResult
+	Notes     []string
+	processes int
+}
+
+// measureAll measures the rows and tallies whose names match, in this process.
+func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, error) {
+	var (
+		rows    = matching(rows(), match, func(r row) string { return r.name })
+		tallies = matching(tallies(), match, func(t tally) string { return t.name })
+		say     = announcer(progress, len(rows)+len(tallies))
+		all     = report{processes: 1}
+	)
+	if len(rows)+len(tallies) == 0 {
+		return nil, fmt.Errorf("no row matches %v", match)
+	}
+	for _, r := range rows {
+		say(r.name)
+		result, err := r.measure(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.name, err)
+		}
+		all.Rows = append(all.Rows, result)
+		all.note(r.name, result.notes)
+	}
+	for _, t := range tallies {
+		say(t.name)
+		result, err := t.measure(s)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		all.Tallies = append(all.Tallies, result)
+		all.note(t.name, result.notes)
+	}
+	say("")
+	return &all, nil
+}
+
+func (r *report) note(name string, notes []string) {
+	for _, n := range notes {
+		r.Notes = append(r.Notes, name+": "+n)
+	}
+}
+
+func matching[T any](all []T, match *regexp.Regexp, name func(T) string) []T {
+	var some []T
+	for _, one := range all {
+		if match.MatchString(name(one)) {
+			some = append(some, one)
+		}
+	}
+	return some
+}
+
+// announcer returns a function that prints the name of the row that is measured
+// now. On a terminal all names share one line, and an empty name clears it.
+func announcer(w io.Writer, total int) func(name string) {
+	begin, end := "", "\n"
+	if f, ok := w.(*os.File); ok {
+		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
+			begin, end = "\r\033[K", ""
+		}
+	}
+	done := 0
+	return func(name string) {
+		if name == "" {
+			fmt.Fprint(w, begin)
+			return
+		}
+		done++
+		fmt.Fprintf(w, "%s%d of %d: %s%s", begin, done, total, name, end)
+	}
+}

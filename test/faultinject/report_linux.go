@@ -1,0 +1,115 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+const head = "# Faults\n\n" + `This page shows how each operation behaves if one of its system calls fails. ` + "`go run ./test/faultinject`" + ` prints it. A seccomp(2)
+filter asks a supervisor about the call, and the supervisor answers with the errno instead of the kernel. The table covers each call of the
+operation by itself, and each call with all that follow it. EINTR is answered three times in a row, because the library retries it for ever.
+For every cell the program has checked that the operation ended, lost no data, and left no descriptor, goroutine or child behind. It has
+then used the handle once more, or closed it. ` + "`go run ./test/faultinject -trace`" + ` runs the library's tests under ptrace(2). It fails if they make a call that
+is not on this page.
+
+- **error**: an error that names the call and holds the errno; *unsupported*: errors.Is also finds errors.ErrUnsupported.
+- **retried**: the call is made again until it succeeds. Calls that the kernel does not interrupt return an error instead.
+- **does without**: the operation succeeds in another way, or did not need the call.
+- **waits**: as after any EAGAIN, until the context or the deadline ends.
+- **comes later**: the signal arrives when the call succeeds again.
+- **error, closed**: the operation returns close(2)'s error, and the descriptor is closed. **closed**: after EINTR the number is closed, too.
+- **error, of the poller**: package os does not return the errno if the runtime's poller takes no descriptor.
+- ` + "**`io.EOF`**" + `: the operation cannot tell an empty datagram from the end of a stream.
+
+` + "A cell with several outcomes depends on which of the calls failed.\n\n"
+
+// report writes the page, and returns the problems that the trials found.
+func report(w io.Writer) error {
+	rows, err := tryAll(everything, errnos)
+	if _, failed := io.WriteString(w, head); failed != nil {
+		return failed
+	}
+	err = errors.Join(err, printTable(w, rows), printForbidden(w), printExplained(w), printLimits(w), printPlaces(w))
+	return err
+}
+
+// printForbidden says which trials are left out, because this machine refuses the call
+// whatever the program does.
+func printForbidden(w io.Writer) error {
+	var text strings.Builder
+	for _, t := range trials {
+		if err := t.forbidden(); err != nil {
+			fmt.Fprintf(&text, "\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
+		}
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+func printExplained(w io.Writer) error {
+	var text strings.Builder
+	text.WriteString("\n## Calls that are not refused\n\n| made by | system call | why |\n| --- | --- | --- |\n")
+	for _, e := range explained {
+		by, call := e.by, e.call
+		if by == "*" {
+			by = "all"
+		}
+		if call == "*" {
+			call = "all"
+		}
+		fmt.Fprintf(&text, "| %s | %s | %s |\n", by, call, e.why)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// printLimits lists the limits and the effect of each. The tests use them up.
+func printLimits(w io.Writer) error {
+	var text strings.Builder
+	text.WriteString("\n## Limits\n\n| used up | effect |\n| --- | --- |\n")
+	for _, l := range limits {
+		fmt.Fprintf(&text, "| %s | %s |\n", l.name, l.effect)
+	}
+	_, err := io.WriteString(w, text.String())
+	return err
+}
+
+// printPlaces makes the tour in each place.
+func printPlaces(w io.Writer) error {
+	var text strings.Builder
+	var problems []error
+	text.WriteString("\n## Places\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
+		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n| place | does not work |\n| --- | --- |\n")
+	for i := range places {
+		p := &places[i]
+		results, err := p.visit(i)
+		if errors.Is(err, errNotHere) {
+			fmt.Fprintf(&text, "| %s | %v |\n", p.name, err)
+			continue
+		}
+		if err != nil {
+			problems = append(problems, err)
+			continue
+		}
+		for _, problem := range p.unexpected(results) {
+			problems = append(problems, errors.New(problem))
+		}
+		var apart []string
+		for _, s := range stops {
+			if got := p.apart[s.feature]; got != "" {
+				kind, _, _ := strings.Cut(got, ":")
+				apart = append(apart, fmt.Sprintf("%s (%s)", s.feature, kind))
+			}
+		}
+		if apart == nil {
+			apart = []string{"–"}
+		}
+		slices.Sort(apart)
+		fmt.Fprintf(&text, "| %s | %s |\n", p.name, strings.Join(apart, ", "))
+	}
+	_, err := io.WriteString(w, text.String())
+	return errors.Join(append(problems, err)...)
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"code.hybscloud.com/iofd/test/kernels/internal/job"
+)
+
+// packages are the packages of the library that have tests.
+var packages = []string{"internal/sys", "internal/sys/capture", "internal/sys/unmask", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
+
+// binary is the name of a package's test binary.
+func binary(pkg string) string {
+	if pkg == "." {
+		return "iofd.test"
+	}
+	return filepath.Base(pkg) + ".test"
+}
+
+// These tests look at the source tree or build programs, so they do not run on other
+// machines.
+const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemorySanitizer|TestSecurityTests|TestBlockInLibrary|TestFacadeIsComplete)$"
+
+// probe is the job that asks the kernel without the library.
+const probe = "probe"
+
+// build compiles the test binaries and the probe for a processor into dir. They
+// are statically linked.
+func build(root, dir string, p *processor) error {
+	test := []string{"test", "-c", "-o", dir + "/"}
+	for _, pkg := range packages {
+		test = append(test, "./"+pkg)
+	}
+	for _, args := range [][]string{test, {"build", "-o", dir + "/", "./test/kernels/probe", "./test/kernels/init"}} {
+		cmd := exec.Command("go", args...)
+		cmd.Dir = root
+		if _, err := output(cmd, "GOARCH="+p.goarch, "CGO_ENABLED=0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// jobs returns the jobs for m from the files that build has put into dir. Each runs in
+// its package's directory unless root is empty. An emulated machine runs the short
+// tests: it is ten times slower, and some of the long tests have a deadline.
+func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
+	var all []job.Job
+	add := func(name, pkg string, env []string, args ...string) {
+		j := job.Job{Name: name, Argv: append([]string{filepath.Join(dir, binary(pkg)), "-test.v=test2json", "-test.timeout=10m"}, args...), Env: env}
+		if root != "" {
+			j.Dir = filepath.Join(root, pkg)
+		}
+		all = append(all, j)
+	}
+	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
+	for _, pkg := range packages {
+		if (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask") && !m.processor.lanes {
+			continue // they have no tests for a processor without assembly
+		}
+		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
+		if pkg == "signalfd" && m.kind != native {
+			args = append(args, "-signalfd.factor=4") // of its deadlines
+		}
+		add(pkg, pkg, nil, args...)
+	}
+	long := stress.String()
+	if m.processor.lanes {
+		owner := []string{"IOFD_REFCOUNT=biased"}
+		add("owner against closer", "internal/sys", owner, "-test.run=^TestOwnerAgainstCloser$", "-bias="+long)
+		add("no stray read, owner's lane", "fd", owner, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	}
+	add("no stray read, shared lane", "fd", []string{"IOFD_REFCOUNT=atomic"}, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	return all
+}
+
+// repository returns the directory of go.work.
+func repository() (string, error) {
+	work, err := output(exec.Command("go", "env", "GOWORK"))
+	if err != nil {
+		return "", err
+	}
+	root := filepath.Dir(strings.TrimSpace(work))
+	if _, err := os.Stat(filepath.Join(root, "test/kernels/init")); err != nil {
+		return "", fmt.Errorf("run it in the repository, with its go.work: %w", err)
+	}
+	return root, nil
+}

@@ -1,0 +1,193 @@
+// Matrix runs the library's tests on other processors and other kernels: under
+// QEMU's user-mode emulation, and in virtual machines that boot Debian's kernels.
+// From the repository's root, on Debian or with -mirror:
+//
+//	go run ./test/kernels -list
+//	go run ./test/kernels -run linux-5.10
+//	go run ./test/kernels -all -write     # writes doc/reports/kernels.* and the README's table
+//
+// What it needs of QEMU, kernels and their first programs it fetches with apt-get, verified by
+// Debian's keys, and unpacks into the user's cache: nothing is installed, and it
+// needs no privilege. A test that is skipped for a reason that does not hold on
+// the machine counts as failed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"sync"
+	"syscall"
+	"time"
+)
+
+func main() {
+	var (
+		all    = flag.Bool("all", false, "run all machines")
+		run    = flag.String("run", "", "run the machines whose names match `REGEXP`")
+		ci     = flag.Bool("ci", false, "run the few machines that each change is tried on")
+		list   = flag.Bool("list", false, "list the machines, and run none")
+		write  = flag.Bool("write", false, "store what comes of it in doc/reports/kernels.json, and write .md, .svg and the table of README.md")
+		render = flag.Bool("render", false, "run none, but write these files again from doc/reports/kernels.json")
+		check  = flag.Bool("check", false, "run none, but fail if these files are not what doc/reports/kernels.json says")
+
+		l     = lab{store: new(store)}
+		cache = flag.String("cache", "", "keep what is fetched in `DIR` (default: the user's cache)")
+		jobs  = flag.Int("j", 2, "run `N` machines at once")
+	)
+	flag.StringVar(&l.store.mirror, "mirror", "", "fetch from this mirror of Debian's archive, an `URL` (default: the one that this machine's packages come from)")
+	flag.BoolVar(&l.store.refresh, "refresh", false, "fetch again what is in the cache")
+	flag.StringVar(&l.logs, "logs", "", "keep what each machine writes in `DIR`")
+	flag.DurationVar(&l.stress, "stress", 10*time.Second, "how long each stress of the guard takes")
+	flag.DurationVar(&l.limit, "limit", 30*time.Minute, "how long a machine may take")
+	flag.Usage = func() {
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: kernels [flags]\nRuns the library's tests on other processors and kernels, and prints a table.")
+		flag.PrintDefaults()
+	}
+	flag.Parse()
+	match, err := regexp.Compile(*run)
+	picked := *all || *ci || *run != ""
+	switch {
+	case err != nil:
+		usage("-run: %v", err)
+	case flag.NArg() > 0:
+		usage("no arguments are taken: %s", flag.Arg(0))
+	case *jobs < 1 || l.limit <= 0 || l.stress <= 0:
+		usage("-j, -limit and -stress take what is more than 0")
+	case !picked && !*list && !*render && !*check:
+		usage("one of -all, -ci, -run, -list, -render and -check says what to do")
+	}
+	chosen := selected(match, *ci)
+	if *list {
+		for _, m := range chosen {
+			fmt.Println(m)
+		}
+		return
+	}
+	if len(chosen) == 0 {
+		usage("no machine matches %v", match)
+	}
+	if l.root, err = repository(); err != nil {
+		exit(err)
+	}
+	if *render || *check {
+		exit(publishStored(l.root, *check))
+	}
+	if l.store.dir, err = cacheDir(*cache); err != nil {
+		exit(err)
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	exit(l.runAll(ctx, chosen, *jobs, *write))
+}
+
+func usage(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "kernels: "+format+"\n", args...)
+	os.Exit(2)
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "kernels:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+func cacheDir(named string) (string, error) {
+	if named == "" {
+		user, err := os.UserCacheDir()
+		if err != nil {
+			return "", fmt.Errorf("%w: name a directory with -cache", err)
+		}
+		named = filepath.Join(user, "iofd-kernels")
+	}
+	return filepath.Abs(named)
+}
+
+// runAll runs the machines and prints a table. It fails if a test did.
+func (l *lab) runAll(ctx context.Context, chosen []machine, atOnce int, write bool) (err error) {
+	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
+		if _, err := exec.LookPath(program); err != nil {
+			return fmt.Errorf("%w: QEMU and the kernels are fetched with apt, which Debian and its like have", err)
+		}
+	}
+	if l.dir, err = os.MkdirTemp("", "kernels"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(l.dir)) }()
+	if l.logs != "" {
+		if err := os.MkdirAll(l.logs, 0o755); err != nil {
+			return err
+		}
+	}
+	if err := l.prepare(chosen); err != nil {
+		return err
+	}
+	results := make([]result, len(chosen))
+	slots := make(chan struct{}, atOnce)
+	var publishing sync.Mutex
+	var wg sync.WaitGroup
+	for i, m := range chosen {
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			results[i] = l.run(ctx, m)
+			if ctx.Err() != nil {
+				return
+			}
+			publishing.Lock()
+			defer publishing.Unlock()
+			fmt.Fprintln(os.Stderr, results[i].line())
+			if write {
+				err = errors.Join(err, publish(l.root, results[i:i+1]))
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	printTable(os.Stdout, results)
+	for _, r := range results {
+		if !r.ok() {
+			err = errors.Join(err, errors.New(r.complaint()))
+		}
+	}
+	return err
+}
+
+// prepare fetches and builds what the machines need, one after the other.
+func (l *lab) prepare(chosen []machine) error {
+	built := make(map[*processor]bool)
+	for _, m := range chosen {
+		p := m.processor
+		if !built[p] {
+			built[p] = true
+			fmt.Fprintln(os.Stderr, "building for", p.goarch)
+			if err := build(l.root, l.binaries(p), p); err != nil {
+				return err
+			}
+		}
+		var err error
+		switch m.kind {
+		case user:
+			_, err = l.store.userEmulator(p)
+		case system:
+			_, first := l.store.kernel(m)
+			_, second := l.store.systemEmulator(p.guest)
+			_, third := l.store.userland(p.guest)
+			err = errors.Join(first, second, third)
+		}
+		if err != nil {
+			return fmt.Errorf("%v: %w", m, err)
+		}
+	}
+	return nil
+}

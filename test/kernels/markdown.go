@@ -1,0 +1,171 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+)
+
+const head = `<!-- Made by go run ./test/kernels -all -write. Do not edit. -->
+# Where the tests were run
+
+` + "`go run ./test/kernels -all -write`" + ` runs the tests of every module of the library on other processors and other kernels, and writes
+this page; ` + "`-list`" + ` names the machines, ` + "`-run REGEXP`" + ` runs some, ` + "`-ci`" + ` the few that each change is tried on.
+
+- **native**: the processor and the kernel of the machine where it was run; all tests.
+- **user mode**: QEMU translates the program; the kernel is that of the machine. The short tests.
+- **Linux X.Y**: QEMU emulates a machine with two processors, which boots a kernel of Debian's. The short tests, as root, with the
+  few programs of Debian's that they start.
+
+Tests and subtests count alike. A test that is skipped counts as failed unless the reason that it gives holds on that machine: the
+kernel is older than what is tested, or the emulator lacks it. A [probe](../../test/kernels/probe/main_linux.go) that knows nothing of
+the library asks each machine by bare system calls; an excuse holds only where the probe has found the same.
+Not run: the tests that look at the source tree or build other programs.
+
+![passed and skipped tests, modules by machines](kernels.svg)
+
+`
+
+const order = `
+## The guard under stress, and what this says of memory order
+
+Owners and readers are raced against closers, while a stranger takes each number that is freed: nobody may read from the stranger.
+Numbers closed that way, none of them with a stray read:
+
+`
+
+const orderAfter = `
+The processors in the table but amd64 and 386 order memory weakly; an emulator on a strongly ordered host shows little of it.
+QEMU runs each thread of the program, or each processor of the machine, as a thread of the host, so calls do interleave as they would on several
+processors, interrupted anywhere: a protocol that is wrong in its steps is found. But the host does not reorder stores with stores or loads
+with loads, and where the emulated processor orders more than the host, QEMU adds barriers. What remains is what the host itself does,
+a load that overtakes an earlier store. That is the order that the biased count needs membarrier(2) for, so leaving that out is
+found here too. A missing acquire or release in the assembly of arm64, riscv64 or loong64 would not be found. For those stands the model in
+[test/model/](../../test/model), which reorders all that a weak processor may; the tests here show that the assembly does the steps
+of the model, on the real ABI. None of it has run on such hardware.
+`
+
+// markdown writes the report.
+func markdown(results []result) []byte {
+	var b bytes.Buffer
+	b.WriteString(head)
+	b.WriteString("## Machines\n\n| machine | kernel | emulator | passed | failed | skipped | seconds |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	for _, r := range results {
+		var passed, failed, skipped int
+		for _, c := range r.Cells {
+			passed, failed, skipped = passed+c.Passed, failed+len(c.Failed)+c.unexplained(), skipped+len(c.Skipped)-c.unexplained()
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %.0f |\n", r.name(), r.Kernel, r.Emulator, passed, failed, skipped, r.Seconds)
+	}
+	b.WriteString("\n## Passed, and skipped in brackets\n\n| |")
+	for _, r := range results {
+		fmt.Fprintf(&b, " %s |", strings.ReplaceAll(r.name(), ", ", "<br>"))
+	}
+	b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(results)) + "\n")
+	for _, name := range names(results) {
+		fmt.Fprintf(&b, "| %s |", title(name))
+		for _, r := range results {
+			text := ""
+			if c, ran := r.cell(name); ran {
+				text = c.text()
+			}
+			fmt.Fprintf(&b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+	writeProblems(&b, results)
+	writeSkips(&b, results)
+	b.WriteString(order)
+	writeStress(&b, results)
+	b.WriteString(orderAfter)
+	writeProbe(&b, results)
+	return b.Bytes()
+}
+
+func writeProblems(b *bytes.Buffer, results []result) {
+	for _, r := range results {
+		if !r.ok() {
+			fmt.Fprintf(b, "\n## Failed: %s\n\n```\n%s\n```\n", r.name(), r.complaint())
+		}
+	}
+}
+
+// writeSkips lists for each reason the tests that gave it, and the machines.
+func writeSkips(b *bytes.Buffer, results []result) {
+	type group struct{ why, reason string }
+	tests, machines := make(map[group]map[string]bool), make(map[group][]string)
+	for _, r := range results {
+		for _, c := range r.Cells {
+			for _, s := range c.Skipped {
+				g := group{cmp.Or(s.Why, "**no good reason**"), s.Reason}
+				if tests[g] == nil {
+					tests[g] = make(map[string]bool)
+				}
+				top, _, _ := strings.Cut(s.Test, "/")
+				tests[g][title(c.Job)+" `"+top+"`"] = true
+				if !slices.Contains(machines[g], r.name()) {
+					machines[g] = append(machines[g], r.name())
+				}
+			}
+		}
+	}
+	b.WriteString("\n## Why tests were skipped\n\n| why | what the test said | tests | machines |\n| --- | --- | --- | --- |\n")
+	groups := slices.SortedFunc(maps.Keys(tests), func(x, y group) int {
+		return cmp.Or(strings.Compare(x.why, y.why), strings.Compare(x.reason, y.reason))
+	})
+	for _, g := range groups {
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", g.why, g.reason, strings.Join(slices.Sorted(maps.Keys(tests[g])), ", "),
+			strings.Join(machines[g], "; "))
+	}
+}
+
+func writeStress(b *bytes.Buffer, results []result) {
+	var stresses []string
+	for _, name := range names(results) {
+		if slices.ContainsFunc(results, func(r result) bool { c, _ := r.cell(name); return c.Closes > 0 }) && !slices.Contains(packages, name) {
+			stresses = append(stresses, name)
+		}
+	}
+	fmt.Fprintf(b, "| machine | %s |\n| --- |%s\n", strings.Join(stresses, " | "), strings.Repeat(" --- |", len(stresses)))
+	for _, r := range results {
+		fmt.Fprintf(b, "| %s |", r.name())
+		for _, name := range stresses {
+			text := ""
+			if c, ran := r.cell(name); ran {
+				text = fmt.Sprint(c.Closes)
+			}
+			fmt.Fprintf(b, " %s |", text)
+		}
+		b.WriteString("\n")
+	}
+}
+
+// writeProbe lists the answers of the machines. Machines with the same answer share a
+// line.
+func writeProbe(b *bytes.Buffer, results []result) {
+	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n| call | answer | machines |\n| --- | --- | --- |\n")
+	var calls []string
+	for _, r := range results {
+		for _, a := range r.Probe {
+			if !slices.Contains(calls, a.Call) {
+				calls = append(calls, a.Call)
+			}
+		}
+	}
+	for _, call := range calls {
+		said := make(map[string][]string)
+		for _, r := range results {
+			for _, a := range r.Probe {
+				if a.Call == call && a.Answer != yes {
+					said[a.Answer] = append(said[a.Answer], r.name())
+				}
+			}
+		}
+		for _, answer := range slices.Sorted(maps.Keys(said)) {
+			fmt.Fprintf(b, "| %s | %s | %s |\n", call, answer, strings.Join(said[answer], "; "))
+		}
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os/exec"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"code.hybscloud.com/iofd/test/kernels/internal/job"
+)
+
+// A result is what came of one machine.
+type result struct {
+	Machine   string
+	Kind      kind
+	Processor string
+	Kernel    string
+	Emulator  string `json:",omitempty"`
+	Seconds   float64
+	Problem   string `json:",omitempty"` // why the machine did not run everything
+	Cells     []cell
+	Probe     []answer
+}
+
+// A cell is what came of one job on one machine.
+type cell struct {
+	Job     string
+	Seconds float64
+	Passed  int
+	Failed  []failure `json:",omitempty"`
+	Skipped []skip    `json:",omitempty"`
+	Closes  int       `json:",omitempty"` // that a stress raced
+}
+
+// A failure is a test that failed, and why, if that is known to be the machine's
+// doing. It remains a failure.
+type failure struct {
+	Test, Output string
+	Why          string `json:",omitempty"`
+}
+
+// A skip is a test that was not run, the reason that it gave, and why that holds
+// on this machine. Without a why, it should have been run.
+type skip struct{ Test, Reason, Why string }
+
+// An answer is what the kernel, or who stands in for it, says to a bare system
+// call.
+type answer struct{ Call, Answer string }
+
+// ok reports whether all went well: every skip is explained.
+func (r result) ok() bool {
+	for _, c := range r.Cells {
+		if !c.ok() {
+			return false
+		}
+	}
+	return r.Problem == "" && len(r.Cells) > 0
+}
+
+// explained reports whether each failure has a why.
+func (r result) explained() bool {
+	for _, c := range r.Cells {
+		if c.unexplained() > 0 || slices.ContainsFunc(c.Failed, func(f failure) bool { return f.Why == "" }) {
+			return false
+		}
+	}
+	return r.Problem == "" && len(r.Cells) > 0
+}
+
+func (c cell) ok() bool { return len(c.Failed) == 0 && c.Passed > 0 && c.unexplained() == 0 }
+
+func (c cell) unexplained() (n int) {
+	for _, s := range c.Skipped {
+		if s.Why == "" {
+			n++
+		}
+	}
+	return n
+}
+
+// An event is one of test2json's.
+type event struct{ Action, Test, Output string }
+
+// judge reads what a test binary wrote.
+func judge(o job.Output) (cell, error) {
+	convert := exec.Command("go", "tool", "test2json")
+	convert.Stdin = bytes.NewReader(o.Text)
+	text, err := output(convert)
+	if err != nil {
+		return cell{}, err
+	}
+	var events []event
+	for line := range strings.Lines(text) {
+		var e event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			return cell{}, err
+		}
+		events = append(events, e)
+	}
+	return count(o, events), nil
+}
+
+var (
+	logged = regexp.MustCompile(`^ +\w+\.go:\d+: `)
+	raced  = regexp.MustCompile(`(\d+) racing closes`)
+)
+
+// count sums up the events of a job. Tests and their subtests count alike.
+func count(o job.Output, events []event) cell {
+	c := cell{Job: o.Name, Seconds: o.Seconds}
+	said := make(map[string]string) // by a test
+	for _, e := range events {
+		if e.Test == "" {
+			continue
+		}
+		switch e.Action {
+		case "output":
+			said[e.Test] += e.Output
+			if m := raced.FindStringSubmatch(e.Output); m != nil {
+				n, _ := strconv.Atoi(m[1])
+				c.Closes += n
+			}
+		case "pass":
+			c.Passed++
+		case "fail":
+			c.Failed = append(c.Failed, failure{Test: e.Test, Output: said[e.Test]})
+		case "skip":
+			c.Skipped = append(c.Skipped, skip{Test: e.Test, Reason: lastLogged(said[e.Test])})
+		}
+	}
+	// One that panics, is killed or leaves something behind ends without a word of
+	// its tests.
+	if o.Status != "exit status 0" && len(c.Failed) == 0 {
+		status := o.Status
+		if status == "" {
+			status = "it did not end"
+		}
+		c.Failed = []failure{{Test: "(the whole)", Output: status + ": " + tail(o.Text)}}
+	}
+	return c
+}
+
+// lastLogged returns what a skipped test logged last.
+func lastLogged(said string) (last string) {
+	for line := range strings.Lines(said) {
+		if at := logged.FindString(line); at != "" {
+			last = strings.TrimSpace(line[len(at):])
+		}
+	}
+	return last
+}
+
+// answers reads what the probe wrote.
+func answers(o job.Output) (all []answer) {
+	for line := range strings.Lines(string(o.Text)) {
+		if call, said, ok := strings.Cut(strings.TrimSpace(line), ": "); ok {
+			all = append(all, answer{call, said})
+		}
+	}
+	return all
+}

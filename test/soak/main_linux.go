@@ -1,0 +1,57 @@
+// Soak has all handles of the library live random lives for as long as it is told,
+// beside a hundred thousand that stay open: they are made, used by several
+// goroutines at once, waited on, duplicated, sent through sockets and closed in the
+// middle of it, while children start and die and signals come faster than they are
+// read. What goes in must come out, all waits must return, and at the end there must
+// be as many descriptors, goroutines and threads as there were, and as much memory.
+//
+//	go run ./test/soak -for 30m -svg doc/reports/soak.svg
+//
+// With -storm it has up to a hundred thousand goroutines wait on one handle instead,
+// and ends all their waits at once.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+func main() {
+	runChild()
+	os.Exit(run(os.Args[1:]))
+}
+
+func run(args []string) int {
+	opts, err := parse(args)
+	switch {
+	case err == errHelp:
+		fmt.Print(help)
+		return 0
+	case err != nil:
+		return fail(err, statusUsage)
+	case opts.storm:
+		err = storms(os.Stdout, 1_000, 10_000, 100_000)
+	default:
+		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+		defer stop()
+		err = soak(ctx, opts, os.Stdout)
+	}
+	if err != nil {
+		return fail(err, statusFailed)
+	}
+	return 0
+}
+
+func fail(err error, status int) int {
+	fmt.Fprintln(os.Stderr, "soak:", err)
+	return status
+}

@@ -1,0 +1,395 @@
+// Package consume tries the modules as those who require them get them: from module
+// zips, by way of a module proxy, with nothing of the repository beside them.
+package consume
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/modfile"
+
+	"code.hybscloud.com/iofd/test/tools/published"
+)
+
+const (
+	repository = "../../.."
+	prefix     = "code.hybscloud.com/iofd"
+)
+
+// What each package of _programs prints.
+var prints = map[string]string{
+	"fd":       "fd bytes\n",
+	"iface":    "iface 3\n",
+	"eventfd":  "eventfd 7\n",
+	"memfd":    "memfd bytes\n",
+	"pidfd":    "pidfd exit status 0\n",
+	"signalfd": "signalfd user defined signal 1\n",
+	"timerfd":  "timerfd 1\n",
+	"":         "iofd blob\n",
+}
+
+var handles = []string{"eventfd", "memfd", "pidfd", "signalfd", "timerfd"}
+
+// closure returns the paths of what comes along with a module, itself included, in
+// order.
+func closure(name string) []string {
+	names := []string{"fd", "iface", "internal/sys"}
+	switch name {
+	case "iface":
+		names = []string{"iface"}
+	case "fd":
+	case "":
+		names = append(append(names, ""), handles...)
+	default:
+		names = append(names, name)
+	}
+	var paths []string
+	for _, name := range names {
+		paths = append(paths, path.Join(prefix, name))
+	}
+	slices.Sort(paths)
+	if name != "iface" {
+		paths = append(paths, "golang.org/x/sys")
+	}
+	return paths
+}
+
+func TestConsumers(t *testing.T) {
+	m := open(t)
+	t.Run("alone", m.alone)
+	t.Run("mixes", m.mixes)
+	t.Run("vendored core", m.vendoredCore)
+	t.Run("readme", m.readme)
+}
+
+// A market has two versions of every module: what was released last, or would be
+// first, and what the tree has, as the version after that.
+type market struct {
+	proxy    published.Proxy
+	old, new map[string]string // by directory
+}
+
+// open makes the modules of the files that git knows or would add, committed or not.
+func open(t *testing.T) market {
+	t.Helper()
+	repo := t.TempDir()
+	git := func(args ...string) string {
+		out, err := published.Git(repo, append([]string{"-c", "user.name=test", "-c", "user.email=test@localhost"}, args...)...)
+		require.NoError(t, err)
+		return out
+	}
+	require.NoError(t, published.Clone(repository, repo))
+	list, err := published.Git(repository, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+	require.NoError(t, err)
+	for name := range strings.SplitSeq(strings.TrimSuffix(list, "\x00"), "\x00") {
+		text, err := os.ReadFile(filepath.Join(repository, name))
+		if os.IsNotExist(err) {
+			continue // deleted, and not yet committed
+		}
+		require.NoError(t, err)
+		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(repo, name)), 0o777))
+		require.NoError(t, os.WriteFile(filepath.Join(repo, name), text, 0o666))
+	}
+	commit := func() string {
+		git("add", "--all")
+		git("commit", "--quiet", "--no-verify", "--allow-empty", "--message", "the tree")
+		return strings.TrimSpace(git("rev-parse", "HEAD"))
+	}
+	tree := commit()
+
+	m := market{published.Proxy(t.TempDir()), make(map[string]string), make(map[string]string)}
+	modules, err := published.Modules(repo, tree, "v0.1.0")
+	require.NoError(t, err)
+	for _, module := range modules {
+		tags, err := module.Tags(repo)
+		require.NoError(t, err)
+		for _, module.Version = range tags {
+			require.NoError(t, m.proxy.Add(repo, module.Tag(), module))
+		}
+		if tags == nil {
+			require.NoError(t, m.proxy.Add(repo, tree, module))
+		}
+		m.old[module.Dir] = module.Version
+		m.new[module.Dir] = after(module.Version)
+	}
+	for _, module := range modules {
+		edit := []string{"mod", "edit", "-fmt"}
+		for _, r := range module.Requires {
+			edit = append(edit, "-require="+r.Path+"@"+m.new[strings.TrimPrefix(r.Path, prefix+"/")])
+		}
+		out, err := exec.Command("go", append(edit, filepath.Join(repo, module.Dir, "go.mod"))...).CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
+	raised := commit()
+	for _, module := range modules {
+		module.Version = m.new[module.Dir]
+		require.NoError(t, m.proxy.Add(repo, raised, module))
+	}
+	return m
+}
+
+// after returns the first version of the next minor version.
+func after(version string) string {
+	var major, minor int
+	_, err := fmt.Sscanf(version, "v%d.%d", &major, &minor)
+	if err != nil {
+		panic(err)
+	}
+	return fmt.Sprintf("v%d.%d.0", major, minor+1)
+}
+
+// A consumer is a module of somebody who requires some of ours.
+type consumer struct {
+	t     *testing.T
+	dir   string
+	cache string // of modules
+	env   []string
+}
+
+// consumer makes a module that requires the given versions, by directory, and
+// whose program is made of their files of _programs.
+func (m market) consumer(t *testing.T, cache string, requires map[string]string) consumer {
+	t.Helper()
+	c := consumer{t: t, dir: t.TempDir(), cache: cache}
+	var err error
+	c.env, err = m.proxy.Environ(cache)
+	require.NoError(t, err)
+	mod := "module example.com/consumer\n\ngo 1.26.0\n"
+	c.copy("main.go")
+	for _, name := range slices.Sorted(maps.Keys(requires)) {
+		mod += fmt.Sprintf("\nrequire %s %s\n", path.Join(prefix, name), requires[name])
+		if prints[name] != "" {
+			c.copy(path.Base(path.Join(prefix, name)) + ".go")
+		}
+	}
+	c.write("go.mod", mod)
+	return c
+}
+
+func (c consumer) write(name, text string) {
+	c.t.Helper()
+	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o666))
+}
+
+func (c consumer) copy(name string) {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join("_programs", name))
+	require.NoError(c.t, err)
+	c.write(name, string(text))
+}
+
+func (c consumer) read(name string) string {
+	c.t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.dir, name))
+	require.NoError(c.t, err)
+	return string(text)
+}
+
+// run runs a command in the module and returns its standard output.
+func (c consumer) run(name string, args ...string) string {
+	c.t.Helper()
+	var stderr strings.Builder
+	cmd := exec.Command(name, args...)
+	cmd.Dir = c.dir
+	cmd.Env = c.env
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	require.NoError(c.t, err, "%s %q\n%s%s", name, args, out, &stderr)
+	return string(out)
+}
+
+// program builds the module and returns what its program prints. Paths are trimmed, so
+// that what one cache has compiled serves for another.
+func (c consumer) program() string {
+	c.t.Helper()
+	c.run("go", "build", "-trimpath", "-o", "program", ".")
+	return c.run("./program")
+}
+
+// built returns the modules that packages of the program come from.
+func (c consumer) built() map[string]string {
+	c.t.Helper()
+	modules := make(map[string]string)
+	for line := range strings.Lines(c.run("go", "list", "-deps", "-f", "{{with .Module}}{{.Path}} {{.Version}}{{end}}", ".")) {
+		if p, version, _ := strings.Cut(strings.TrimSpace(line), " "); version != "" {
+			modules[p] = version
+		}
+	}
+	return modules
+}
+
+// required returns the modules that go.mod requires now.
+func (c consumer) required() (paths []string) {
+	c.t.Helper()
+	file, err := modfile.Parse("go.mod", []byte(c.read("go.mod")), nil)
+	require.NoError(c.t, err)
+	for _, r := range file.Require {
+		paths = append(paths, r.Mod.Path)
+	}
+	return sorted(paths)
+}
+
+// summed returns the modules of whose code go.sum has a sum.
+func (c consumer) summed() (paths []string) {
+	c.t.Helper()
+	for line := range strings.Lines(c.read("go.sum")) {
+		if fields := strings.Fields(line); !strings.HasSuffix(fields[1], "/go.mod") {
+			paths = append(paths, fields[0])
+		}
+	}
+	return sorted(paths)
+}
+
+// vendored returns the modules of vendor/modules.txt.
+func (c consumer) vendored() (paths []string) {
+	c.t.Helper()
+	for line := range strings.Lines(c.read("vendor/modules.txt")) {
+		if fields := strings.Fields(line); fields[0] == "#" {
+			paths = append(paths, fields[1])
+		}
+	}
+	return sorted(paths)
+}
+
+// downloaded returns the modules whose code is in the cache.
+func (c consumer) downloaded() (paths []string) {
+	c.t.Helper()
+	root := filepath.Join(c.cache, "cache/download")
+	require.NoError(c.t, filepath.WalkDir(root, func(file string, _ os.DirEntry, err error) error {
+		if rel, _ := filepath.Rel(root, file); strings.HasSuffix(rel, ".zip") {
+			paths = append(paths, path.Dir(path.Dir(filepath.ToSlash(rel))))
+		}
+		return err
+	}))
+	return sorted(paths)
+}
+
+func sorted(paths []string) []string {
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// Who requires one module gets the core and x/sys with it, in whatever he looks at. Of
+// what only tests need nobody builds anything, and go.mod and vendor never name it. But
+// "go mod tidy" has the packages' tests in view, and so downloads it and adds to go.sum;
+// and "go get" looks whether the root module of the same version has the package, too.
+func (m market) alone(t *testing.T) {
+	for name := range prints {
+		t.Run(path.Join("iofd", name), func(t *testing.T) {
+			t.Parallel()
+			want := closure(name)
+			c := m.consumer(t, t.TempDir(), map[string]string{name: m.old[name]})
+			c.write("go.mod", "module example.com/consumer\n\ngo 1.26.0\n")
+			c.run("go", "get", path.Join(prefix, name)+"@"+m.old[name])
+			assert.Equal(t, prints[name], c.program())
+			assert.Equal(t, want, slices.Sorted(maps.Keys(c.built())))
+			assert.Equal(t, want, c.required())
+			assert.Equal(t, want, c.summed())
+			looked := append([]string{prefix}, want...)
+			assert.Subset(t, looked, c.downloaded())
+
+			c.run("go", "mod", "vendor")
+			assert.Equal(t, want, c.vendored())
+			assert.Equal(t, want, c.required())
+			assert.Equal(t, want, c.summed())
+			assert.Subset(t, looked, c.downloaded())
+
+			c.run("go", "mod", "tidy")
+			assert.Equal(t, want, c.required())
+			tests := []string{"github.com/stretchr/testify", "go.yaml.in/yaml/v3"}
+			assert.Subset(t, append(tests, want...), c.summed())
+			assert.Subset(t, append(tests, looked...), c.downloaded())
+		})
+	}
+}
+
+// Two versions of handles stand beside each other on one core, which is the newest that
+// any of them requires: what is new need not know what is old, but the core must serve
+// both.
+func (m market) mixes(t *testing.T) {
+	cache := t.TempDir()
+	mix := func(name string, versions map[string]string) {
+		t.Run(name, func(t *testing.T) {
+			c := m.consumer(t, cache, versions)
+			var want string
+			for _, name := range slices.Sorted(maps.Keys(versions)) {
+				want += prints[name]
+			}
+			assert.Equal(t, want, c.program())
+			for name, version := range c.built() {
+				if want, asked := versions[strings.TrimPrefix(name, prefix+"/")]; asked {
+					assert.Equal(t, want, version, name)
+				}
+			}
+		})
+	}
+	all := func(versions map[string]string, but map[string]string, except string) map[string]string {
+		mixed := map[string]string{except: but[except]}
+		for _, name := range handles {
+			if name != except {
+				mixed[name] = versions[name]
+			}
+		}
+		return mixed
+	}
+	for _, name := range handles {
+		mix("new "+name, all(m.old, m.new, name))
+		mix("old "+name, all(m.new, m.old, name))
+	}
+	for _, name := range []string{"fd", "iface", "internal/sys"} {
+		mix("new "+name, all(m.old, m.new, name))
+	}
+}
+
+// The core is vendored, and built for other systems with nothing to download.
+func (m market) vendoredCore(t *testing.T) {
+	c := m.consumer(t, t.TempDir(), map[string]string{"fd": m.old["fd"], "iface": m.old["iface"]})
+	c.run("go", "mod", "tidy")
+	c.run("go", "mod", "vendor")
+	for _, platform := range []string{"linux/amd64", "darwin/arm64", "freebsd/amd64"} {
+		goos, goarch, _ := strings.Cut(platform, "/")
+		offline := c
+		offline.env = append(c.env, "GOOS="+goos, "GOARCH="+goarch, "GOFLAGS=-mod=vendor", "GOPROXY=off", "GOMODCACHE="+t.TempDir())
+		offline.run("go", "build", "-o", goos, ".")
+	}
+	assert.Equal(t, prints["fd"]+prints["iface"], c.run("./linux"))
+}
+
+// The programs of the README work to the letter with the root module alone.
+func (m market) readme(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
+	require.NoError(t, err)
+	_, quick, found := strings.Cut(string(text), "\n## Quick start\n")
+	require.True(t, found)
+	quick, _, _ = strings.Cut(quick, "\n## ")
+	var blocks []string
+	for _, part := range strings.Split(quick, "\n```go\n")[1:] {
+		block, _, closed := strings.Cut(part, "\n```\n")
+		require.True(t, closed)
+		blocks = append(blocks, block)
+	}
+	require.Len(t, blocks, 2)
+
+	cache := t.TempDir()
+	program := func(block, use string, imports ...string) consumer {
+		c := m.consumer(t, cache, map[string]string{"": m.old[""]})
+		require.NoError(t, os.Remove(filepath.Join(c.dir, "iofd.go")))
+		c.write("main.go", fmt.Sprintf("package main\n\nimport (\n\t%s\n)\n\nfunc main() {\n%s\n%s\n}\n", strings.Join(imports, "\n\t"), block, use))
+		return c
+	}
+	one := program(blocks[0], "fmt.Println(val)", `"fmt"`, `"code.hybscloud.com/iofd"`)
+	assert.Equal(t, "1\n", one.program())
+
+	several := program(blocks[1], "_, _ = fds, err", `"os/exec"`, `"time"`, `"golang.org/x/sys/unix"`,
+		`"code.hybscloud.com/iofd/signalfd"`, `"code.hybscloud.com/iofd/timerfd"`, `"code.hybscloud.com/iofd/pidfd"`)
+	several.run("go", "build", "-trimpath", "-o", "program", ".")
+}
