@@ -62,7 +62,7 @@ func (h *history) act(r *rand.Rand, e *eventfd.EventFD) {
 	}
 	defer cancel()
 	n := []uint64{1, 2, r.Uint64N(1000), full / 2, full}[r.IntN(5)]
-	switch r.IntN(12) {
+	switch r.IntN(13) {
 	case 0, 1:
 		h.signalled(n, e.Signal(n))
 	case 2:
@@ -77,6 +77,8 @@ func (h *history) act(r *rand.Rand, e *eventfd.EventFD) {
 		_, err := e.Value()
 		h.allowed(err)
 	case 11:
+		assert.NoError(h.t, e.FD().SetBusyPoll(time.Duration(r.IntN(50))*time.Microsecond))
+	case 12:
 		d, err := e.Dup()
 		h.allowed(err)
 		if err == nil {

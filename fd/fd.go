@@ -21,6 +21,7 @@ import (
 type FD struct {
 	d      sys.Descriptor
 	poller atomic.Pointer[poller] // made by the first wait
+	busy   atomic.Int32           // of SetBusyPoll, in microseconds
 }
 
 var _ Handle = (*FD)(nil)

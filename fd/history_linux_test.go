@@ -173,5 +173,7 @@ func (s *sharedEnd) call(t *testing.T, random *rand.Rand) error {
 			return f.Close()
 		}
 		return f.SetCloexec(true)
+	case 24:
+		return f.SetBusyPoll(time.Duration(random.IntN(50)) * time.Microsecond)
 	}
 }

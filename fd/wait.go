@@ -70,13 +70,18 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 	}
 	s, err := f.acquire(ctx, how, life)
 	defer func() { s.release() }()
-	for err == nil {
-		if err = s.park(ctx); err == errMoved {
-			s.release()
-			s = nil // ctx may panic
-			s, err = f.acquire(ctx, how, life)
-		} else if err == nil {
+	for poll := f.startBusyPoll(s); err == nil; {
+		if !poll.more(ctx) {
+			if err = s.park(ctx); err == errMoved {
+				s.release()
+				s = nil // ctx may panic
+				s, err = f.acquire(ctx, how, life)
+				continue
+			}
+		}
+		if err == nil {
 			if v, err = try(s); !wouldBlock(err) {
+				poll.done(s)
 				return v, err
 			}
 			err = nil
@@ -131,6 +136,7 @@ type side struct {
 	again    bool                           // the context before had the same
 	asked    bool                           // poll(2) was asked since park
 	idle     int                            // parks in a row that did not wait
+	rare     bool                           // the last wait outlasted SetBusyPoll's time
 	reads    bool                           // readingUint64
 	tried    bool                           // the callback's read would block
 	value    uint64                         // of the callback's read
@@ -257,7 +263,7 @@ func (f *FD) acquire(ctx context.Context, how int, life uint64) (*side, error) {
 			s.forget()
 			s.done = done
 		}
-		s.idle, s.reads, s.tried = 0, how == readingUint64, false
+		s.idle, s.reads, s.tried, s.err = 0, how == readingUint64, false, ErrWouldBlock
 		if s.edges {
 			s.signal() // the holder before may have left something
 		}
@@ -307,7 +313,7 @@ func (s *side) park(ctx context.Context) error {
 		stop := context.AfterFunc(ctx, s.expire)
 		s.stop.Store(&stop)
 	}
-	s.asked, s.err = false, ErrWouldBlock
+	s.asked, s.err = false, ErrWouldBlock // try(s) calls unless the callback does
 	if s.idle++; s.edges {
 		taken, err := s.take(ctx, s.done, s.turn, s.event)
 		if !taken {

@@ -44,8 +44,8 @@ type Descriptor struct {
 	bias      atomic.Pointer[bias]
 	candidate uintptr       // for the bias: the goroutine that made the last slow-path call,
 	calls     uint32        // and how many in a row; hints, which concurrent callers may corrupt
-	life      atomic.Uint64 // how many numbers d has owned
 	kind      atomic.Uint32 // see try.go
+	life      atomic.Uint64 // how many numbers d has owned
 	pins      atomic.Int64  // references that may last; Share does not wait for them
 	mu        sync.Mutex    // held while stopped is set
 }

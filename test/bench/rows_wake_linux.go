@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -13,6 +14,9 @@ import (
 )
 
 var background = context.Background()
+
+// busyTime is what SetBusyPoll's documentation recommends between processes.
+const busyTime = 100 * time.Microsecond
 
 func wakeRows() []row {
 	return []row{
@@ -69,6 +73,7 @@ func wakeGoroutineWays(o *opened) ([]way, error) {
 		}},
 		{"iofd eventfd", func() (line, error) { return counterLine(o, background) }},
 		{"iofd eventfd, cancellable", func() (line, error) { return counterLine(o, ctx) }},
+		{"iofd eventfd, busy polling", func() (line, error) { return busyLine(o) }},
 		{"iofd pipe by fd.NewNonblock", func() (line, error) { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
 		{"iofd pipe by fd.New", func() (line, error) { return pipeLine(o, fd.New, unix.O_NONBLOCK) }},
 		{"iofd pipe in blocking mode", func() (line, error) { return pipeLine(o, fd.New, 0) }},
@@ -98,6 +103,14 @@ func eventLine(ctx context.Context, e *eventfd.EventFD) line {
 		func() error { return e.Signal(1) },
 		func() error { _, err := e.WaitContext(ctx); return err },
 	}
+}
+
+func busyLine(o *opened) (line, error) {
+	e, err := o.counter()
+	if err != nil {
+		return line{}, err
+	}
+	return eventLine(background, e), e.FD().SetBusyPoll(busyTime)
 }
 
 func pipeLine(o *opened, open func(int) *fd.FD, flags int) (line, error) {
@@ -174,8 +187,28 @@ func wakeProcessWays(o *opened) ([]way, error) {
 		return nil, err
 	}
 
+	counters, err := counterTrip(o, "echo:eventfd", 0)
+	if err != nil {
+		return nil, err
+	}
+	busy, err := counterTrip(o, "echo:busy", busyTime)
+	if err != nil {
+		return nil, err
+	}
+	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
+	ways := []way{
+		timed("os.Pipe", times(pipes.once)),
+		timed("iofd eventfd", times(counters.once)),
+		timed("iofd eventfd, busy polling", times(busy.once)),
+		timed("os.File of an eventfd", times(files.once)),
+	}
+	return append(ways, inC(o, "C, two processes", "processes")...), nil
+}
+
+// counterTrip opens a trip to a child that answers by eventfds.
+func counterTrip(o *opened, kind string, busy time.Duration) (trip, error) {
 	var inherited []*os.File
-	counters, err := newTrip(func() (line, error) {
+	t, err := newTrip(func() (line, error) {
 		e, err := o.counter()
 		if err != nil {
 			return line{}, err
@@ -186,21 +219,13 @@ func wakeProcessWays(o *opened) ([]way, error) {
 		}
 		o.atEnd(file.Close)
 		inherited = append(inherited, file)
-		return eventLine(background, e), nil
+		return eventLine(background, e), e.FD().SetBusyPoll(busy)
 	})
 	if err != nil {
-		return nil, err
+		return t, err
 	}
-	if _, err := startChild(o, "echo:eventfd", nil, inherited...); err != nil {
-		return nil, err
-	}
-	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
-	ways := []way{
-		timed("os.Pipe", times(pipes.once)),
-		timed("iofd eventfd", times(counters.once)),
-		timed("os.File of an eventfd", times(files.once)),
-	}
-	return append(ways, inC(o, "C, two processes", "processes")...), nil
+	_, err = startChild(o, kind, nil, inherited...)
+	return t, err
 }
 
 // echo is the other process. It waits on descriptor 3 and answers on 4.
@@ -209,7 +234,7 @@ func echo(kind string) error {
 	switch kind {
 	case "file":
 		return trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
-	case "eventfd":
+	case "eventfd", "busy":
 		ping, err := eventfd.FromFD(fd.New(3))
 		if err != nil {
 			return err
@@ -217,6 +242,11 @@ func echo(kind string) error {
 		pong, err := eventfd.FromFD(fd.New(4))
 		if err != nil {
 			return err
+		}
+		if kind == "busy" {
+			if err := ping.FD().SetBusyPoll(busyTime); err != nil {
+				return err
+			}
 		}
 		return trip{eventLine(background, ping), eventLine(background, pong)}.echo()
 	}

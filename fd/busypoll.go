@@ -1,0 +1,78 @@
+//go:build linux || darwin || freebsd
+
+package fd
+
+import (
+	"context"
+	"math"
+	"runtime"
+	"time"
+
+	"code.hybscloud.com/iofd/internal/sys"
+)
+
+// SetBusyPoll makes each call that waits for f try again for at most d, in
+// microseconds rounded up, before it parks the goroutine. Zero, the default, parks at
+// once. It is for messages that come quickly: a wait that parks costs several
+// microseconds, more between processes, and a try costs one system call. The term is
+// that of SO_BUSY_POLL in socket(7).
+//
+// The price is processor time. The goroutine yields between its tries, so other
+// goroutines of the program run, but other programs wait. A wait that outlasts d
+// turns busy polling off until a wait is shorter again, so a handle with rare events
+// costs one d after each burst. A good d is a little more than the time that a parked
+// peer takes to answer: 20 µs between goroutines, 100 µs between processes.
+//
+// While GOMAXPROCS is 1, a wait tries once more, after the other goroutines that can
+// run. More tries would keep the only P from the runtime's poller, for which the peer
+// may be parked.
+//
+// SetBusyPoll counts for waits that begin later. It belongs to f, not to the
+// descriptor: duplicates begin with zero. It returns EINVAL if d is negative or
+// exceeds one second.
+func (f *FD) SetBusyPoll(d time.Duration) error {
+	if d < 0 || d > time.Second {
+		return sys.Invalid("fd: SetBusyPoll: duration %v is not from 0 to 1s", d)
+	}
+	f.busy.Store(int32((d + time.Microsecond - 1) / time.Microsecond))
+	return nil
+}
+
+// A busyPoll is the part of a wait before it parks.
+type busyPoll struct {
+	limit time.Duration // 0 if the handle does not poll
+	start time.Time
+	tries int // that are left
+}
+
+// startBusyPoll returns the tries of a wait that begins now. s is nil if it has failed.
+func (f *FD) startBusyPoll(s *side) (b busyPoll) {
+	if limit := f.busy.Load(); limit > 0 && s != nil {
+		b.limit, b.start = time.Duration(limit)*time.Microsecond, time.Now()
+		if !s.rare {
+			b.tries = math.MaxInt
+			if runtime.GOMAXPROCS(0) == 1 {
+				b.tries = 1
+			}
+		}
+	}
+	return b
+}
+
+// more yields and reports whether to try again before the goroutine parks.
+func (b *busyPoll) more(ctx context.Context) bool {
+	if b.tries == 0 || ctx.Err() != nil || time.Since(b.start) >= b.limit {
+		b.tries = 0
+		return false
+	}
+	b.tries--
+	runtime.Gosched()
+	return true
+}
+
+// done is called after the try that succeeded.
+func (b *busyPoll) done(s *side) {
+	if b.limit > 0 {
+		s.rare = time.Since(b.start) >= b.limit
+	}
+}
