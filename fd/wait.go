@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,7 +95,7 @@ func wouldBlock(err error) bool {
 	return err == ErrWouldBlock || err != nil && errors.Is(err, ErrWouldBlock)
 }
 
-// How a goroutine waits. The lowest bit is an index of poller.sides.
+// How a goroutine waits. The lowest bit is the direction, an index of poller.sides.
 const (
 	reading = iota
 	writing
@@ -113,34 +114,33 @@ type poller struct {
 	f      *FD
 	life   uint64
 	file   *os.File
+	conn   syscall.RawConn // of file; its calls call back when they look for changes, and after each
 	edges  bool
 	end    error // set before closed is closed: ErrClosed or errMoved
 	closed chan struct{}
-	turn   chan struct{} // with edges: the lock to be parked, for both directions
-	sides  [2]side
+	turn   chan struct{}           // with edges: the lock to be parked, for both directions
+	sides  [2]atomic.Pointer[side] // made by the first wait in that direction
 }
 
 // A side is one direction of a poller. The holder of lock owns the fields from done on.
 type side struct {
 	*poller
-	events   int16                          // for poll(2)
-	lock     chan struct{}                  // one slot: a fair lock that a context can interrupt
-	event    chan struct{}                  // with edges: one was reported
-	wait     func(func(uintptr) bool) error // calls back when it looks for changes, and after each
-	deadline func(time.Time) error          // of wait
-	callback func(uintptr) bool             // s.changed
-	expire   func()                         // sets a deadline in the past
-	stop     atomic.Pointer[func() bool]    // of the AfterFunc for done
-	parked   atomic.Bool                    // the last ReadUint64Context had to park
-	done     <-chan struct{}                // of the last context
-	again    bool                           // the context before had the same
-	asked    bool                           // poll(2) was asked since park
-	idle     int                            // parks in a row that did not wait
-	rare     bool                           // the last wait outlasted SetBusyPoll's time
-	reads    bool                           // readingUint64
-	tried    bool                           // the callback's read would block
-	value    uint64                         // of the callback's read
-	err      error                          // of the callback's read; ErrWouldBlock if none
+	dir      int                         // reading or writing
+	lock     chan struct{}               // one slot: a fair lock that a context can interrupt
+	event    chan struct{}               // with edges: one was reported
+	callback func(uintptr) bool          // s.changed
+	expire   func()                      // s.deadline(past)
+	stop     atomic.Pointer[func() bool] // of the AfterFunc for done
+	parked   atomic.Bool                 // the last ReadUint64Context had to park
+	done     <-chan struct{}             // of the last context
+	again    bool                        // the context before had the same
+	asked    bool                        // poll(2) was asked since park
+	idle     int                         // parks in a row that did not wait
+	rare     bool                        // the last wait outlasted SetBusyPoll's time
+	reads    bool                        // readingUint64
+	tried    bool                        // the callback's read would block
+	value    uint64                      // of the callback's read
+	err      error                       // of the callback's read; ErrWouldBlock if none
 }
 
 // watch gives f a poller in place of old, which may be nil.
@@ -153,7 +153,7 @@ func (f *FD) watch(old *poller, life uint64, edges bool) error {
 	if f.d.Life() != life {
 		return ErrClosed
 	}
-	p := &poller{f: f, life: life, edges: edges, closed: make(chan struct{}), turn: make(chan struct{}, 1)}
+	p := &poller{f: f, life: life, edges: edges, closed: make(chan struct{})}
 	if err := p.open(number); err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (p *poller) open(number int) error {
 		return err
 	}
 	p.file = os.NewFile(uintptr(watched), "iofd wait")
-	conn, _ := p.file.SyscallConn()
+	p.conn, _ = p.file.SyscallConn()
 	if err := p.file.SetDeadline(time.Time{}); err != nil { // the runtime does not watch it
 		_ = p.file.Close()
 		if !p.edges { // a peer has made it blocking
@@ -196,16 +196,44 @@ func (p *poller) open(number int) error {
 		// up, see /proc/sys/fs/epoll/max_user_watches in epoll(7).
 		return fmt.Errorf("iofd: fd: wait: cannot register descriptor %d with the runtime's poller: %w", number, err)
 	}
-	for dir := range p.sides {
-		s := &p.sides[dir]
-		s.poller, s.lock, s.event = p, make(chan struct{}, 1), make(chan struct{}, 1)
-		s.events, s.wait, s.deadline = unix.POLLIN, conn.Read, p.file.SetReadDeadline
-		if dir == writing && !p.edges {
-			s.events, s.wait, s.deadline = unix.POLLOUT, conn.Write, p.file.SetWriteDeadline
-		}
-		s.callback, s.expire = s.changed, func() { _ = s.deadline(past) }
+	if p.edges {
+		p.turn = make(chan struct{}, 1)
 	}
 	return nil
+}
+
+// side returns one direction of p. A side that loses against another goroutine's is
+// garbage.
+func (p *poller) side(dir int) *side {
+	if s := p.sides[dir].Load(); s != nil {
+		return s
+	}
+	s := &side{poller: p, dir: dir, lock: make(chan struct{}, 1)}
+	s.callback, s.expire = s.changed, func() { s.deadline(past) }
+	if p.edges {
+		s.event = make(chan struct{}, 1)
+	}
+	p.sides[dir].CompareAndSwap(nil, s)
+	return p.sides[dir].Load()
+}
+
+// An epoll instance only becomes readable.
+func (s *side) writes() bool { return s.dir == writing && !s.edges }
+
+func (s *side) wait() error {
+	if s.writes() {
+		return s.conn.Write(s.callback)
+	}
+	return s.conn.Read(s.callback)
+}
+
+// deadline sets the end of wait, which may have passed. The zero time is none.
+func (s *side) deadline(end time.Time) {
+	if s.writes() {
+		_ = s.file.SetWriteDeadline(end)
+	} else {
+		_ = s.file.SetReadDeadline(end)
+	}
 }
 
 // wake ends every wait for f, which is closing.
@@ -223,8 +251,10 @@ func (p *poller) close(end error) {
 	_ = p.file.Close()
 	for dir := range p.sides {
 		// A context may be the caller's own code, and Close be called under its locks.
-		if stop := p.sides[dir].stop.Swap(nil); stop != nil {
-			go (*stop)()
+		if s := p.sides[dir].Load(); s != nil {
+			if stop := s.stop.Swap(nil); stop != nil {
+				go (*stop)()
+			}
 		}
 	}
 }
@@ -253,7 +283,7 @@ func (f *FD) acquire(ctx context.Context, how int, life uint64) (*side, error) {
 		case p.life != life:
 			return nil, ErrClosed
 		}
-		s := &p.sides[how&1]
+		s := p.side(how & 1)
 		if _, err := s.take(ctx, done, s.lock, nil); err == errMoved {
 			continue
 		} else if err != nil {
@@ -328,11 +358,11 @@ func (s *side) park(ctx context.Context) error {
 		if err := s.ended(ctx); err != nil {
 			return err
 		}
-		switch err := s.wait(s.callback); {
+		switch err := s.wait(); {
 		case err == nil:
 			return nil
 		case errors.Is(err, os.ErrDeadlineExceeded):
-			_ = s.deadline(time.Time{})
+			s.deadline(time.Time{})
 		default:
 			return cmp.Or(s.ended(ctx), err)
 		}
@@ -352,11 +382,19 @@ func (s *side) changed(number uintptr) bool {
 		return true
 	}
 	s.asked = true // of changes before the poller began to look
-	revents, err := sys.Poll(int(number), s.events)
+	var events int16 = unix.POLLIN
+	if s.dir == writing {
+		events = unix.POLLOUT
+	}
+	revents, err := sys.Poll(int(number), events)
 	return revents != 0 || err != nil // the call that follows returns the error
 }
 
+// signal reports an edge to s. If s is nil, its first wait tries without one.
 func (s *side) signal() {
+	if s == nil {
+		return
+	}
 	select {
 	case s.event <- struct{}{}:
 	default:

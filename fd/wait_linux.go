@@ -35,10 +35,10 @@ func (s *side) collectEdge(instance int) bool {
 			events[0].Events = unix.EPOLLIN | unix.EPOLLOUT
 		}
 		if events[0].Events&^unix.EPOLLOUT != 0 {
-			s.sides[reading].signal()
+			s.sides[reading].Load().signal()
 		}
 		if events[0].Events&^unix.EPOLLIN != 0 {
-			s.sides[writing].signal()
+			s.sides[writing].Load().signal()
 		}
 	}
 	select {
@@ -58,8 +58,10 @@ func (f *FD) ReadUint64Context(ctx context.Context) (uint64, error) {
 	if f.d.Fast() {
 		// If the last wait parked, this one probably will: the first read is the callback's.
 		how = readingUint64
-		p := f.poller.Load()
-		parks = p != nil && p.sides[reading].parked.Load() && ctx != nil && ctx.Err() == nil
+		if p := f.poller.Load(); p != nil && ctx != nil {
+			s := p.sides[reading].Load()
+			parks = s != nil && s.parked.Load() && ctx.Err() == nil
+		}
 	}
 	return wait(ctx, f, how, life, func(s *side) (uint64, error) {
 		switch {
