@@ -239,7 +239,7 @@ func TestConcurrentLoops(t *testing.T) {
 
 // The loop reads signals that are there, and signals for which it parks.
 func TestStepOfAllAllocatesNothing(t *testing.T) {
-	const steps = 2000
+	const steps = 500
 	s := newFD(t, 42)
 	for name, burst := range map[string]int{"ready": 100, "parked": 1} {
 		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
