@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestUsage(t *testing.T) { program.CheckUsage(t, nil, []string{"one", "two"}) }
+
+func TestReload(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
+	write(`{"greeting": "first"}`)
+	cmd := program.Command(t, path)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewReader(stderr)
+	says := func(text string) {
+		t.Helper()
+		line, err := lines.ReadString('\n')
+		require.NoError(t, err)
+		assert.Contains(t, line, text)
+	}
+	send := func(sig syscall.Signal) { require.NoError(t, cmd.Process.Signal(sig)) }
+	says("ready: {Greeting:first}")
+	write(`{"greeting": "second"}`)
+	send(unix.SIGHUP)
+	says("process " + strconv.Itoa(os.Getpid()) + ": {Greeting:second}")
+	for _, bad := range []string{`{"greeting": "third"`, `{"greeting": 3}`} {
+		write(bad)
+		send(unix.SIGHUP)
+		says("the old configuration stays: ")
+		send(unix.SIGUSR1)
+		says("in use: {Greeting:second}")
+	}
+	send(unix.SIGTERM)
+	says("ended by terminated")
+	rest, err := io.ReadAll(lines)
+	require.NoError(t, err)
+	assert.Empty(t, rest)
+	assert.NoError(t, cmd.Wait())
+}
+
+// The program outlives the reader of its log.
+func TestReaderGone(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(path, []byte(`{"greeting": "hello"}`), 0o600))
+	cmd := program.Command(t, path)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(stderr).ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, stderr.Close())
+	require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
+	require.NoError(t, cmd.Process.Signal(unix.SIGUSR1))
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	assert.NoError(t, cmd.Wait())
+}
+
+func TestNoFile(t *testing.T) {
+	status, _, stderr := systest.Result(t, program.Command(t, "/nonexistent/config"))
+	assert.Equal(t, 1, status)
+	assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
+}

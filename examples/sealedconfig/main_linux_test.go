@@ -1,0 +1,52 @@
+package main
+
+import (
+	"os"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/memfd"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestUsage(t *testing.T) { program.CheckUsage(t, nil) }
+
+func TestChildReadsTheConfiguration(t *testing.T) {
+	program.NeedSelf(t)
+	status, stdout, stderr := systest.Result(t, program.Command(t, "colour=green", "size=3"))
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stdout, `The child has ["colour=green" "size=3"].`)
+	assert.Regexp(t, "If it writes: .*operation not permitted\n$", stdout)
+}
+
+// The child trusts only what cannot be changed.
+func TestChildRefusesAnUnsealedFile(t *testing.T) {
+	unsealed, err := memfd.New("config", memfd.AllowSealing)
+	require.NoError(t, err)
+	defer unsealed.Close()
+	file, err := unsealed.File("config")
+	require.NoError(t, err)
+	defer file.Close()
+	cmd := program.Command(t, "-child")
+	cmd.ExtraFiles = []*os.File{file}
+	status, stdout, stderr := systest.Result(t, cmd)
+	assert.Equal(t, 1, status)
+	assert.Empty(t, stdout)
+	assert.Contains(t, stderr, "the configuration can be changed")
+}
+
+func TestChildWithoutADescriptor(t *testing.T) {
+	null, err := os.Open(os.DevNull)
+	require.NoError(t, err)
+	defer null.Close()
+	cmd := program.Command(t, "-child")
+	cmd.ExtraFiles = []*os.File{null}
+	status, _, stderr := systest.Result(t, cmd)
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "memfd")
+}

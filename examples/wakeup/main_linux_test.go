@@ -1,0 +1,54 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestUsage(t *testing.T) {
+	program.CheckUsage(t, []string{"x"}, []string{"-n", "many"}, []string{"-n", "-1"})
+}
+
+func TestAllEventsArrive(t *testing.T) {
+	program.NeedSelf(t)
+	for _, events := range []int{0, 1, 5000} {
+		status, stdout, stderr := systest.Result(t, program.Command(t, "-n", fmt.Sprint(events)))
+		require.Zero(t, status, stderr)
+		total := 0
+		for line := range strings.Lines(stdout) {
+			var n int
+			_, err := fmt.Sscanf(line, "woken for %d events\n", &n)
+			require.NoError(t, err)
+			assert.Positive(t, n)
+			total += n
+		}
+		assert.Equal(t, events, total)
+	}
+}
+
+// The parent is killed. The child ends too, because the pipe of its output has an end.
+func TestParentKilled(t *testing.T) {
+	program.NeedSelf(t)
+	cmd := program.Command(t, "-n", "1000000000000")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	out := bufio.NewReader(stdout)
+	_, err = out.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Kill())
+	_, err = io.Copy(io.Discard, out)
+	require.NoError(t, err)
+	assert.Error(t, cmd.Wait())
+}

@@ -1,0 +1,104 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+func TestMain(m *testing.M) { program.Main(m, main) }
+
+func TestUsage(t *testing.T) { program.CheckUsage(t, nil) }
+
+// The processes are siblings of the program, not children.
+func TestWatch(t *testing.T) {
+	ends := exec.Command("sh", "-c", "read line; exit 7")
+	stdin, err := ends.StdinPipe()
+	require.NoError(t, err)
+	killed := exec.Command("sleep", "20")
+	for _, cmd := range []*exec.Cmd{ends, killed} {
+		require.NoError(t, cmd.Start())
+	}
+	first, second := strconv.Itoa(ends.Process.Pid), strconv.Itoa(killed.Process.Pid)
+	cmd := program.Command(t, first, second, "none")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	line, err := bufio.NewReader(stderr).ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, line, "watchpid: none: ")
+	printed := bufio.NewReader(stdout)
+	for _, c := range []struct {
+		cmd      *exec.Cmd
+		end      func() error
+		pid, how string
+	}{
+		{ends, stdin.Close, first, "exit status 7"},
+		{killed, killed.Process.Kill, second, "signal: killed"},
+	} {
+		require.NoError(t, c.end())
+		_ = c.cmd.Wait()
+		line, err := printed.ReadString('\n')
+		require.NoError(t, err)
+		if systest.OlderThan(t, 6, 15) {
+			c.how = "has ended, in an unknown way"
+		}
+		assert.Equal(t, c.pid+": "+c.how+"\n", line)
+	}
+	assert.Error(t, cmd.Wait(), "none is not a process")
+}
+
+// A shell that executes the program makes its own child the child of the program.
+func TestWatchChild(t *testing.T) {
+	cmd := program.Command(t)
+	cmd.Args = append([]string{"sh", "-c", `sh -c "exit 3" & exec "$@" $!`, "sh"}, cmd.Args...)
+	var err error
+	cmd.Path, err = exec.LookPath("sh")
+	require.NoError(t, err)
+	status, stdout, stderr := systest.Result(t, cmd)
+	assert.Zero(t, status, stderr)
+	assert.Regexp(t, `^\d+: exit status 3\n$`, stdout)
+}
+
+// A parent that does not wait for its child keeps the status to itself.
+func TestWatchZombie(t *testing.T) {
+	zombie := exec.Command("true")
+	require.NoError(t, zombie.Start())
+	pid := zombie.Process.Pid
+	status, stdout, stderr := systest.Result(t, program.Command(t, strconv.Itoa(pid)))
+	require.NoError(t, zombie.Wait())
+	assert.Zero(t, status, stderr)
+	assert.Equal(t, fmt.Sprintf("%d: has ended, in an unknown way\n", pid), stdout)
+}
+
+func TestWatchInterrupted(t *testing.T) {
+	sleep := exec.Command("sleep", "20")
+	require.NoError(t, sleep.Start())
+	defer func() {
+		_ = sleep.Process.Kill()
+		_ = sleep.Wait()
+	}()
+	cmd := program.Command(t, strconv.Itoa(sleep.Process.Pid), "none")
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	lines := bufio.NewReader(stderr)
+	_, err = lines.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	line, err := lines.ReadString('\n')
+	require.NoError(t, err)
+	assert.Contains(t, line, "context canceled")
+	assert.Error(t, cmd.Wait())
+}
