@@ -5,81 +5,54 @@
 package main
 
 import (
-	"context"
+	"errors"
+	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"runtime"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/examples/internal/command"
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
 
-// The exit statuses that are not the command's own, as timeout(1) has them.
-const (
-	statusTimedOut  = 124 // the time limit ended the command
-	statusFailed    = 125 // supervise itself failed
-	statusCannotRun = 126 // the command was found and could not be run
-	statusNotFound  = 127 // the command was not found
-	statusSignal    = 128 // plus the signal that ended the command
-)
+// messages never wait, because the command waits for its signals.
+var messages = daemon.NewLog(os.Stderr)
+
+func say(err error) { messages.Printf("supervise: %v", err) }
 
 func main() {
-	// Commands inherit the signal mask of the thread that starts them: this one's,
-	// which is emptied when the signals are taken care of.
+	// Commands inherit the signal mask of the thread that starts them, which is this one.
 	runtime.LockOSThread()
-	os.Exit(run(os.Args[1:]))
+	daemon.OutliveLog()
+	status, err := run(os.Args[1:])
+	if err != nil {
+		say(err)
+	}
+	messages.Flush()
+	os.Exit(status)
 }
 
-func run(args []string) int {
-	// SIGPIPE is an ordinary error: if standard error has no reader, the status is not lost.
-	signal.Notify(make(chan os.Signal, 1), unix.SIGPIPE)
+func run(args []string) (status int, err error) {
 	opts, err := parse(args)
-	switch {
-	case err == errHelp:
+	if errors.Is(err, flag.ErrHelp) {
 		if _, err = fmt.Print(help); err == nil {
-			return 0
+			return 0, nil
 		}
-		return fail(err)
-	case err != nil:
-		return fail(err)
 	}
-	if err := needDescriptors(); err != nil {
-		return fail(err)
+	if err == nil {
+		err = daemon.NeedDescriptors(20)
+	}
+	if err != nil {
+		return command.StatusFailed, err
 	}
 	s, err := newSupervisor(opts)
-	if err != nil {
-		return fail(err)
+	if err == nil {
+		err = os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil))
 	}
-	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil); err != nil {
-		return fail(os.NewSyscallError("rt_sigprocmask", err))
+	if err != nil {
+		return command.StatusFailed, err
 	}
 	return s.supervise()
-}
-
-// fail reports what went wrong on our own side.
-func fail(err error) int {
-	say(err)
-	return statusFailed
-}
-
-// say writes a line to standard error. If its reader does not take it within a second,
-// say gives up, because the command waits for its signals. It needs no descriptor.
-func say(err error) {
-	_, _ = unix.Poll([]unix.PollFd{{Fd: stderr.Raw(), Events: unix.POLLOUT}}, 1000)
-	now, cancel := context.WithCancel(context.Background())
-	cancel()
-	_, _ = stderr.WriteContext(now, fmt.Appendln(nil, "supervise:", err))
-}
-
-// needDescriptors fails if there are few descriptors left. The Go runtime would end the
-// program if it got none for its poller.
-func needDescriptors() error {
-	for range 20 {
-		number, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
-		if err != nil {
-			return fmt.Errorf("20 descriptors are needed: %w", err)
-		}
-		defer unix.Close(number)
-	}
-	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"code.hybscloud.com/iofd/pidfd"
@@ -32,10 +31,6 @@ type record struct {
 	started time.Time
 }
 
-func newRecord(command []string) record {
-	return record{Command: command, Ended: "not run", Forwarded: map[string]int{}, started: time.Now()}
-}
-
 // run adds a run that has ended.
 func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 	r.Ended = s.String()
@@ -52,19 +47,17 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 	}
 }
 
-func (r *record) end(status int, stderr *stderrCopy) {
-	r.Status, r.Wall = status, time.Since(r.started).Seconds()
-	if stderr != nil {
-		tail := string(stderr.tail())
-		r.Tail, r.Bytes = &tail, stderr.total
-	}
-}
-
-// write writes the report at once, on lines of its own.
-func (r *record) write(w io.Writer, asJSON bool) error {
+// write ends the record and writes it at once, on lines of its own. The copy has ended, or
+// is nil.
+func (r *record) write(w io.Writer, asJSON bool, copied *stderrCopy) error {
+	r.Wall = time.Since(r.started).Seconds()
 	var report bytes.Buffer
-	if r.Tail != nil && *r.Tail != "" && !strings.HasSuffix(*r.Tail, "\n") {
-		report.WriteByte('\n')
+	if copied != nil {
+		tail := string(copied.kept[max(0, len(copied.kept)-copied.size):])
+		r.Tail, r.Bytes = &tail, copied.total
+		if tail != "" && !strings.HasSuffix(tail, "\n") {
+			report.WriteByte('\n')
+		}
 	}
 	if asJSON {
 		encoder := json.NewEncoder(&report)
@@ -80,20 +73,11 @@ func (r *record) write(w io.Writer, asJSON bool) error {
 }
 
 func (r *record) writeTable(w io.Writer) {
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(table, "command\t%s\n", strings.Join(r.Command, " "))
-	fmt.Fprintf(table, "ended\t%s\n", r.Ended)
-	fmt.Fprintf(table, "status\t%d\n", r.Status)
-	fmt.Fprintf(table, "wall time\t%.3f s\n", r.Wall)
-	fmt.Fprintf(table, "CPU time\t%.3f s user, %.3f s system\n", r.User, r.System)
-	fmt.Fprintf(table, "peak memory\t%s\n", r.memoryText())
-	fmt.Fprintf(table, "forwarded\t%s\n", r.forwardedText())
-	fmt.Fprintf(table, "restarts\t%d\n", r.Restarts)
+	fmt.Fprintf(w, "command      %s\nended        %s\nstatus       %d\n", strings.Join(r.Command, " "), r.Ended, r.Status)
+	fmt.Fprintf(w, "wall time    %.3f s\nCPU time     %.3f s user, %.3f s system\n", r.Wall, r.User, r.System)
+	fmt.Fprintf(w, "peak memory  %s\nforwarded    %s\nrestarts     %d\n", r.memoryText(), r.forwardedText(), r.Restarts)
 	if r.Tail != nil {
-		fmt.Fprintf(table, "stderr\t%d bytes, the last %d:\n", r.Bytes, len(*r.Tail))
-	}
-	_ = table.Flush()
-	if r.Tail != nil {
+		fmt.Fprintf(w, "stderr       %d bytes, the last %d:\n", r.Bytes, len(*r.Tail))
 		for line := range strings.Lines(*r.Tail) {
 			fmt.Fprintf(w, "  | %s\n", strings.TrimSuffix(line, "\n"))
 		}

@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
@@ -20,29 +21,21 @@ func forwarded() signalfd.Set {
 	set := endings
 	set.Add(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
 		unix.SIGWINCH, unix.SIGCONT)
-	for sig := syscall.Signal(sigRTMin + 1); sig <= sigRTMax; sig++ {
+	for sig := syscall.Signal(option.SigRTMin + 1); sig <= option.SigRTMax; sig++ {
 		set.Add(sig)
 	}
-	set.Del(keepIgnored().Signals()...)
-	return set
-}
-
-// keepIgnored returns the signals that this program was started to ignore, by nohup(1) or
-// a shell's background job. Commands ignore them too. A shell has such a job ignore INT
-// and QUIT, but the Go runtime tells of HUP and INT only. TSTP, TTIN and TTOU need no
-// care. Commands begin with the default action for all other signals, because the runtime
-// has a handler for each.
-func keepIgnored() (ignored signalfd.Set) {
-	for _, sig := range []syscall.Signal{unix.SIGHUP, unix.SIGINT} {
-		if signal.Ignored(sig) {
-			ignored.Add(sig)
-		}
+	// Signals that were ignored at the start, by nohup(1) or a shell's background job, stay
+	// ignored, also in commands. The Go runtime tells of HUP and INT, and a shell ignores
+	// QUIT with INT. The runtime does not touch TSTP, TTIN and TTOU, and has a handler for
+	// each other signal, so that commands begin with the default action.
+	if signal.Ignored(unix.SIGHUP) {
+		set.Del(unix.SIGHUP)
 	}
-	if ignored.Has(unix.SIGINT) {
+	if signal.Ignored(unix.SIGINT) {
 		signal.Ignore(unix.SIGQUIT)
-		ignored.Add(unix.SIGQUIT)
+		set.Del(unix.SIGINT, unix.SIGQUIT)
 	}
-	return ignored
+	return set
 }
 
 // hadFromTerminal reports whether the terminal has sent the signal to our process group,
@@ -63,7 +56,7 @@ func hadFromTerminal(info signalfd.Info, command int) bool {
 }
 
 // reapOrphans reaps the children that have ended. It stops at the command, whose status
-// is taken by ended.
+// is for the supervisor.
 func reapOrphans(command int) {
 	for {
 		orphan, err := pidfd.OpenEnded()

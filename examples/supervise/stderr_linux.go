@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
 )
 
@@ -22,16 +21,15 @@ var stderr = fd.New(unix.Stderr)
 type stderrCopy struct {
 	command *os.File           // what the command writes to
 	finish  context.CancelFunc // tells the copy that the command has ended
+	done    chan struct{}      // closed when the copy has ended, before kept and total are read
 
-	done  chan struct{} // closed when the copy has ended; the rest is valid then
-	size  int           // of the tail
-	kept  []byte        // the tail, and up to the same amount before it
-	total int64         // bytes of standard error
+	size  int    // of the tail
+	kept  []byte // the tail, and up to the same amount before it
+	total int64  // bytes of standard error
 }
 
-// newStderrCopy begins to copy. After finish, the copy ends and wakes copied. Writes end
-// when passing does.
-func newStderrCopy(size int, passing context.Context, copied *eventfd.Waker) (*stderrCopy, error) {
+// newStderrCopy begins to copy. Writes end when passing does.
+func newStderrCopy(size int, passing context.Context) (*stderrCopy, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe2", err)
@@ -41,16 +39,12 @@ func newStderrCopy(size int, passing context.Context, copied *eventfd.Waker) (*s
 		return nil, err
 	}
 	running, finish := context.WithCancel(context.Background())
-	c := &stderrCopy{
-		command: os.NewFile(uintptr(pipe[1]), "standard error"),
-		finish:  finish,
-		done:    make(chan struct{}),
-		size:    size,
-	}
+	command := os.NewFile(uintptr(pipe[1]), "standard error")
+	c := &stderrCopy{command: command, finish: finish, done: make(chan struct{}), size: size}
 	go func() {
+		defer close(c.done)
+		defer from.Close()
 		c.copy(running, passing, from)
-		close(c.done)
-		_ = copied.Wake()
 	}()
 	return c, nil
 }
@@ -89,10 +83,4 @@ func (c *stderrCopy) pass(passing context.Context, p []byte) {
 		c.kept = append(c.kept[:0], c.kept[len(c.kept)-c.size:]...)
 	}
 	_, _ = stderr.WriteContext(passing, p)
-}
-
-// tail returns the end of standard error.
-func (c *stderrCopy) tail() []byte {
-	<-c.done
-	return c.kept[max(0, len(c.kept)-c.size):]
 }

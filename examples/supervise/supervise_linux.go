@@ -11,50 +11,61 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/eventfd"
-	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/examples/internal/command"
+	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
-	"code.hybscloud.com/iofd/timerfd"
 )
 
 const (
-	firstDelay  = 100 * time.Millisecond // before the first restart
-	lastDelay   = time.Minute            // and no more than this before any
-	tracedDelay = 20 * time.Millisecond  // between two looks at a traced command
+	firstDelay = 100 * time.Millisecond // before the first restart
+	lastDelay  = time.Minute            // and no more than this before any
+
+	statusTimedOut = 124 // as timeout(1) has it
+	statusSignal   = 128 // plus the signal that ended the command
 )
 
-// A supervisor runs a command. Each event arrives at a descriptor. One goroutine polls the
-// descriptors and calls the method that belongs to each.
+// A supervisor runs a command. One goroutine selects among the channels, and calls the
+// method for each event.
 type supervisor struct {
 	*options
 
-	signals *signalfd.SignalFD // a signal has come
-	child   *pidfd.PidFD       // the command has ended; closed while none runs
-	limit   *timerfd.TimerFD   // time is up: for the command, after a signal, or for its last output
-	later   *timerfd.TimerFD   // start the command again, or look at a traced one again
-	copied  *eventfd.Waker     // the command's standard error has passed
+	signals *signalfd.SignalFD
+	arrived chan signalfd.Info
+	failed  chan error      // signals cannot be read
+	ended   chan result     // nil while no command runs
+	limit   *time.Timer     // time is up: for the command, after a signal, or for its last output
+	restart *time.Timer     // start the command again
+	copied  <-chan struct{} // nil until the last run has ended; closed when its standard error has passed
 
 	cmd      *exec.Cmd
+	child    *pidfd.PidFD
 	stderr   *stderrCopy     // nil if the command writes to standard error itself
 	passing  context.Context // ends when writes to standard error are given up
 	giveUp   context.CancelFunc
 	delay    time.Duration // before the next restart
-	traced   bool          // a tracer has the status of the command, which has ended
 	timedOut bool          // the time limit has ended this run
 	killing  bool          // KILL is next when the limit expires
 	stopped  bool          // we were told to end, so no restart
-	draining bool          // no run will follow
-	status   int           // our exit status
 	record   record
 }
 
-// newSupervisor opens all that the supervisor waits for. The end of the program closes it.
+// A result is what WaitContext returns.
+type result struct {
+	status *pidfd.ExitStatus
+	err    error
+}
+
+// newSupervisor begins to read signals and to copy. The end of the program closes all.
 func newSupervisor(o *options) (s *supervisor, err error) {
-	s = &supervisor{options: o, child: new(pidfd.PidFD), delay: firstDelay}
+	s = &supervisor{options: o, arrived: make(chan signalfd.Info), failed: make(chan error, 1), delay: firstDelay}
+	s.limit, s.restart = time.NewTimer(time.Hour), time.NewTimer(time.Hour)
+	s.limit.Stop()
+	s.restart.Stop()
 	s.passing, s.giveUp = context.WithCancel(context.Background())
+	s.record = record{Command: o.command, Ended: "not run", Forwarded: map[string]int{}, started: time.Now()}
 	set := forwarded()
-	if s.reap = o.reap || os.Getpid() == 1; s.reap {
+	if o.reap = o.reap || os.Getpid() == 1; o.reap {
 		set.Add(unix.SIGCHLD)
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return nil, os.NewSyscallError("prctl", err)
@@ -63,154 +74,109 @@ func newSupervisor(o *options) (s *supervisor, err error) {
 	if s.signals, err = signalfd.New(set); err != nil {
 		return nil, err
 	}
-	if s.limit, err = timerfd.New(timerfd.Monotonic); err != nil {
-		return nil, err
-	}
-	if s.later, err = timerfd.New(timerfd.Monotonic); err != nil {
-		return nil, err
-	}
-	if s.copied, err = eventfd.NewWaker(); err != nil {
-		return nil, err
-	}
-	if o.reports() && o.tail > 0 {
-		s.stderr, err = newStderrCopy(o.tail, s.passing, s.copied)
+	go func() {
+		for info, err := range s.signals.All(context.Background()) {
+			if err != nil {
+				s.failed <- err
+				return
+			}
+			s.arrived <- info
+		}
+	}()
+	if o.report && o.tail > 0 {
+		s.stderr, err = newStderrCopy(o.tail, s.passing)
 	}
 	return s, err
 }
 
-// supervise runs the command until its last run has ended, and returns our exit status.
-func (s *supervisor) supervise() int {
-	s.record = newRecord(s.command)
+// supervise runs the command until its last run has ended. It returns our exit status, and
+// what else there is to say.
+func (s *supervisor) supervise() (status int, err error) {
 	if status, err := s.start(); err != nil {
-		s.kill()
-		say(err)
-		return status
+		return status, err
 	}
-	for done := false; !done; {
-		var err error
-		if done, err = s.step(); err != nil {
-			s.kill()
-			return fail(err)
+	for err == nil {
+		select {
+		case info := <-s.arrived:
+			s.signalled(info)
+		case r := <-s.ended:
+			err = s.runEnded(r)
+		case <-s.limit.C:
+			s.timeUp()
+		case <-s.restart.C:
+			s.startAgain()
+		case <-s.copied:
+			return s.record.Status, s.finish()
+		case err = <-s.failed:
 		}
 	}
-	// Signals have their old meaning from now on, because the report may have no reader.
-	_ = s.signals.Close()
-	if s.reports() {
-		time.AfterFunc(lastWords, s.giveUp)
-		s.record.end(s.status, s.stderr)
-		err := s.record.write(stderr.WithContext(s.passing), s.json)
-		if err != nil && s.passing.Err() == nil {
-			say(err) // but the status is the command's
-		}
+	if s.ended != nil {
+		_, _ = s.child.Terminate(context.Background(), 0) // by KILL
 	}
-	return s.status
-}
-
-// step waits for events and handles them. It reports whether all is done.
-func (s *supervisor) step() (done bool, err error) {
-	events := []struct {
-		handle fd.PollFd
-		happen func() error
-	}{
-		{s.signals, s.signalled},
-		{s.child, s.ended}, // before limit: a command that ended in time has not timed out
-		{s.limit, s.timeUp},
-		{s.later, s.goOn},
-		{s.copied, func() error { done = true; return nil }},
-	}
-	fds := make([]unix.PollFd, len(events))
-	for i, e := range events {
-		fds[i] = unix.PollFd{Fd: int32(e.handle.Fd()), Events: unix.POLLIN}
-	}
-	if s.traced {
-		// The child stays readable, so the loop would spin: see "Poll loops" in package
-		// pidfd. poll(2) passes over -1, which a closed handle has too.
-		fds[1].Fd = -1
-	}
-	if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
-		return false, os.NewSyscallError("poll", err)
-	}
-	for i, e := range events {
-		if fds[i].Revents != 0 && err == nil {
-			err = e.happen()
-		}
-	}
-	return done, err
+	return command.StatusFailed, err
 }
 
 // start starts the command. If that fails, it returns our exit status as well.
 func (s *supervisor) start() (status int, err error) {
 	s.timedOut, s.killing = false, false
-	cmd, child, err := startCommand(s.command, s.stderr)
-	if err != nil {
-		return startStatus(s.command[0], err), err
+	output := os.Stderr
+	if s.stderr != nil {
+		output = s.stderr.command
 	}
-	s.cmd, s.child = cmd, child
+	if s.cmd, s.child, status, err = command.Start(s.command, output); err != nil {
+		return status, err
+	}
+	child, ended := s.child, make(chan result, 1)
+	go func() {
+		status, err := child.WaitContext(context.Background())
+		ended <- result{status, err}
+	}()
+	s.ended = ended
 	if s.timeout > 0 {
-		err = s.limit.Arm(s.timeout, 0)
+		s.limit.Reset(s.timeout)
 	}
-	return statusFailed, err
+	return 0, nil
 }
 
-// goOn starts the command again, or looks at a traced one again.
-func (s *supervisor) goOn() error {
-	if _, err := s.later.Read(); err != nil {
-		return unless(err, fd.ErrWouldBlock)
-	}
-	if s.child.Valid() {
-		return s.ended()
-	}
+func (s *supervisor) startAgain() {
 	s.record.Restarts++
-	status, err := s.start()
-	if err != nil {
-		s.kill()
+	if status, err := s.start(); err != nil {
 		say(err)
 		s.record.Ended = "not started: " + err.Error()
-		return s.next(status)
+		s.next(status)
 	}
-	return nil
 }
 
-// signalled forwards signals that have come, and leaves the rest of a flood for later.
-func (s *supervisor) signalled() error {
-	var infos [32]signalfd.Info
-	n, err := s.signals.ReadBatch(infos[:])
-	for _, info := range infos[:n] {
-		if info.Signal == unix.SIGCHLD {
-			reapOrphans(s.child.PID())
-		} else if err := s.forward(info); err != nil {
-			return err
-		}
-	}
-	return unless(err, fd.ErrWouldBlock)
-}
-
-func (s *supervisor) forward(info signalfd.Info) error {
-	ending := endings.Has(info.Signal)
+// signalled forwards a signal.
+func (s *supervisor) signalled(info signalfd.Info) {
+	running, ending := s.ended != nil, endings.Has(info.Signal)
 	s.stopped = s.stopped || ending
 	switch {
-	case s.child.Valid():
+	case info.Signal == unix.SIGCHLD && running:
+		reapOrphans(s.child.PID())
+	case info.Signal == unix.SIGCHLD:
+		reapOrphans(0)
+	case running:
 		if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
-			s.record.Forwarded[signalName(info.Signal)]++
+			s.record.Forwarded[option.SignalName(info.Signal)]++
 		}
 		if ending {
-			return s.losePatience()
+			s.losePatience()
 		}
-	case ending && s.draining:
+	case ending && s.copied != nil:
 		s.giveUp() // the rest need not pass
 	case ending: // it came between two runs
-		return errors.Join(s.later.Disarm(), s.drain(statusSignal+int(info.Signal)))
+		s.restart.Stop()
+		s.drain(statusSignal + int(info.Signal))
 	}
-	return nil
 }
 
 // losePatience has the command killed if it still runs in a while.
-func (s *supervisor) losePatience() error {
-	if s.killing || s.killAfter == 0 {
-		return nil
+func (s *supervisor) losePatience() {
+	if !s.killing && s.killAfter > 0 {
+		s.killing = true
+		s.limit.Reset(s.killAfter)
 	}
-	s.killing = true
-	return s.limit.Arm(s.killAfter, 0)
 }
 
 // send sends the command a signal and reports whether that succeeded. A failure is not
@@ -219,90 +185,89 @@ func (s *supervisor) losePatience() error {
 func (s *supervisor) send(sig syscall.Signal) bool {
 	err := s.child.SendSignal(sig)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		say(fmt.Errorf("cannot send %s to the command: %w", signalName(sig), err))
+		say(fmt.Errorf("cannot send %s to the command: %w", option.SignalName(sig), err))
 	}
 	return err == nil
 }
 
 // timeUp ends the command: by the signal that was asked for, then by force.
-func (s *supervisor) timeUp() error {
-	if _, err := s.limit.Read(); err != nil {
-		return unless(err, fd.ErrWouldBlock)
-	}
-	switch {
-	case s.draining:
+func (s *supervisor) timeUp() {
+	if s.copied != nil {
 		s.giveUp()
-	case !s.child.Valid():
-	case s.killing:
+		return
+	}
+	if _, err := s.child.Wait(); err == nil {
+		return // it has ended in time, and its result is on the way
+	}
+	if s.killing {
 		s.send(unix.SIGKILL)
+		return
+	}
+	s.timedOut = true
+	if s.send(s.signal) {
+		s.send(unix.SIGCONT) // a command that was stopped gets to see the signal
+	}
+	s.losePatience()
+}
+
+// runEnded takes the status of a command that has ended.
+func (s *supervisor) runEnded(r result) error {
+	s.ended = nil
+	s.limit.Stop()
+	if r.err != nil {
+		return r.err
+	}
+	_ = s.cmd.Wait() // reaps it; the status we have
+	_ = s.child.Close()
+	if s.reap {
+		reapOrphans(0)
+	}
+	s.record.run(r.status, s.timedOut)
+	switch {
+	case s.timedOut && r.status.Signal != unix.SIGKILL:
+		s.next(statusTimedOut)
+	case r.status.Signaled():
+		s.next(statusSignal + int(r.status.Signal))
 	default:
-		s.timedOut = true
-		if s.send(s.signal) {
-			s.send(unix.SIGCONT) // a command that was stopped gets to see the signal
-		}
-		return s.losePatience()
+		s.next(r.status.Code)
 	}
 	return nil
 }
 
-// ended takes the status of a command that has ended.
-func (s *supervisor) ended() error {
-	ended, err := s.child.Wait()
-	if s.traced = err == fd.ErrWouldBlock; s.traced {
-		return s.later.Arm(tracedDelay, 0)
-	}
-	if err != nil {
-		return err
-	}
-	_ = s.cmd.Wait() // reaps it; the status we have
-	if err := errors.Join(s.child.Close(), s.limit.Disarm()); err != nil {
-		return err
-	}
-	s.child = new(pidfd.PidFD)
-	if s.reap {
-		reapOrphans(0)
-	}
-	s.record.run(ended, s.timedOut)
-	switch {
-	case s.timedOut && ended.Signal != unix.SIGKILL:
-		return s.next(statusTimedOut)
-	case ended.Signaled():
-		return s.next(statusSignal + int(ended.Signal))
-	}
-	return s.next(ended.Code)
-}
-
 // next has the command started again after a failure, or ends the supervision.
-func (s *supervisor) next(status int) error {
+func (s *supervisor) next(status int) {
 	if status == 0 || s.stopped || s.record.Restarts >= s.restarts {
-		return s.drain(status)
+		s.drain(status)
+		return
 	}
-	delay := s.delay
-	s.delay = min(2*delay, lastDelay)
-	return s.later.Arm(delay, 0)
+	s.restart.Reset(s.delay)
+	s.delay = min(2*s.delay, lastDelay)
 }
 
 // drain ends the supervision, once what the command wrote last has passed.
-func (s *supervisor) drain(status int) error {
-	s.status, s.draining = status, true
-	if s.stderr == nil {
-		return s.copied.Wake()
+func (s *supervisor) drain(status int) {
+	s.record.Status = status
+	if s.stderr != nil {
+		s.stderr.finish()
+		s.copied = s.stderr.done
+		s.limit.Reset(lastWords)
+		return
 	}
-	s.stderr.finish()
-	return s.limit.Arm(lastWords, 0)
+	none := make(chan struct{})
+	close(none)
+	s.copied = none
 }
 
-// kill ends the command when we cannot go on.
-func (s *supervisor) kill() {
-	if s.child.Valid() && s.send(unix.SIGKILL) {
-		_ = s.cmd.Wait()
-		_ = s.child.Close()
+// finish writes the report. Signals have their old meaning from now on, because the report
+// may have no reader.
+func (s *supervisor) finish() error {
+	_ = s.signals.Close()
+	if !s.report {
+		return nil
 	}
-}
-
-// unless returns err, or nil if err is the expected one.
-func unless(err, expected error) error {
-	if errors.Is(err, expected) {
+	time.AfterFunc(lastWords, s.giveUp)
+	err := s.record.write(stderr.WithContext(s.passing), s.asJSON, s.stderr)
+	if s.passing.Err() != nil {
 		return nil
 	}
 	return err
