@@ -47,6 +47,7 @@ func run(args []string) (status int, err error) {
 	if err != nil {
 		return command.StatusFailed, err
 	}
+	daemon.MakeThreads(6) // or the runtime might fail while the command runs
 	s, err := newSupervisor(opts)
 	if err == nil {
 		err = os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil))

@@ -7,6 +7,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (r *record) write(w io.Writer, asJSON bool, copied *stderrCopy) error {
 }
 
 func (r *record) writeTable(w io.Writer) {
-	fmt.Fprintf(w, "command      %s\nended        %s\nstatus       %d\n", strings.Join(r.Command, " "), r.Ended, r.Status)
+	fmt.Fprintf(w, "command      %s\nended        %s\nstatus       %d\n", commandText(r.Command), r.Ended, r.Status)
 	fmt.Fprintf(w, "wall time    %.3f s\nCPU time     %.3f s user, %.3f s system\n", r.Wall, r.User, r.System)
 	fmt.Fprintf(w, "peak memory  %s\nforwarded    %s\nrestarts     %d\n", r.memoryText(), r.forwardedText(), r.Restarts)
 	if r.Tail != nil {
@@ -82,6 +83,19 @@ func (r *record) writeTable(w io.Writer) {
 			fmt.Fprintf(w, "  | %s\n", strings.TrimSuffix(line, "\n"))
 		}
 	}
+}
+
+// commandText joins the arguments. It quotes an argument that could be taken for two, or
+// for a line of the report.
+func commandText(command []string) string {
+	var words []string
+	for _, word := range command {
+		if quoted := strconv.Quote(word); len(quoted) != len(word)+2 || word == "" || strings.Contains(word, " ") {
+			word = quoted
+		}
+		words = append(words, word)
+	}
+	return strings.Join(words, " ")
 }
 
 // memoryText returns "12.3 MiB", "at most 12.3 MiB" or "unknown".

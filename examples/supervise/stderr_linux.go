@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"time"
 
@@ -50,7 +51,8 @@ func newStderrCopy(size int, passing context.Context) (*stderrCopy, error) {
 }
 
 // copy copies while the command runs. After that it copies what is in the pipe, and no
-// more: another process may have the other end, and write as fast as this one reads.
+// more: another process may have the other end, and write as fast as this one reads. If our
+// standard error has no reader, copy ends, and the command learns it from its pipe.
 func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 	buf := make([]byte, 32<<10)
 	for running.Err() == nil {
@@ -58,7 +60,9 @@ func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 		if err != nil {
 			break
 		}
-		c.pass(passing, buf[:n])
+		if err := c.pass(passing, buf[:n]); errors.Is(err, unix.EPIPE) {
+			return
+		}
 	}
 	left := 0
 	_ = from.Control(func(number int) (err error) {
@@ -71,16 +75,16 @@ func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 			return
 		}
 		left -= n
-		c.pass(passing, buf[:n])
+		_ = c.pass(passing, buf[:n])
 	}
 }
 
-// pass keeps p and writes it to our standard error. That may be closed, or a full disk:
-// the command goes on.
-func (c *stderrCopy) pass(passing context.Context, p []byte) {
+// pass keeps p and writes it to our standard error.
+func (c *stderrCopy) pass(passing context.Context, p []byte) error {
 	c.total += int64(len(p))
 	if c.kept = append(c.kept, p...); len(c.kept) > 2*c.size {
 		c.kept = append(c.kept[:0], c.kept[len(c.kept)-c.size:]...)
 	}
-	_, _ = stderr.WriteContext(passing, p)
+	_, err := stderr.WriteContext(passing, p)
+	return err
 }

@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"runtime"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -17,4 +19,24 @@ func NeedDescriptors(n int) error {
 		defer unix.Close(number)
 	}
 	return nil
+}
+
+// MakeThreads has the Go runtime make n threads, and use two processors at most. If the
+// system refuses a thread, the runtime ends the program with status 2. After MakeThreads it
+// needs no more, unless more than n goroutines block in system calls.
+func MakeThreads(n int) {
+	runtime.GOMAXPROCS(min(2, runtime.GOMAXPROCS(0)))
+	var made, used sync.WaitGroup
+	used.Add(1)
+	for range n {
+		made.Add(1)
+		go func() {
+			runtime.LockOSThread()
+			made.Done()
+			used.Wait()
+			runtime.UnlockOSThread() // the runtime keeps the thread
+		}()
+	}
+	made.Wait()
+	used.Done()
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"io"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
+)
+
+// The Go runtime ends the program if the system refuses a thread. With few processes
+// allowed, that happens before the command is started or not at all.
+func TestFewProcesses(t *testing.T) {
+	const nobody = 65534
+	if os.Getenv("MATRIX_EMU") != "" {
+		t.Skip("the emulator has threads of its own")
+	}
+	systest.NeedUser(t, nobody, nobody)
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NPROC, &limit))
+	defer func() { assert.NoError(t, unix.Setrlimit(unix.RLIMIT_NPROC, &limit)) }()
+	self, err := os.Open("/proc/self/exe")
+	require.NoError(t, err)
+	defer self.Close()
+	started := 0
+	for allowed := uint64(5); started < 6; allowed++ {
+		for range 2 {
+			require.NoError(t, unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: allowed, Max: limit.Max}))
+			cmd := supervise(t, "-report", "-reap", "-timeout", "20s", "--", "sh", "-c", "echo started; echo x >&2; exit 3")
+			cmd.Path, cmd.ExtraFiles = "/proc/self/fd/3", []*os.File{self}
+			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+			cmd.Dir = "/"
+			status, stdout, stderr := systest.Result(t, cmd)
+			if stdout != "" {
+				started++
+				assert.Equal(t, 3, status, "%d processes: %s", allowed, stderr)
+			}
+		}
+	}
+}
+
+// A command whose standard error has no reader gets SIGPIPE, as without -report.
+func TestReaderOfStderrGone(t *testing.T) {
+	cmd := supervise(t, append([]string{"-report", "--"}, sh("exec yes >&2")...)...)
+	stderr, err := cmd.StderrPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	_, err = io.ReadFull(stderr, make([]byte, 1000))
+	require.NoError(t, err)
+	require.NoError(t, stderr.Close())
+	assert.Equal(t, statusSignal+int(unix.SIGPIPE), status(cmd))
+}
+
+// No argument can be taken for a line of the report.
+func TestReportQuotesArguments(t *testing.T) {
+	_, _, report := systest.Result(t, supervise(t, "-report", "-tail", "0", "--", "false", "x\nstatus       0", "", "a b", `"`))
+	assert.True(t, strings.HasPrefix(report, `command      false "x\nstatus       0" "" "a b" "\""`+"\n"), report)
+	assert.NotContains(t, report, "\nstatus       0\n")
+}
