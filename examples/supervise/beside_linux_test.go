@@ -123,6 +123,7 @@ var besideGroups = []besideGroup{
 		{what: "TERM as PID 1", pid1: true, command: sh("echo ready; exec sleep 0.5"), send: unix.SIGTERM},
 		{what: "INT as PID 1", pid1: true, command: sh("echo ready; exec sleep 0.5"), send: unix.SIGINT},
 		{what: "USR1 as PID 1", pid1: true, command: counting("USR1"), send: unix.SIGUSR1, why: "timeout(1) dies of it"},
+		{what: "SEGV from within as PID 1", pid1: true, command: sh("kill -SEGV 1; sleep 0.1; exit 4"), why: "dumb-init forwards it"},
 		{what: "an orphan outlives the command", command: sh("(sleep 0.3 >&- 2>&- &); exit 3")},
 	}},
 	{"Descriptors and limits", []besideCase{

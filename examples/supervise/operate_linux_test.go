@@ -63,3 +63,12 @@ func TestReportQuotesArguments(t *testing.T) {
 	assert.True(t, strings.HasPrefix(report, `command      false "x\nstatus       0" "" "a b" "\""`+"\n"), report)
 	assert.NotContains(t, report, "\nstatus       0\n")
 }
+
+// No process of a container can end its PID 1 by a signal that means a fault.
+func TestPID1OutlivesFaults(t *testing.T) {
+	cmd := supervise(t, append([]string{"--"}, sh("for s in 4 5 6 7 8 11 16 31 13 20 21 22 24 25 27 23; do kill -$s 1; done; sleep 0.2; exit 4")...)...)
+	cmd.SysProcAttr = systest.InNamespaces(t, unix.CLONE_NEWPID)
+	status, _, stderr := systest.Result(t, cmd)
+	assert.Equal(t, 4, status, stderr)
+	assert.Empty(t, stderr)
+}

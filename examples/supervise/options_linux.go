@@ -43,6 +43,11 @@ standard input, output and error of supervise.
 
   -h             print this text.
 
+If the terminal stops both processes, by Ctrl-Z or because CMD reads from it in
+the background, a limit that passes meanwhile acts when they go on.
+Supervise needs 20 descriptors and 16 threads. If it gets too few threads,
+the Go runtime ends it with status 2 before CMD starts.
+
 D is a duration such as 300ms or 1h30m, or a number of seconds. 0 is no limit.
 
 The signals are HUP INT QUIT TERM USR1 USR2 ALRM VTALRM IO PWR WINCH CONT and

@@ -38,6 +38,13 @@ func forwarded() signalfd.Set {
 	return set
 }
 
+// outliveFaults has the signals of faults ignored if another process sends them. The kernel
+// does so for a PID 1 without handlers, and the Go runtime has handlers, which end it.
+func outliveFaults() {
+	signal.Notify(make(chan os.Signal, 1), unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS,
+		unix.SIGFPE, unix.SIGSEGV, unix.SIGSTKFLT, unix.SIGSYS)
+}
+
 // hadFromTerminal reports whether the terminal has sent the signal to our process group,
 // and so to the command unless it has left the group. When a terminal goes away, HUP and
 // CONT are for the session leader alone, and for the whole group after the leader's end.

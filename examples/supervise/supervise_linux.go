@@ -65,7 +65,11 @@ func newSupervisor(o *options) (s *supervisor, err error) {
 	s.passing, s.giveUp = context.WithCancel(context.Background())
 	s.record = record{Command: o.command, Ended: "not run", Forwarded: map[string]int{}, started: time.Now()}
 	set := forwarded()
-	if o.reap = o.reap || os.Getpid() == 1; o.reap {
+	if os.Getpid() == 1 {
+		o.reap = true
+		outliveFaults()
+	}
+	if o.reap {
 		set.Add(unix.SIGCHLD)
 		if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 			return nil, os.NewSyscallError("prctl", err)
