@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"code.hybscloud.com/iofd/examples/internal/command"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -50,12 +51,13 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 
 // write ends the record and writes it at once, on lines of its own. The copy has ended, or
 // is nil.
-func (r *record) write(w io.Writer, asJSON bool, copied *stderrCopy) error {
+func (r *record) write(w io.Writer, asJSON bool, copied *command.Stderr) error {
 	r.Wall = time.Since(r.started).Seconds()
 	var report bytes.Buffer
 	if copied != nil {
-		tail := string(copied.kept[max(0, len(copied.kept)-copied.size):])
-		r.Tail, r.Bytes = &tail, copied.total
+		end, total := copied.Tail()
+		tail := string(end)
+		r.Tail, r.Bytes = &tail, total
 		if tail != "" && !strings.HasSuffix(tail, "\n") {
 			report.WriteByte('\n')
 		}

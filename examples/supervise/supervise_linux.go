@@ -13,13 +13,18 @@ import (
 
 	"code.hybscloud.com/iofd/examples/internal/command"
 	"code.hybscloud.com/iofd/examples/internal/option"
+	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
+// stderr is our standard error.
+var stderr = fd.New(unix.Stderr)
+
 const (
 	firstDelay = 100 * time.Millisecond // before the first restart
 	lastDelay  = time.Minute            // and no more than this before any
+	lastWords  = 5 * time.Second        // for the rest of the command's output, and for the report
 
 	statusTimedOut = 124 // as timeout(1) has it
 	statusSignal   = 128 // plus the signal that ended the command
@@ -33,14 +38,14 @@ type supervisor struct {
 	signals *signalfd.SignalFD
 	arrived chan signalfd.Info
 	failed  chan error      // signals cannot be read
-	ended   chan result     // nil while no command runs
+	ended   chan struct{}   // nil while no command runs, closed when it has ended
 	limit   *time.Timer     // time is up: for the command, after a signal, or for its last output
 	restart *time.Timer     // start the command again
 	copied  <-chan struct{} // nil until the last run has ended; closed when its standard error has passed
 
 	cmd      *exec.Cmd
 	child    *pidfd.PidFD
-	stderr   *stderrCopy     // nil if the command writes to standard error itself
+	stderr   *command.Stderr // nil if the command writes to standard error itself
 	passing  context.Context // ends when writes to standard error are given up
 	giveUp   context.CancelFunc
 	delay    time.Duration // before the next restart
@@ -48,12 +53,6 @@ type supervisor struct {
 	killing  bool          // KILL is next when the limit expires
 	stopped  bool          // we were told to end, so no restart
 	record   record
-}
-
-// A result is what WaitContext returns.
-type result struct {
-	status *pidfd.ExitStatus
-	err    error
 }
 
 // newSupervisor begins to read signals and to copy. The end of the program closes all.
@@ -88,7 +87,7 @@ func newSupervisor(o *options) (s *supervisor, err error) {
 		}
 	}()
 	if o.report && o.tail > 0 {
-		s.stderr, err = newStderrCopy(o.tail, s.passing)
+		s.stderr, err = command.NewStderr(s.passing, stderr, o.tail)
 	}
 	return s, err
 }
@@ -103,8 +102,8 @@ func (s *supervisor) supervise() (status int, err error) {
 		select {
 		case info := <-s.arrived:
 			s.signalled(info)
-		case r := <-s.ended:
-			err = s.runEnded(r)
+		case <-s.ended:
+			err = s.runEnded()
 		case <-s.limit.C:
 			s.timeUp()
 		case <-s.restart.C:
@@ -125,15 +124,15 @@ func (s *supervisor) start() (status int, err error) {
 	s.timedOut, s.killing = false, false
 	output := os.Stderr
 	if s.stderr != nil {
-		output = s.stderr.command
+		output = s.stderr.File
 	}
 	if s.cmd, s.child, status, err = command.Start(s.command, output); err != nil {
 		return status, err
 	}
-	child, ended := s.child, make(chan result, 1)
+	child, ended := s.child, make(chan struct{})
 	go func() {
-		status, err := child.WaitContext(context.Background())
-		ended <- result{status, err}
+		defer close(ended)
+		_, _ = child.WaitContext(context.Background())
 	}()
 	s.ended = ended
 	if s.timeout > 0 {
@@ -201,7 +200,7 @@ func (s *supervisor) timeUp() {
 		return
 	}
 	if _, err := s.child.Wait(); err == nil {
-		return // it has ended in time, and its result is on the way
+		return // it has ended in time
 	}
 	if s.killing {
 		s.send(unix.SIGKILL)
@@ -215,25 +214,26 @@ func (s *supervisor) timeUp() {
 }
 
 // runEnded takes the status of a command that has ended.
-func (s *supervisor) runEnded(r result) error {
+func (s *supervisor) runEnded() error {
 	s.ended = nil
 	s.limit.Stop()
-	if r.err != nil {
-		return r.err
+	ended, err := s.child.Wait()
+	if err != nil {
+		return err
 	}
 	_ = s.cmd.Wait() // reaps it; the status we have
 	_ = s.child.Close()
 	if s.reap {
 		reapOrphans(0)
 	}
-	s.record.run(r.status, s.timedOut)
+	s.record.run(ended, s.timedOut)
 	switch {
-	case s.timedOut && r.status.Signal != unix.SIGKILL:
+	case s.timedOut && ended.Signal != unix.SIGKILL:
 		s.next(statusTimedOut)
-	case r.status.Signaled():
-		s.next(statusSignal + int(r.status.Signal))
+	case ended.Signaled():
+		s.next(statusSignal + int(ended.Signal))
 	default:
-		s.next(r.status.Code)
+		s.next(ended.Code)
 	}
 	return nil
 }
@@ -252,8 +252,7 @@ func (s *supervisor) next(status int) {
 func (s *supervisor) drain(status int) {
 	s.record.Status = status
 	if s.stderr != nil {
-		s.stderr.finish()
-		s.copied = s.stderr.done
+		s.copied = s.stderr.Finish()
 		s.limit.Reset(lastWords)
 		return
 	}

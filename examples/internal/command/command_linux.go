@@ -1,4 +1,4 @@
-// Package command starts commands as execvp(3) does.
+// Package command starts commands as execvp(3) does, and copies their standard error.
 package command
 
 import (

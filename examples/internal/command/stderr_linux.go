@@ -1,36 +1,29 @@
-package main
+package command
 
 import (
 	"context"
 	"errors"
 	"os"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 )
 
-// lastWords is how long the reader of our standard error has to take the rest of the
-// command's output, and again as long for the report.
-const lastWords = 5 * time.Second
+// A Stderr passes what a command writes to its standard error on, and keeps the end of it.
+type Stderr struct {
+	File *os.File // what the command writes to
 
-// stderr is our standard error.
-var stderr = fd.New(unix.Stderr)
-
-// A stderrCopy passes the command's standard error on to ours, and keeps the end of it.
-type stderrCopy struct {
-	command *os.File           // what the command writes to
-	finish  context.CancelFunc // tells the copy that the command has ended
-	done    chan struct{}      // closed when the copy has ended, before kept and total are read
-
-	size  int    // of the tail
-	kept  []byte // the tail, and up to the same amount before it
-	total int64  // bytes of standard error
+	finish context.CancelFunc // tells the copy that the command has ended
+	done   chan struct{}      // closed when the copy has ended; kept and total are valid then
+	size   int                // of the tail
+	kept   []byte             // the tail, and up to the same amount before it
+	total  int64
 }
 
-// newStderrCopy begins to copy. Writes end when passing does.
-func newStderrCopy(size int, passing context.Context) (*stderrCopy, error) {
+// NewStderr begins to pass on to out. It keeps size bytes. Writes to out end when passing
+// does.
+func NewStderr(passing context.Context, out *fd.FD, size int) (*Stderr, error) {
 	var pipe [2]int
 	if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("pipe2", err)
@@ -40,27 +33,40 @@ func newStderrCopy(size int, passing context.Context) (*stderrCopy, error) {
 		return nil, err
 	}
 	running, finish := context.WithCancel(context.Background())
-	command := os.NewFile(uintptr(pipe[1]), "standard error")
-	c := &stderrCopy{command: command, finish: finish, done: make(chan struct{}), size: size}
+	s := &Stderr{File: os.NewFile(uintptr(pipe[1]), "standard error"), finish: finish, done: make(chan struct{}), size: size}
 	go func() {
-		defer close(c.done)
+		defer close(s.done)
 		defer from.Close()
-		c.copy(running, passing, from)
+		s.copy(running, from, out.WithContext(passing).Write)
 	}()
-	return c, nil
+	return s, nil
 }
 
-// copy copies while the command runs. After that it copies what is in the pipe, and no
-// more: another process may have the other end, and write as fast as this one reads. If our
-// standard error has no reader, copy ends, and the command learns it from its pipe.
-func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
+// Finish is for when the last command has ended. The channel is closed when its output has
+// passed.
+func (s *Stderr) Finish() <-chan struct{} {
+	s.finish()
+	return s.done
+}
+
+// Tail returns the last bytes, and how many there were in all. Call it when the channel of
+// Finish is closed.
+func (s *Stderr) Tail() (tail []byte, total int64) {
+	return s.kept[max(0, len(s.kept)-s.size):], s.total
+}
+
+// copy copies while commands run. After that it copies what is in the pipe, and no more:
+// another process may have the other end, and write as fast as this one reads. If out has
+// no reader, copy ends, and the command learns it from its pipe.
+func (s *Stderr) copy(running context.Context, from *fd.FD, write func([]byte) (int, error)) {
 	buf := make([]byte, 32<<10)
 	for running.Err() == nil {
 		n, err := from.ReadContext(running, buf)
 		if err != nil {
 			break
 		}
-		if err := c.pass(passing, buf[:n]); errors.Is(err, unix.EPIPE) {
+		s.keep(buf[:n])
+		if _, err := write(buf[:n]); errors.Is(err, unix.EPIPE) {
 			return
 		}
 	}
@@ -75,16 +81,14 @@ func (c *stderrCopy) copy(running, passing context.Context, from *fd.FD) {
 			return
 		}
 		left -= n
-		_ = c.pass(passing, buf[:n])
+		s.keep(buf[:n])
+		_, _ = write(buf[:n])
 	}
 }
 
-// pass keeps p and writes it to our standard error.
-func (c *stderrCopy) pass(passing context.Context, p []byte) error {
-	c.total += int64(len(p))
-	if c.kept = append(c.kept, p...); len(c.kept) > 2*c.size {
-		c.kept = append(c.kept[:0], c.kept[len(c.kept)-c.size:]...)
+func (s *Stderr) keep(p []byte) {
+	s.total += int64(len(p))
+	if s.kept = append(s.kept, p...); len(s.kept) > 2*s.size {
+		s.kept = append(s.kept[:0], s.kept[len(s.kept)-s.size:]...)
 	}
-	_, err := stderr.WriteContext(passing, p)
-	return err
 }
