@@ -1,6 +1,6 @@
-// Ring sends bytes from one process to another through a ring in shared memory, a
-// sealed memfd, with eventfds for whoever has to sleep, and measures it beside a pipe
-// and a Unix socket. Run it with -h.
+// Ring sends bytes from one process to another through a ring in shared memory, a sealed memfd.
+// A side that has to wait spins for a moment, and then sleeps on an eventfd. Ring measures it
+// beside a pipe and a Unix socket. Run it with -h.
 package main
 
 import (

@@ -217,8 +217,7 @@ func TestProducerKilled(t *testing.T) {
 	}
 }
 
-// Where something else goes wrong the consumer is not left behind, be it in the midst
-// of a task.
+// After another error the consumer is not left behind, also if it does a task.
 func TestAbandon(t *testing.T) {
 	notEmulated(t)
 	t.Setenv(asProgram, "1")
@@ -230,6 +229,24 @@ func TestAbandon(t *testing.T) {
 	assert.ErrorIs(t, err, os.ErrClosed)
 	assert.False(t, alive)
 	assert.NotNil(t, p.cmd.ProcessState, "it was reaped")
+}
+
+// A consumer that waits at the ring, after it has spun, costs no processor time.
+func TestIdle(t *testing.T) {
+	notEmulated(t)
+	t.Setenv(asProgram, "1")
+	p, err := startConsumer(minRing)
+	require.NoError(t, err)
+	require.NoError(t, p.tasks.Encode(task{Way: ringWay, Bytes: 1 << 20, Chunk: 1, Echo: true}))
+	b := make([]byte, 1)
+	for range 5000 {
+		_, err := p.ways[ringWay].Write(b)
+		require.NoError(t, err)
+		_, err = io.ReadFull(p.ways[ringWay], b)
+		require.NoError(t, err)
+	}
+	require.Eventually(t, func() bool { return !systest.Busy(t, p.child.PID()) }, 30*time.Second, time.Millisecond)
+	_ = p.abandon(io.EOF)
 }
 
 // A stopped consumer is waited for.
@@ -310,7 +327,7 @@ func TestTerminal(t *testing.T) {
 	}
 	_, err := master.WriteString("\x03")
 	require.NoError(t, err)
-	_, _ = io.Copy(io.Discard, master) // until nobody has the terminal any more
+	_, _ = io.Copy(io.Discard, master) // until both have closed the terminal
 	_ = cmd.Wait()
 	assert.NotZero(t, cmd.ProcessState.ExitCode())
 }

@@ -25,8 +25,8 @@ compared with that of what was sent.
                    ring -size 1GiB -rounds 5
   -rounds N    rounds: in each, every way has its turn (25)
                    ring -rounds 100
-  -trips N     messages of 64 bytes that go there and back in a round, one after the
-               other; 0 is none (1000)
+  -trips N     messages of 64 bytes that go there and back in a round. Each waits for
+               the one before it. 0 is none. (1000)
                    ring -trips 0
   -ring N      the size of the ring, a power of two from 4KiB to 1GiB (256KiB)
                    ring -ring 64KiB
@@ -34,13 +34,19 @@ compared with that of what was sent.
 
 N is a whole number, and for bytes may have KiB, MiB or GiB after it.
 
-What is printed is the median of the rounds, and the quartiles. "Ring faster by" has
-those of the ratios within each round, so that what slows the machine down for a
-while counts little.
+The figures are the median of the rounds, and the quartiles. "Ring faster by" has
+those of the ratios within each round. So a machine that is slow for a while
+changes them little.
 
-The pipe and the socket are read and written by threads that block in the kernel,
-which is faster here than the runtime's poller; the pipe is as large as the ring where
-the system lets it. All are read with buffers of 64KiB or the size of -chunk.
+Threads that block in the kernel read and write the pipe and the socket, because that is
+faster here than the runtime's poller. The pipe is as large as the ring if the system
+allows it. All are read with buffers of 64KiB or the size of -chunk.
+
+A side of the ring that has to wait looks at the ring for up to 100 µs, if its last waits
+were short. Then it sleeps. If the other side has no processor of its own, it looks
+less and less often. A side that waits for rare events only sleeps.
+
+At a terminal, ring shows the round that it is in.
 
 exit status: 0 when all bytes have come; 1 when that failed, as when either process
 was killed; 2 when the command line is wrong.

@@ -46,9 +46,8 @@ func startConsumer(ringSize int) (p *producer, err error) {
 	return p, nil
 }
 
-// start gives the consumer the files, and first of all a pidfd of ours, as only one
-// that we have made is certain to be of this process: by the time that the consumer
-// would open one, our PID might be another's.
+// start gives the consumer the files, and first of all a pidfd of this process. If the
+// consumer opened one by PID, the PID could be another process's by then.
 func (p *producer) start(files []*os.File) error {
 	self, err := os.Executable()
 	if err != nil {
@@ -95,8 +94,8 @@ func (p *producer) close() error {
 	return errors.Join(err, closeErr)
 }
 
-// abandon ends it all when something has gone wrong, and returns what that is the
-// consequence of: the end of the consumer, with its status, if it has come to that.
+// abandon ends the consumer after an error, which it returns. If the consumer has ended
+// itself, that is the reason, and abandon returns its status.
 func (p *producer) abandon(err error) error {
 	if ended(p.child) {
 		if closeErr := p.close(); closeErr != nil {
@@ -165,9 +164,8 @@ func (p *producer) check(want answer) error {
 	return nil
 }
 
-// A source gives chunks of bytes that look random, again and again the same, in a
-// period that is no multiple of a power of two: what a ring holds of an earlier time
-// round is no other time right at the same place.
+// A source gives chunks of bytes that look random, and repeats them. The period is no multiple
+// of a power of two, so old bytes in a ring are wrong at every place.
 type source struct {
 	bytes []byte // a period, and what the longest chunk needs of the next
 	at    int

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -20,15 +20,15 @@ var (
 	errCorrupt   = errors.New("the other side of the ring claims what cannot be")
 )
 
-// How often an end looks again before it sleeps: twice as often as the last time if
-// that was of use, else half as often. It is of none where the other side has to wait
-// for our processor.
-var leastSpins, mostSpins = func() (int, int) {
-	if runtime.NumCPU() == 1 {
-		return 0, 0
-	}
-	return 16, 4096
-}()
+// The limits of spinning, see end.spin.
+const (
+	spinTime  = 100 * time.Microsecond // the most for one wait: what a sleep and its wake-up may cost
+	quickWait = 2 * spinTime
+	spinLooks = 256 // between two yields
+
+	leastPatience = 2
+	mostPatience  = 1024
+)
 
 // An end is what the Writer and the Reader have in common: the memory, the two
 // counters, and how to sleep.
@@ -56,7 +56,7 @@ var leastSpins, mostSpins = func() (int, int) {
 // A signal can come for nothing: the left has seen the position in time, and finds
 // the counter signalled when it next sleeps. So a wake-up only means: look again.
 //
-// If no side sleeps, neither makes a system call.
+// If no side sleeps, neither makes a system call for the other.
 type end struct {
 	peer    *pidfd.PidFD // the other side, not ours to close
 	mapping *memfd.Mapping
@@ -70,7 +70,8 @@ type end struct {
 	// The positions as we know them. Ours is not read from the memory again, where
 	// the other side could have changed it.
 	head, tail uint32
-	spins      int
+	quick      int   // how many waits in a row were shorter than quickWait
+	patience   int   // how many there must be before the end spins
 	err        error // why nothing goes any more
 }
 
@@ -104,13 +105,45 @@ func (e *end) wakeOther(there uint32) error {
 // await returns when there are so many bytes for us, or the other side has closed.
 // Its error ends it all. look reads the other's position anew.
 func (e *end) await(want uint32, look func() (uint32, error)) error {
-	for range e.spins {
-		if there, err := look(); there >= want || err != nil {
-			e.spins = min(2*e.spins, mostSpins)
-			return err
+	if done, err := e.spin(want, look); done {
+		return err
+	}
+	start := time.Now()
+	err := e.sleepUntil(want, look)
+	if e.quick++; time.Since(start) >= quickWait {
+		e.quick = 0
+	}
+	return err
+}
+
+// spin looks for up to spinTime if the last waits were short, and reports whether await is
+// done. So an end that waits for rare events does not spin. Each spin without success doubles
+// the number of short waits before the next.
+//
+// The yields let the other side go on if it has no processor of its own. The call is
+// raw because sched_yield(2) does not block. The Go scheduler does not know of preemptions
+// by the kernel either.
+func (e *end) spin(want uint32, look func() (uint32, error)) (done bool, err error) {
+	if e.quick < e.patience {
+		return false, nil
+	}
+	for start := time.Now(); ; _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) {
+		for range spinLooks {
+			if there, err := look(); there >= want || err != nil {
+				e.patience = max(e.patience/2, leastPatience)
+				return true, err
+			}
+		}
+		if time.Since(start) >= spinTime {
+			break
 		}
 	}
-	e.spins = max(e.spins/2, leastSpins)
+	e.quick, e.patience = 0, min(2*e.patience, mostPatience)
+	return false, nil
+}
+
+// sleepUntil is await without a spin.
+func (e *end) sleepUntil(want uint32, look func() (uint32, error)) error {
 	for {
 		e.mine.sleeping.Swap(want)
 		there, err := look()

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"hash/crc32"
 	"io"
+	"math"
 	"math/rand/v2"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -55,27 +57,31 @@ func self(t testing.TB) *pidfd.PidFD {
 	return p
 }
 
-// spinning has both ends look again so often, and always.
-func spinning(t *testing.T, times int, w *Writer, r *Reader) {
-	least, most := leastSpins, mostSpins
-	leastSpins, mostSpins = times, times
-	w.spins, r.spins = times, times
-	t.Cleanup(func() { leastSpins, mostSpins = least, most })
+// spinning has both ends spin from the first wait, or never.
+func spinning(spin bool, w, r *end) {
+	for _, e := range []*end{w, r} {
+		e.quick, e.patience = 0, math.MaxInt
+		if spin {
+			e.patience = 0
+		}
+	}
 }
 
 // All bytes come through in order, for all sizes.
 func TestIntact(t *testing.T) {
-	for what, c := range map[string]struct{ ring, write, read, spins int }{
-		"odd":            {minRing, 1000, 1000, 64},
-		"small to large": {minRing, 7, 5000, 64},
-		"large to small": {minRing, 50000, 7, 64},
-		"large":          {64 << 10, 1 << 20, 1 << 20, 64},
-		"always asleep":  {minRing, 5000, 5000, 0},
-		"much awake":     {minRing, 5000, 5000, 1 << 16},
+	for what, c := range map[string]struct {
+		ring, write, read int
+		spin              bool
+	}{
+		"odd":            {minRing, 1000, 1000, true},
+		"small to large": {minRing, 7, 5000, true},
+		"large to small": {minRing, 50000, 7, true},
+		"large":          {64 << 10, 1 << 20, 1 << 20, true},
+		"always asleep":  {minRing, 5000, 5000, false},
 	} {
 		t.Run(what, func(t *testing.T) {
 			w, r := newRing(t, c.ring, self(t))
-			spinning(t, c.spins, w, r)
+			spinning(c.spin, &w.end, &r.end)
 			total := 1 << 20
 			if testing.Short() {
 				total = 1 << 18
@@ -201,7 +207,7 @@ func TestWaits(t *testing.T) {
 // A side does not miss a change just after its last look before the sleep.
 func TestNoWakeUpLost(t *testing.T) {
 	w, r := newRing(t, minRing, self(t))
-	spinning(t, 0, w, r)
+	spinning(false, &w.end, &r.end)
 	p := make([]byte, minRing)
 	justAfter := func(look func() (uint32, error), do func()) func() (uint32, error) {
 		looks := 0
@@ -224,9 +230,127 @@ func TestNoWakeUpLost(t *testing.T) {
 		case err := <-done:
 			assert.NoError(t, err)
 		case <-time.After(10 * time.Second):
-			require.Fail(t, "it sleeps for good")
+			require.Fail(t, "it sleeps and is not woken")
 		}
 	}
+}
+
+// Two rings with messages there and back, and pauses of any length. Each end sleeps, spins,
+// and changes from one to the other. After a lost wake-up, both
+// sleep and the test hangs.
+func TestStressNoWakeUpLost(t *testing.T) {
+	trips := 100_000
+	if testing.Short() {
+		trips = 10_000
+	}
+	out, theirs := newRing(t, minRing, self(t))
+	answers, in := newRing(t, minRing, self(t))
+	var echoed, sent int
+	var all sync.WaitGroup
+	all.Go(func() {
+		random := rand.New(rand.NewPCG(5, 6))
+		p := make([]byte, minRing)
+		for {
+			n, err := theirs.Read(p)
+			if err == io.EOF {
+				break
+			}
+			pauseUpTo(random)
+			if !assert.NoError(t, err) {
+				break
+			}
+			if _, err = answers.Write(p[:n]); !assert.NoError(t, err) {
+				break
+			}
+			echoed += n
+		}
+	})
+	random := rand.New(rand.NewPCG(7, 8))
+	p := make([]byte, minRing)
+	for range trips {
+		n := 1 + random.IntN(64)
+		_, err := out.Write(p[:n])
+		require.NoError(t, err)
+		sent += n
+		pauseUpTo(random)
+		_, err = io.ReadFull(in, p[:n])
+		require.NoError(t, err)
+	}
+	require.NoError(t, out.Close())
+	all.Wait()
+	assert.Equal(t, sent, echoed)
+}
+
+// pauseUpTo seldom sleeps, and else takes up to as long as a wake-up.
+func pauseUpTo(random *rand.Rand) {
+	if random.IntN(500) == 0 {
+		time.Sleep(time.Duration(random.IntN(int(2 * quickWait))))
+		return
+	}
+	for range random.IntN(3000) {
+		_ = random.Uint32()
+	}
+}
+
+// An end spins only after short waits, and less often each time that it had no success.
+func TestSpinAdapts(t *testing.T) {
+	_, r := newRing(t, minRing, self(t))
+	looks := 0
+	look := func(there uint32) func() (uint32, error) {
+		return func() (uint32, error) { looks++; return there, nil }
+	}
+	spin := func(there uint32) bool {
+		looks = 0
+		done, err := r.spin(1, look(there))
+		require.NoError(t, err)
+		return done
+	}
+	for quick := range leastPatience {
+		r.quick = quick
+		assert.False(t, spin(1))
+		assert.Zero(t, looks, "after %d short waits", quick)
+	}
+	for want := 2 * leastPatience; r.patience < mostPatience; want *= 2 {
+		r.quick = r.patience
+		assert.False(t, spin(0))
+		assert.Positive(t, looks)
+		assert.Zero(t, r.quick)
+		assert.Equal(t, want, r.patience)
+	}
+	r.quick = mostPatience
+	spin(0)
+	assert.Equal(t, mostPatience, r.patience)
+	r.quick = mostPatience
+	for want := mostPatience / 2; r.patience > leastPatience; want /= 2 {
+		assert.True(t, spin(1))
+		assert.Equal(t, 1, looks)
+		assert.Equal(t, want, r.patience)
+	}
+	assert.True(t, spin(1))
+	assert.Equal(t, leastPatience, r.patience)
+	r.quick = leastPatience
+	_, err := r.spin(1, func() (uint32, error) { return 0, errCorrupt })
+	assert.Equal(t, errCorrupt, err)
+}
+
+// A long wait has the end not spin in the next one. Short ones have it spin again.
+func TestSpinAfterShortWaits(t *testing.T) {
+	w, r := newRing(t, minRing, self(t))
+	short := func() {
+		for r.quick < leastPatience { // on a busy machine, some are not short
+			require.NoError(t, r.await(0, r.look))
+		}
+	}
+	short()
+	r.patience = math.MaxInt // it does not spin, which would reset quick, too
+	read := make(chan error, 1)
+	go func() { _, err := r.Read(make([]byte, 1)); read <- err }()
+	asleep(t, w.theirs) // and then some milliseconds
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, <-read)
+	assert.Zero(t, r.quick)
+	short()
 }
 
 // A write that the other has slept for takes a signal, the next takes none.

@@ -151,7 +151,7 @@ func (s *share) open(peer *pidfd.PidFD, e *end) error {
 		}
 	}
 	e.mapping = s.mapping
-	e.spins = leastSpins
+	e.patience = leastPatience
 	e.header, e.bytes = split(e.mapping)
 	return s.memory.Close() // the mapping needs it no more
 }

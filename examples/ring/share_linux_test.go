@@ -13,8 +13,8 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// What lacks a seal could be cut off under the mapping, or have one added that forbids
-// to write.
+// Without a seal, the other side could cut the memory off under the mapping, or add a seal
+// that forbids writing.
 func TestSeals(t *testing.T) {
 	for _, have := range []memfd.Seal{0, memfd.SealShrink, memfd.SealGrow | memfd.SealSeal, seals &^ memfd.SealSeal, seals &^ memfd.SealShrink, seals &^ memfd.SealGrow} {
 		m, err := memfd.New("lax", memfd.AllowSealing)
@@ -100,7 +100,7 @@ func TestWrongSize(t *testing.T) {
 	}
 }
 
-// Where descriptors run out, what there is of a share is closed.
+// If descriptors run out, the descriptors of the share are closed.
 func TestShareFewDescriptors(t *testing.T) {
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
