@@ -36,6 +36,7 @@ func (c *client) newJob(id int, command []string) {
 	j := &job{client: c, id: id, output: new(fd.FD)}
 	c.jobs[id] = j
 	c.running++
+	c.starting++
 	c.record.jobs++
 	go func() {
 		cmd := exec.Command(command[0], command[1:]...)
@@ -71,6 +72,7 @@ func start(cmd *exec.Cmd) (*pidfd.PidFD, *fd.FD, error) {
 
 func (j *job) started(cmd *exec.Cmd, child *pidfd.PidFD, output *fd.FD, err error) error {
 	c := j.client
+	c.starting--
 	if err != nil {
 		c.running--
 		delete(c.jobs, j.id)

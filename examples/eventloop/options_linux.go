@@ -41,7 +41,11 @@ One goroutine does it all. Another runs for a moment to start a command.
   -grace D        the time after TERM before jobs are killed (10s).
                       eventloop -grace 1m
 
-  -clients N      the most clients at a time (1000).
+  -clients N      the most clients at a time (1000). More are told so and closed. If
+                  the limit of descriptors (ulimit -n) allows fewer, more wait until
+                  a client leaves or a job ends. A client takes 1 descriptor, a job 2.
+                  Some 20 are for the server and to start a job. If there are none to
+                  start a job, the client is told so.
                       eventloop -clients 10
 
   -jobs N         the most commands that run at a time (100).

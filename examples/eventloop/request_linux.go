@@ -66,6 +66,8 @@ func (c *client) run(command []string) (answer string, err error) {
 		return "", errors.New("run needs a command")
 	case c.running >= c.maxJobs:
 		return "", fmt.Errorf("%d jobs run already", c.running)
+	case c.descriptors()+startDescriptors > c.room:
+		return "", errors.New("no descriptors are left for a job")
 	}
 	if err := c.mayWait(); err != nil {
 		return "", err

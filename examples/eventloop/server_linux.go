@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"time"
 
@@ -20,9 +21,12 @@ type server struct {
 
 	listener  *fd.FD
 	listening uint64 // the watch, 0 while there is none
+	room      int    // descriptors for clients and jobs
 	signals   *signalfd.SignalFD
 	clients   map[*client]struct{}
-	running   int // commands that run, or are being started
+	running   int  // commands that run, or are being started
+	starting  int  // those of them that are being started
+	paused    bool // the system lacks descriptors or memory
 	draining  bool
 	record    record
 }
@@ -49,28 +53,58 @@ func newServer(o *options) (*server, error) {
 	if s.listener, s.address, err = daemon.Listen(o.network, o.address); err != nil {
 		return nil, err
 	}
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return nil, os.NewSyscallError("getrlimit", err)
+	}
+	// The kernel gives the lowest free number, so those below the listener's are in use.
+	s.room = int(min(limit.Cur, math.MaxInt32)) - s.listener.Fd() - 1
+	if !s.hasRoom() {
+		return nil, fmt.Errorf("the limit of %d descriptors leaves none for a client, see ulimit -n", limit.Cur)
+	}
 	return s, s.listen()
 }
 
 // serve serves until a signal has ended it.
 func (s *server) serve() error {
 	for !s.draining || len(s.clients) > 0 || s.running > 0 {
-		if err := s.turn(); err != nil {
+		if err := errors.Join(s.turn(), s.listen()); err != nil {
 			return errors.Join(err, s.stop())
 		}
 	}
 	return errors.Join(s.signals.Close(), s.loop.close())
 }
 
-// listen starts to accept clients. pause stops that for a while.
+// listen begins or ends to watch the listener. Clients wait in its queue if there is no room.
 func (s *server) listen() (err error) {
-	if s.listener.Valid() {
+	switch accept := !s.draining && !s.paused && s.hasRoom(); {
+	case accept && s.listening == 0:
 		s.listening, err = s.watch(s.listener, unix.POLLIN, s.accept)
+	case !accept && s.listening != 0:
+		err = s.unwatch(s.listening)
+		s.listening = 0
 	}
 	return err
 }
 
+// The descriptors of a job: a pipe and a pidfd, and more in package os/exec to start it.
+const (
+	jobDescriptors   = 2
+	startDescriptors = 8
+)
+
+// hasRoom reports whether a client, and after it a job, can have descriptors.
+func (s *server) hasRoom() bool { return s.descriptors()+startDescriptors < s.room }
+
+// descriptors returns how many the clients and their jobs have.
+func (s *server) descriptors() int {
+	return len(s.clients) + jobDescriptors*(s.running-s.starting) + startDescriptors*s.starting
+}
+
 func (s *server) accept(uint32) error {
+	if !s.hasRoom() {
+		return nil // a job has begun in this turn
+	}
 	number, _, err := unix.Accept4(s.listener.Fd(), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	switch err {
 	case nil:
@@ -79,17 +113,11 @@ func (s *server) accept(uint32) error {
 		}
 		return s.welcome(fd.NewNonblock(number))
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
-		return s.pause()
+		s.paused = true
+		_, err := s.after(100*time.Millisecond, func() error { s.paused = false; return nil })
+		return err
 	}
 	return nil // the client is gone
-}
-
-// pause waits for free descriptors or memory. Clients wait in the queue meanwhile.
-func (s *server) pause() error {
-	err := s.unwatch(s.listening)
-	s.listening = 0
-	_, timerErr := s.after(100*time.Millisecond, s.listen)
-	return errors.Join(err, timerErr)
 }
 
 func (s *server) signalled(uint32) error {
@@ -109,10 +137,8 @@ func (s *server) signalled(uint32) error {
 // drain ends each connection when the requests of the client are done, or after grace.
 func (s *server) drain() error {
 	s.draining = true
-	if s.listening != 0 {
-		if err := s.unwatch(s.listening); err != nil {
-			return err
-		}
+	if err := s.listen(); err != nil {
+		return err
 	}
 	// Once the listener is closed, the file may be another server's.
 	if s.network == "unix" {

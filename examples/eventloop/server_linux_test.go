@@ -478,25 +478,60 @@ func TestTooFewDescriptors(t *testing.T) {
 	})
 }
 
-// Without descriptors for more, clients wait and jobs fail, and the server goes on.
-func TestDescriptorsUsedUp(t *testing.T) {
+// Below the limit of descriptors, the server serves all clients that it has accepted, and
+// their jobs. More clients wait. The server closes no connection.
+func TestDescriptorLimit(t *testing.T) {
+	withEngines(t, func(t *testing.T, engine string) {
+		const limit, clients = 48, 60
+		server := program(t, "eventloop", "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
+		p := beginCommand(t, limited(server, limit))
+		var all []*conn
+		for range clients {
+			c := p.dial(t)
+			c.send("ping\n")
+			all = append(all, c)
+		}
+		accepted := all[:limit-p.idle-startDescriptors-3]
+		for _, c := range accepted {
+			c.expect("ok")
+		}
+		p.eventually(t, func() bool { return !systest.Busy(t, p.Process.Pid) }, "it waits")
+		assert.Less(t, p.descriptors(t), limit-startDescriptors+1)
+		for _, c := range accepted { // one after the other, each has descriptors for a job
+			assert.Equal(t, "ok job 1", c.ask("sh echo $((6*7))"))
+			c.expect("job 1 out 42", "job 1 ended: exit status 0")
+		}
+		for i, c := range all { // each that leaves makes room for another
+			if i >= len(accepted) {
+				c.expect("ok")
+			}
+			assert.Equal(t, "ok", c.ask("quit"))
+			assert.Equal(t, []string{""}, c.rest())
+		}
+		p.forgets(t)
+	})
+}
+
+// Jobs take descriptors too. If there are none to start a job, the client is told so, and
+// the server goes on.
+func TestNoDescriptorsForJob(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		server := program(t, "eventloop", "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
-		p := beginCommand(t, limited(server, 40))
-		var clients []*conn
-		for range 40 {
-			clients = append(clients, p.dial(t))
+		p := beginCommand(t, limited(server, 48))
+		c := p.dial(t)
+		jobs := 0
+		for answer := ""; answer != "error no descriptors are left for a job"; jobs++ {
+			require.Less(t, jobs, 48)
+			answer = c.ask("run sleep 60")
+			require.NotContains(t, answer, "failed")
 		}
-		p.eventually(t, func() bool { return p.descriptors(t) >= 40 })
-		first, last := clients[0], clients[39]
-		assert.Equal(t, "ok job 1", first.ask("run true"))
-		assert.Contains(t, first.next(), "job 1 failed: ")
-		last.send("ping\n")
-		for _, c := range clients[:39] {
-			require.NoError(t, c.Close())
-		}
-		last.expect("ok")
-		require.NoError(t, last.Close())
+		assert.Greater(t, jobs, 3)
+		late := p.dial(t)
+		late.send("ping\n")
+		assert.Equal(t, "ok", c.ask("ping"))
+		require.NoError(t, c.Close())
+		late.expect("ok")
+		require.NoError(t, late.Close())
 		p.forgets(t)
 	})
 }
