@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/examples/internal/poller"
 )
 
 // serveByGoroutines is the usual server: a goroutine for each client, on package net.
@@ -52,9 +54,9 @@ func BenchmarkPing(b *testing.B) {
 				socket := filepath.Join(b.TempDir(), "socket")
 				server := program(b, "goroutines", socket)
 				if engine != "goroutines" {
-					p, err := engines[engine]()
+					p, err := poller.Engines[engine]()
 					skipUnavailable(b, err)
-					require.NoError(b, p.close())
+					require.NoError(b, p.Close())
 					server = program(b, "eventloop", "-engine", engine, "-listen", "unix:"+socket)
 				}
 				require.NoError(b, server.Start())

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -23,11 +22,11 @@ const (
 // jobs.
 type client struct {
 	*server
-	socket *fd.FD
-	id     uint64    // the watch
-	events uint32    // what the watch is for
-	active time.Time // when something was last read or written
-	idling *timer
+	socket  *fd.FD
+	watched uint64
+	events  uint32    // what the watch is for
+	active  time.Time // when something was last read or written
+	idling  *timer
 
 	in       []byte // read and not handled, at most a line and its end
 	out      []byte // to be written
@@ -42,28 +41,27 @@ type client struct {
 }
 
 // welcome begins to serve a client.
-func (s *server) welcome(socket *fd.FD) error {
+func (s *server) welcome(socket *fd.FD) {
 	if len(s.clients) >= s.maxClients {
 		_, _ = io.WriteString(socket, "error too many clients\n")
-		return socket.Close()
+		_ = socket.Close()
+		return
 	}
 	c := &client{
 		server: s, socket: socket, events: unix.POLLIN, active: time.Now(),
 		in: make([]byte, 0, maxLine+1), jobs: make(map[int]*job), texts: make(map[*timer]struct{}),
 	}
-	var err error
-	if c.id, err = s.watch(socket, c.events, c.ready); err != nil {
-		return errors.Join(err, socket.Close())
-	}
+	c.watched = s.watch(socket, c.events, c.ready)
 	s.clients[c] = struct{}{}
-	s.record.clients++
-	return c.checkIdle()
+	s.done.clients++
+	c.checkIdle()
 }
 
 // ready is called when there is something to read, or room to write.
-func (c *client) ready(events uint32) error {
+func (c *client) ready(events uint32) {
 	if events&(unix.POLLHUP|unix.POLLERR) != 0 {
-		return c.close()
+		c.close()
+		return
 	}
 	if events&c.events&unix.POLLIN != 0 {
 		n, err := c.socket.Read(c.in[len(c.in):cap(c.in)])
@@ -77,32 +75,28 @@ func (c *client) ready(events uint32) error {
 				c.in = append(c.in, '\n')
 			}
 		case err != fd.ErrWouldBlock:
-			return c.close()
+			c.close()
 		}
 	}
-	return c.proceed()
+	c.proceed()
 }
 
 // proceed does all that can be done for the client now, and has the loop watch for
 // what more needs. It is called after whatever has changed something for the client.
-func (c *client) proceed() error {
-	if c.closed {
-		return nil
-	}
-	for more := true; more; more = c.handle() {
-		if err := c.flush(); err != nil {
-			return c.close()
-		}
+func (c *client) proceed() {
+	for more := !c.closed; more; more = c.handle() {
+		c.flush()
 	}
 	switch {
+	case c.closed:
+		return
 	case c.quitting && c.pending() == 0 && len(c.out) == 0,
 		c.ended && !c.quitting && !c.full():
-		return c.close()
+		c.close()
+		return
 	}
 	for _, j := range c.jobs {
-		if err := j.listen(!c.full()); err != nil {
-			return err
-		}
+		j.listen(!c.full())
 	}
 	var events uint32
 	if !c.full() && !c.ended && !c.quitting {
@@ -111,11 +105,10 @@ func (c *client) proceed() error {
 	if len(c.out) > 0 {
 		events |= unix.POLLOUT
 	}
-	if events == c.events {
-		return nil
+	if events != c.events {
+		c.events = events
+		c.rewatch(c.watched, events)
 	}
-	c.events = events
-	return c.rewatch(c.id, events)
 }
 
 func (c *client) full() bool { return len(c.out) >= maxOutput }
@@ -127,23 +120,26 @@ func (c *client) send(format string, args ...any) {
 	c.out = append(fmt.Appendf(c.out, format, args...), '\n')
 }
 
-func (c *client) flush() error {
+// flush writes what the socket takes. If it fails, the client is gone.
+func (c *client) flush() {
 	if len(c.out) == 0 {
-		return nil
+		return
 	}
 	n, err := c.socket.Write(c.out)
 	if n > 0 {
 		c.out = c.out[:copy(c.out, c.out[n:])]
 		c.active = time.Now()
 	}
-	return unless(err, fd.ErrWouldBlock)
+	if err != nil && err != fd.ErrWouldBlock {
+		c.close()
+	}
 }
 
 // handle handles the requests that have come, as long as there is room for the
 // answers, and reports whether there were any.
 func (c *client) handle() (any bool) {
 	rest := c.in
-	for !c.full() && !c.quitting {
+	for !c.full() && !c.quitting && !c.closed {
 		line, more, whole := bytes.Cut(rest, []byte("\n"))
 		if !whole && len(rest) <= maxLine {
 			break // its end is to come
@@ -163,29 +159,28 @@ func (c *client) handle() (any bool) {
 }
 
 // close ends the connection, and what was done for the client.
-func (c *client) close() error {
+func (c *client) close() {
 	if c.closed {
-		return nil
+		return
 	}
 	c.closed = true
 	delete(c.clients, c)
-	errs := []error{c.unwatch(c.id)}
+	c.unwatch(&c.watched)
 	_ = c.socket.Close()
 	c.cancel(c.idling)
 	for text := range c.texts {
 		c.cancel(text)
 	}
 	for _, j := range c.jobs {
-		errs = append(errs, j.abandon())
+		j.abandon()
 	}
-	return errors.Join(errs...)
 }
 
 // checkIdle closes a client that has done nothing for too long while it was its turn,
 // and else comes back when that may be so.
-func (c *client) checkIdle() (err error) {
+func (c *client) checkIdle() {
 	if c.idle == 0 {
-		return nil
+		return
 	}
 	left := c.idle
 	if c.pending() == 0 || len(c.out) > 0 {
@@ -193,9 +188,9 @@ func (c *client) checkIdle() (err error) {
 	}
 	if left <= 0 {
 		c.send("error idle for %s", c.idle)
-		_ = c.flush()
-		return c.close()
+		c.flush()
+		c.close()
+		return
 	}
-	c.idling, err = c.after(left, c.checkIdle)
-	return err
+	c.idling = c.after(left, c.checkIdle)
 }

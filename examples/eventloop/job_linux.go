@@ -16,12 +16,12 @@ import (
 
 // A job is a command that runs for a client.
 type job struct {
-	client *client
-	id     int
+	*client
+	id int
 
 	cmd      *exec.Cmd
 	child    *pidfd.PidFD // nil until it has been started
-	watch    uint64       // the child's
+	ending   uint64       // the child's watch
 	output   *fd.FD       // what it writes
 	listener uint64       // the watch of output, 0 while there is none
 	line     []byte       // the beginning of one
@@ -37,11 +37,11 @@ func (c *client) newJob(id int, command []string) {
 	c.jobs[id] = j
 	c.running++
 	c.starting++
-	c.record.jobs++
+	c.done.jobs++
 	go func() {
 		cmd := exec.Command(command[0], command[1:]...)
 		child, output, err := start(cmd)
-		c.post(func() error { return j.started(cmd, child, output, err) })
+		c.post(func() { j.started(cmd, child, output, err) })
 	}()
 }
 
@@ -54,56 +54,51 @@ func start(cmd *exec.Cmd) (*pidfd.PidFD, *fd.FD, error) {
 	}
 	output, input := fd.New(ends[0]), os.NewFile(uintptr(ends[1]), "output")
 	defer input.Close()
-	if err := output.SetNonblock(true); err != nil {
-		return nil, nil, errors.Join(err, output.Close())
-	}
 	cmd.Stdout, cmd.Stderr = input, input
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	child, err := pidfd.Start(cmd)
-	if err != nil {
-		if cmd.Process != nil { // it runs, but cannot be looked after
-			_ = cmd.Process.Kill()
-			_ = cmd.Wait()
+	err := output.SetNonblock(true)
+	if err == nil {
+		var child *pidfd.PidFD
+		if child, err = pidfd.Start(cmd); err == nil {
+			return child, output, nil
 		}
-		return nil, nil, errors.Join(err, output.Close())
 	}
-	return child, output, nil
+	if cmd.Process != nil { // it runs, but cannot be looked after
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	}
+	return nil, nil, errors.Join(err, output.Close())
 }
 
-func (j *job) started(cmd *exec.Cmd, child *pidfd.PidFD, output *fd.FD, err error) error {
-	c := j.client
-	c.starting--
+func (j *job) started(cmd *exec.Cmd, child *pidfd.PidFD, output *fd.FD, err error) {
+	j.starting--
 	if err != nil {
-		c.running--
-		delete(c.jobs, j.id)
-		c.send("job %d failed: %v", j.id, err)
-		return c.proceed()
+		j.running--
+		delete(j.jobs, j.id)
+		j.send("job %d failed: %v", j.id, err)
+		j.proceed()
+		return
 	}
 	j.cmd, j.child, j.output = cmd, child, output
-	if err = j.watchChild(); err != nil {
-		return err
+	j.watchChild()
+	if j.closed {
+		j.abandon()
 	}
-	if c.closed {
-		return j.abandon()
-	}
-	return c.proceed() // which listens
+	j.proceed() // which listens
 }
 
 // listen begins or ends to read what the command writes.
-func (j *job) listen(listen bool) (err error) {
-	switch {
-	case listen && j.listener == 0 && j.output.Valid():
-		j.listener, err = j.client.watch(j.output, unix.POLLIN, j.readOutput)
-	case !listen && j.listener != 0:
+func (j *job) listen(listen bool) {
+	if listen && j.listener == 0 && j.output.Valid() {
+		j.listener = j.watch(j.output, unix.POLLIN, j.readOutput)
+	} else if !listen {
 		// Not a change to no events: the pipe hangs up in any case.
-		err = j.client.unwatch(j.listener)
-		j.listener = 0
+		j.unwatch(&j.listener)
 	}
-	return err
 }
 
 // readOutput passes on a piece of what the command has written.
-func (j *job) readOutput(uint32) error {
+func (j *job) readOutput(uint32) {
 	var piece [maxLine]byte
 	room := piece[:maxLine-len(j.line)]
 	if j.status != nil {
@@ -111,12 +106,12 @@ func (j *job) readOutput(uint32) error {
 	}
 	n, err := j.output.Read(room)
 	if err == fd.ErrWouldBlock {
-		return nil
+		return
 	}
 	for text := range bytes.Lines(room[:n]) {
 		j.line = append(j.line, text...)
 		if whole := bytes.TrimSuffix(j.line, []byte("\n")); len(whole) < len(j.line) || len(whole) == maxLine {
-			j.client.send("job %d out %s", j.id, whole)
+			j.send("job %d out %s", j.id, whole)
 			j.line = j.line[:0]
 		}
 	}
@@ -125,80 +120,63 @@ func (j *job) readOutput(uint32) error {
 	}
 	if err != nil { // the end
 		j.left = 0
-		if err := j.closeOutput(); err != nil {
-			return err
-		}
+		j.closeOutput()
 	}
-	return j.finish()
+	j.finish()
 }
 
-// ended takes the status of a command that has ended.
-func (j *job) ended(uint32) error {
+// exited takes the status of a command that has ended.
+func (j *job) exited(uint32) {
 	status, err := j.child.Wait()
 	if err == fd.ErrWouldBlock {
-		return j.lookAgain()
+		// A tracer holds the status. The pidfd stays readable, so the loop would spin: see
+		// "Poll loops" in package pidfd.
+		j.unwatch(&j.ending)
+		j.after(20*time.Millisecond, j.watchChild)
+		return
 	}
-	if err != nil {
-		return err
-	}
+	j.fail(err)
 	// The rest of its process group is killed too. The kernel does not reuse the number of
 	// the group before the command is reaped.
 	_ = unix.Kill(-j.child.PID(), unix.SIGKILL)
 	_ = j.cmd.Wait() // reaps it; the status we have
-	j.client.running--
+	j.running--
 	j.status, j.left = status, 0
 	if j.output.Valid() {
 		left, err := unix.IoctlGetUint32(j.output.Fd(), unix.TIOCINQ) // FIONREAD
-		if err != nil {
-			return os.NewSyscallError("ioctl", err)
-		}
+		j.fail(os.NewSyscallError("ioctl", err))
 		j.left = int(left)
 	}
-	return errors.Join(j.client.unwatch(j.watch), j.child.Close(), j.finish())
+	j.unwatch(&j.ending)
+	_ = j.child.Close()
+	j.finish()
 }
 
-// lookAgain pauses the watch of a command that has ended, but whose status a tracer
-// holds. The pidfd stays readable, so the loop would spin: see "Poll loops" in package
-// pidfd.
-func (j *job) lookAgain() error {
-	err := j.client.unwatch(j.watch)
-	_, timerErr := j.client.after(20*time.Millisecond, j.watchChild)
-	return errors.Join(err, timerErr)
-}
-
-func (j *job) watchChild() (err error) {
-	j.watch, err = j.client.watch(j.child.FD(), unix.POLLIN, j.ended)
-	return err
-}
+func (j *job) watchChild() { j.ending = j.watch(j.child.FD(), unix.POLLIN, j.exited) }
 
 // finish ends the job if its command has ended and its output is passed on, and has
 // the client go on.
-func (j *job) finish() error {
-	c := j.client
-	if c.closed {
-		return nil
+func (j *job) finish() {
+	if !j.closed && j.status != nil && j.left == 0 {
+		if len(j.line) > 0 {
+			j.send("job %d out %s", j.id, j.line)
+		}
+		j.send("job %d ended: %v", j.id, j.status)
+		delete(j.jobs, j.id)
+		j.closeOutput()
 	}
-	if j.status == nil || j.left > 0 {
-		return c.proceed()
-	}
-	if len(j.line) > 0 {
-		c.send("job %d out %s", j.id, j.line)
-	}
-	c.send("job %d ended: %v", j.id, j.status)
-	delete(c.jobs, j.id)
-	return errors.Join(j.closeOutput(), c.proceed())
+	j.proceed()
 }
 
 // abandon kills a job whose client has gone. Its end is still waited for.
-func (j *job) abandon() error {
+func (j *job) abandon() {
 	if j.child != nil && j.status == nil {
 		_ = j.child.SendSignal(unix.SIGKILL)
 	}
-	return j.closeOutput()
+	j.closeOutput()
 }
 
-func (j *job) closeOutput() error {
-	err := j.listen(false)
+func (j *job) closeOutput() {
+	j.listen(false)
 	_ = j.output.Close()
-	return err
 }

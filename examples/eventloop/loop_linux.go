@@ -2,118 +2,162 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/examples/internal/poller"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/timerfd"
 )
 
 // A loop calls functions when descriptors are ready, timers expire or other goroutines
 // ask for it. It calls one after another on one goroutine, so their data needs no lock.
-// An error of a function ends the loop.
 type loop struct {
-	timers
-	poller  poller
-	watches map[uint64]func(events uint32) error
+	poller  poller.Poller
+	watches map[uint64]func(events uint32)
 	lastID  uint64
+	err     error // ends the loop
+
+	timer  *timerfd.TimerFD
+	armed  time.Time // what timer is set for
+	timers []*timer  // the earliest first
 
 	woken  *eventfd.Waker // something was posted
 	mu     sync.Mutex
-	posted []func() error // guarded by mu
+	posted []func() // guarded by mu
 }
 
-func newLoop(engine string) (*loop, error) {
-	l := &loop{watches: make(map[uint64]func(uint32) error)}
-	var err error
-	if l.poller, err = engines[engine](); err != nil {
+func newLoop(engine string) (l *loop, err error) {
+	l = &loop{watches: make(map[uint64]func(uint32))}
+	if l.poller, err = poller.Engines[engine](); err != nil {
 		return nil, err
 	}
 	if l.woken, err = eventfd.NewWaker(); err != nil {
 		return nil, err
 	}
-	if err = l.timers.init(); err != nil {
+	if l.timer, err = timerfd.New(timerfd.Monotonic); err != nil {
 		return nil, err
 	}
-	_, err = l.watch(l.woken.FD(), unix.POLLIN, l.runPosted)
-	if err == nil {
-		_, err = l.watch(l.timers.FD(), unix.POLLIN, l.timers.expired)
+	l.watch(l.woken.FD(), unix.POLLIN, l.runPosted)
+	l.watch(l.timer.FD(), unix.POLLIN, l.expired)
+	return l, l.err
+}
+
+// turn waits until something is ready, and calls the functions for all that is. It returns
+// the first error that was given to fail.
+func (l *loop) turn() error {
+	events, err := l.poller.Wait()
+	l.fail(err)
+	for _, e := range events {
+		if ready, watched := l.watches[e.ID]; watched {
+			ready(e.Events)
+		}
 	}
-	return l, err
+	return l.err
+}
+
+// fail ends the loop after this turn if err is an error that it cannot go on with.
+func (l *loop) fail(err error) {
+	if l.err == nil {
+		l.err = err
+	}
 }
 
 // watch has ready called whenever one or more of the events, POLLHUP or POLLERR is
-// there. The watch goes on, and keeps the number of f from being reused, until unwatch
-// is given the id.
-func (l *loop) watch(f *fd.FD, events uint32, ready func(events uint32) error) (id uint64, err error) {
-	l.lastID++
-	if err := l.poller.add(l.lastID, f, events); err != nil {
-		return 0, err
+// there. The watch goes on, and keeps the number of f from being reused, until unwatch.
+func (l *loop) watch(f *fd.FD, events uint32, ready func(events uint32)) (id uint64) {
+	if err := l.poller.Add(l.lastID+1, f, events); err != nil {
+		l.fail(err)
+		return 0
 	}
+	l.lastID++
 	l.watches[l.lastID] = ready
-	return l.lastID, nil
+	return l.lastID
 }
 
 // rewatch changes the events of a watch.
-func (l *loop) rewatch(id uint64, events uint32) error { return l.poller.modify(id, events) }
+func (l *loop) rewatch(id uint64, events uint32) { l.fail(l.poller.Modify(id, events)) }
 
-// unwatch ends a watch: what it waited for has no effect any more, also if it has
-// happened already.
-func (l *loop) unwatch(id uint64) error {
-	delete(l.watches, id)
-	return l.poller.remove(id)
-}
-
-// turn waits until something is ready, and calls the functions for all that is.
-func (l *loop) turn() error {
-	events, err := l.poller.wait()
-	if err != nil {
-		return err
+// unwatch ends a watch and sets its id to 0, which stands for none. Events that have
+// happened already have no effect any more.
+func (l *loop) unwatch(id *uint64) {
+	if *id != 0 {
+		delete(l.watches, *id)
+		l.fail(l.poller.Remove(*id))
+		*id = 0
 	}
-	for _, e := range events {
-		if ready, watched := l.watches[e.id]; watched {
-			if err := ready(e.events); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
 }
 
 // post has the loop call do. Any goroutine may call it.
-func (l *loop) post(do func() error) {
+func (l *loop) post(do func()) {
 	l.mu.Lock()
 	l.posted = append(l.posted, do)
 	l.mu.Unlock()
 	_ = l.woken.Wake() // closed: the loop is over
 }
 
-func (l *loop) runPosted(uint32) error {
-	if err := l.woken.Drain(); err != nil {
-		return err
-	}
+func (l *loop) runPosted(uint32) {
+	l.fail(l.woken.Drain())
 	l.mu.Lock()
 	posted := l.posted
 	l.posted = nil
 	l.mu.Unlock()
 	for _, do := range posted {
-		if err := do(); err != nil {
-			return err
-		}
+		do()
 	}
-	return nil
+}
+
+// A timer is one of any number that share the timerfd, which is set for the earliest.
+type timer struct {
+	when time.Time
+	do   func()
+}
+
+// after has do called when d has passed.
+func (l *loop) after(d time.Duration, do func()) *timer {
+	t := &timer{time.Now().Add(d), do}
+	place, _ := slices.BinarySearchFunc(l.timers, t, func(other, t *timer) int {
+		return other.when.Compare(t.when)*2 - 1 // equal ones stay in front
+	})
+	l.timers = slices.Insert(l.timers, place, t)
+	l.arm()
+	return t
+}
+
+// cancel takes the timer out, if it has not expired. The timerfd may then expire for
+// nothing.
+func (l *loop) cancel(t *timer) {
+	if place := slices.Index(l.timers, t); place >= 0 {
+		l.timers = slices.Delete(l.timers, place, place+1)
+	}
+}
+
+func (l *loop) expired(uint32) {
+	if _, err := l.timer.Read(); err != nil && err != fd.ErrWouldBlock {
+		l.fail(err)
+	}
+	l.armed = time.Time{}
+	for now := time.Now(); len(l.timers) > 0 && !l.timers[0].when.After(now); {
+		t := l.timers[0]
+		l.timers = slices.Delete(l.timers, 0, 1)
+		t.do()
+	}
+	l.arm()
+}
+
+// arm sets the timerfd if it is not set for the earliest timer or one before it.
+func (l *loop) arm() {
+	if len(l.timers) > 0 && (l.armed.IsZero() || l.timers[0].when.Before(l.armed)) {
+		l.armed = l.timers[0].when
+		l.fail(l.timer.ArmAt(l.armed, 0))
+	}
 }
 
 func (l *loop) close() error {
 	// The poller has pinned the numbers, so they are closed at the end.
-	return errors.Join(l.woken.Close(), l.timers.Close(), l.poller.close())
-}
-
-// unless returns err but for one that is expected.
-func unless(err, expected error) error {
-	if errors.Is(err, expected) {
-		return nil
-	}
-	return err
+	return errors.Join(l.woken.Close(), l.timer.Close(), l.poller.Close())
 }

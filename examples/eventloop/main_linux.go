@@ -2,8 +2,8 @@
 // at descriptors, and so does the work of other goroutines. One loop watches all of them by epoll(7) or
 // io_uring(7). Run it with -h.
 //
-// To read it, begin with the loop in loop_linux.go and the pollers below it. Or begin with
-// the server, its clients and their jobs.
+// To read it, begin with the loop in loop_linux.go. Package poller has the two ways of
+// waiting. Or begin with the server, its clients and their jobs.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"runtime"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const (
@@ -38,7 +39,7 @@ func main() {
 func run(args []string) int {
 	opts, err := parse(args)
 	switch {
-	case err == errHelp:
+	case err == flags.ErrHelp:
 		fmt.Print(help)
 		return 0
 	case err != nil:

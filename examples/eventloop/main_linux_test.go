@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/poller"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -48,9 +49,9 @@ func program(t testing.TB, name string, args ...string) *exec.Cmd {
 func withEngines(t *testing.T, test func(t *testing.T, engine string)) {
 	for _, engine := range []string{"epoll", "io_uring"} {
 		t.Run(engine, func(t *testing.T) {
-			p, err := engines[engine]()
+			p, err := poller.Engines[engine]()
 			skipUnavailable(t, err)
-			require.NoError(t, p.close())
+			require.NoError(t, p.Close())
 			test(t, engine)
 		})
 	}
@@ -243,7 +244,7 @@ func TestBadFlags(t *testing.T) {
 		{"-idle soon", "soon"},
 		{"-idle -1s", "negative"},
 		{"-grace 5", `"5"`},
-		{"-clients 0", "above 0"},
+		{"-clients 0", "from 1"},
 		{"-clients 99999999999", "99999999999"},
 		{"-jobs many", "many"},
 	} {

@@ -2,15 +2,16 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
+	"math"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
+	"code.hybscloud.com/iofd/examples/internal/poller"
 )
 
 const help = `usage: eventloop [flags]
@@ -97,8 +98,6 @@ or the end of -grace kills the jobs. HUP prints the stats.
 exit status: 0 after TERM or INT; 1 when the server failed; 2 when a flag was wrong.
 `
 
-var errHelp = flag.ErrHelp
-
 type options struct {
 	network string // "unix" or "tcp"
 	address string
@@ -117,34 +116,22 @@ func parse(args []string) (*options, error) {
 		network: "unix", address: defaultSocket(), engine: "epoll",
 		idle: 5 * time.Minute, grace: 10 * time.Second, maxClients: 1000, maxJobs: 100,
 	}
-	flags := flag.NewFlagSet("eventloop", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("listen", "", func(text string) (err error) {
-		o.network, o.address, err = parseAddress(text)
-		return err
-	})
-	flags.Func("connect", "", func(text string) (err error) {
-		o.connect = true
-		o.network, o.address, err = parseAddress(text)
-		return err
-	})
-	flags.Func("engine", "", func(text string) error {
-		if o.engine = text; engines[text] == nil {
+	set := flags.New("eventloop")
+	set.Func("listen", "", o.parseAddress)
+	set.Func("connect", "", o.parseAddress)
+	set.Func("engine", "", func(text string) error {
+		if o.engine = text; poller.Engines[text] == nil {
 			return errors.New("neither epoll nor io_uring")
 		}
 		return nil
 	})
-	flags.Func("idle", "", func(text string) (err error) { o.idle, err = parseDuration(text); return err })
-	flags.Func("grace", "", func(text string) (err error) { o.grace, err = parseDuration(text); return err })
-	flags.Func("clients", "", func(text string) (err error) { o.maxClients, err = parseCount(text); return err })
-	flags.Func("jobs", "", func(text string) (err error) { o.maxJobs, err = parseCount(text); return err })
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: see eventloop -h", flags.Arg(0))
-	}
-	return o, nil
+	flags.Var(set, "idle", &o.idle, flags.Duration)
+	flags.Var(set, "grace", &o.grace, flags.Duration)
+	flags.Var(set, "clients", &o.maxClients, flags.Count(1, math.MaxInt32))
+	flags.Var(set, "jobs", &o.maxJobs, flags.Count(1, math.MaxInt32))
+	given, err := set.Parse(args)
+	o.connect = given["connect"]
+	return o, err
 }
 
 func defaultSocket() string {
@@ -154,42 +141,23 @@ func defaultSocket() string {
 	return fmt.Sprintf("/tmp/eventloop-%d.sock", os.Getuid())
 }
 
-func parseAddress(text string) (network, address string, err error) {
-	network, address, _ = strings.Cut(text, ":")
-	switch network {
+func (o *options) parseAddress(text string) error {
+	o.network, o.address, _ = strings.Cut(text, ":")
+	switch o.network {
 	case "unix":
-		if address == "" || strings.HasPrefix(address, "@") {
-			return "", "", errors.New("needs the path of a file: names that begin with @ have no permissions")
+		if o.address == "" || strings.HasPrefix(o.address, "@") {
+			return errors.New("needs the path of a file: names that begin with @ have no permissions")
 		}
-		return network, address, nil
+		return nil
 	case "tcp":
-		host, err := netip.ParseAddrPort(address)
+		host, err := netip.ParseAddrPort(o.address)
 		switch {
 		case err != nil:
-			return "", "", errors.New("not an address such as tcp:127.0.0.1:8000")
+			return errors.New("not an address such as tcp:127.0.0.1:8000")
 		case !host.Addr().IsLoopback():
-			return "", "", errors.New("not a loopback address, and clients can run any command")
+			return errors.New("not a loopback address, and clients can run any command")
 		}
-		return network, address, nil
+		return nil
 	}
-	return "", "", errors.New("not unix:PATH or tcp:ADDRESS")
-}
-
-func parseDuration(text string) (time.Duration, error) {
-	d, err := time.ParseDuration(text)
-	switch {
-	case err != nil:
-		return 0, errors.New("not a duration, such as 300ms, 1.5s or 2m")
-	case d < 0:
-		return 0, errors.New("must not be negative")
-	}
-	return d, nil
-}
-
-func parseCount(text string) (int, error) {
-	n, err := strconv.ParseInt(text, 10, 32)
-	if err != nil || n < 1 {
-		return 0, errors.New("not a whole number above 0")
-	}
-	return int(n), nil
+	return errors.New("not unix:PATH or tcp:ADDRESS")
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 // request answers a request with one line.
@@ -19,15 +21,12 @@ func (c *client) request(line string) {
 	if space := strings.IndexAny(line, " \t"); space >= 0 {
 		name, args = line[:space], strings.TrimSpace(line[space:])
 	}
-	c.record.requests++
+	c.done.requests++
 	answer, err := c.do(name, args)
-	switch {
-	case err != nil:
+	if err != nil {
 		c.send("error %v", err)
-	case answer != "":
-		c.send("ok %s", answer)
-	default:
-		c.send("ok")
+	} else {
+		c.send("%s", strings.TrimSpace("ok "+answer))
 	}
 }
 
@@ -51,13 +50,11 @@ func (c *client) do(name, args string) (answer string, err error) {
 	default:
 		return "", fmt.Errorf("%.40q is none of run, sh, kill, after, stats, ping and quit", name)
 	}
-	switch name {
-	case "stats":
-		answer = c.stats()
-	case "quit":
-		c.quitting = true
+	if name == "stats" {
+		return c.stats(), nil
 	}
-	return answer, nil
+	c.quitting = name == "quit"
+	return "", nil
 }
 
 func (c *client) run(command []string) (answer string, err error) {
@@ -94,7 +91,7 @@ func (c *client) killJob(id string) error {
 
 func (c *client) sendAfter(args string) error {
 	delay, text, _ := strings.Cut(args, " ")
-	d, err := parseDuration(delay)
+	d, err := flags.Duration(delay)
 	if err != nil {
 		return fmt.Errorf("%.40q: %w", delay, err)
 	}
@@ -102,13 +99,13 @@ func (c *client) sendAfter(args string) error {
 		return err
 	}
 	var t *timer
-	t, err = c.after(d, func() error {
+	t = c.after(d, func() {
 		delete(c.texts, t)
 		c.send("after %s", text)
-		return c.proceed()
+		c.proceed()
 	})
 	c.texts[t] = struct{}{}
-	return err
+	return nil
 }
 
 func (c *client) mayWait() error {

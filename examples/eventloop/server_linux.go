@@ -28,28 +28,21 @@ type server struct {
 	starting  int  // those of them that are being started
 	paused    bool // the system lacks descriptors or memory
 	draining  bool
-	record    record
-}
 
-// A record counts what was done.
-type record struct {
-	began                   time.Time
-	clients, requests, jobs int
+	began time.Time
+	done  struct{ clients, requests, jobs int }
 }
 
 // newServer opens all that the server waits for. If it fails, the program ends.
-func newServer(o *options) (*server, error) {
-	s := &server{options: o, clients: make(map[*client]struct{}), record: record{began: time.Now()}}
-	var err error
+func newServer(o *options) (s *server, err error) {
+	s = &server{options: o, clients: make(map[*client]struct{}), began: time.Now()}
 	if s.loop, err = newLoop(o.engine); err != nil {
 		return nil, err
 	}
 	if s.signals, err = signalfd.New(signalfd.NewSet(unix.SIGTERM, unix.SIGINT, unix.SIGHUP)); err != nil {
 		return nil, err
 	}
-	if _, err = s.watch(s.signals.FD(), unix.POLLIN, s.signalled); err != nil {
-		return nil, err
-	}
+	s.watch(s.signals.FD(), unix.POLLIN, s.signalled)
 	if s.listener, s.address, err = daemon.Listen(o.network, o.address); err != nil {
 		return nil, err
 	}
@@ -62,29 +55,29 @@ func newServer(o *options) (*server, error) {
 	if !s.hasRoom() {
 		return nil, fmt.Errorf("the limit of %d descriptors leaves none for a client, see ulimit -n", limit.Cur)
 	}
-	return s, s.listen()
+	s.listen()
+	return s, s.err
 }
 
 // serve serves until a signal has ended it.
 func (s *server) serve() error {
 	for !s.draining || len(s.clients) > 0 || s.running > 0 {
-		if err := errors.Join(s.turn(), s.listen()); err != nil {
-			return errors.Join(err, s.stop())
+		if err := s.turn(); err != nil {
+			s.stop()
+			return err
 		}
+		s.listen()
 	}
 	return errors.Join(s.signals.Close(), s.loop.close())
 }
 
 // listen begins or ends to watch the listener. Clients wait in its queue if there is no room.
-func (s *server) listen() (err error) {
-	switch accept := !s.draining && !s.paused && s.hasRoom(); {
-	case accept && s.listening == 0:
-		s.listening, err = s.watch(s.listener, unix.POLLIN, s.accept)
-	case !accept && s.listening != 0:
-		err = s.unwatch(s.listening)
-		s.listening = 0
+func (s *server) listen() {
+	if s.draining || s.paused || !s.hasRoom() {
+		s.unwatch(&s.listening)
+	} else if s.listening == 0 {
+		s.listening = s.watch(s.listener, unix.POLLIN, s.accept)
 	}
-	return err
 }
 
 // The descriptors of a job: a pipe and a pidfd, and more in package os/exec to start it.
@@ -101,9 +94,9 @@ func (s *server) descriptors() int {
 	return len(s.clients) + jobDescriptors*(s.running-s.starting) + startDescriptors*s.starting
 }
 
-func (s *server) accept(uint32) error {
+func (s *server) accept(uint32) {
 	if !s.hasRoom() {
-		return nil // a job has begun in this turn
+		return // a job has begun in this turn
 	}
 	number, _, err := unix.Accept4(s.listener.Fd(), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
 	switch err {
@@ -111,35 +104,32 @@ func (s *server) accept(uint32) error {
 		if s.network == "tcp" {
 			_ = unix.SetsockoptInt(number, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 		}
-		return s.welcome(fd.NewNonblock(number))
+		s.welcome(fd.NewNonblock(number))
 	case unix.EMFILE, unix.ENFILE, unix.ENOBUFS, unix.ENOMEM:
 		s.paused = true
-		_, err := s.after(100*time.Millisecond, func() error { s.paused = false; return nil })
-		return err
-	}
-	return nil // the client is gone
+		s.after(100*time.Millisecond, func() { s.paused = false })
+	} // else the client is gone
 }
 
-func (s *server) signalled(uint32) error {
+func (s *server) signalled(uint32) {
 	info, err := s.signals.Read()
 	switch {
+	case err == fd.ErrWouldBlock:
 	case err != nil:
-		return unless(err, fd.ErrWouldBlock)
+		s.fail(err)
 	case info.Signal == unix.SIGHUP:
 		output.Printf("%s", s.stats())
-		return nil
 	case s.draining:
-		return s.stop()
+		s.stop()
+	default:
+		s.drain()
 	}
-	return s.drain()
 }
 
 // drain ends each connection when the requests of the client are done, or after grace.
-func (s *server) drain() error {
+func (s *server) drain() {
 	s.draining = true
-	if err := s.listen(); err != nil {
-		return err
-	}
+	s.listen()
 	// Once the listener is closed, the file may be another server's.
 	if s.network == "unix" {
 		_ = os.Remove(s.address)
@@ -147,25 +137,20 @@ func (s *server) drain() error {
 	_ = s.listener.Close()
 	for c := range s.clients {
 		c.quitting = true
-		if err := c.proceed(); err != nil {
-			return err
-		}
+		c.proceed()
 	}
-	_, err := s.after(s.grace, s.stop)
-	return err
+	s.after(s.grace, s.stop)
 }
 
 // stop hangs up on all clients, which kills their jobs.
-func (s *server) stop() error {
-	var errs []error
+func (s *server) stop() {
 	for c := range s.clients {
-		errs = append(errs, c.close())
+		c.close()
 	}
-	return errors.Join(errs...)
 }
 
 func (s *server) stats() string {
 	return fmt.Sprintf("engine=%s uptime=%s clients=%d/%d requests=%d jobs=%d/%d timers=%d",
-		s.engine, time.Since(s.record.began).Round(time.Millisecond), len(s.clients), s.record.clients,
-		s.record.requests, s.running, s.record.jobs, len(s.queue))
+		s.engine, time.Since(s.began).Round(time.Millisecond), len(s.clients), s.done.clients,
+		s.done.requests, s.running, s.done.jobs, len(s.timers))
 }

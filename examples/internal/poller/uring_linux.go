@@ -1,4 +1,4 @@
-package main
+package poller
 
 import (
 	"fmt"
@@ -21,7 +21,7 @@ type uring struct {
 	*ring
 	polls   map[uint64]*poll
 	changed []*poll // those that the next wait has to look at
-	events  []event
+	events  []Event
 }
 
 type poll struct {
@@ -36,7 +36,7 @@ type poll struct {
 	canceling bool
 }
 
-func newUring() (poller, error) {
+func newUring() (Poller, error) {
 	r, err := newRing()
 	if err != nil {
 		return nil, fmt.Errorf("io_uring cannot be used here, try -engine epoll: %w", err)
@@ -44,23 +44,23 @@ func newUring() (poller, error) {
 	return &uring{ring: r, polls: make(map[uint64]*poll)}, nil
 }
 
-func (u *uring) add(id uint64, f *fd.FD, events uint32) error {
+func (u *uring) Add(id uint64, f *fd.FD, events uint32) error {
 	pin, err := f.Pin()
 	if err != nil {
 		return err
 	}
 	u.polls[id] = &poll{Pin: pin, id: id}
-	return u.modify(id, events)
+	return u.Modify(id, events)
 }
 
-func (u *uring) modify(id uint64, events uint32) error {
+func (u *uring) Modify(id uint64, events uint32) error {
 	// The kernel adds these two itself, which makes a request for nothing one for them.
 	u.polls[id].wanted = events | unix.POLLHUP | unix.POLLERR
 	u.change(u.polls[id])
 	return nil
 }
 
-func (u *uring) remove(id uint64) error {
+func (u *uring) Remove(id uint64) error {
 	u.polls[id].removed = true
 	u.change(u.polls[id])
 	return nil
@@ -73,7 +73,7 @@ func (u *uring) change(p *poll) {
 	}
 }
 
-func (u *uring) wait() ([]event, error) {
+func (u *uring) Wait() ([]Event, error) {
 	done := 0
 	for ; done < len(u.changed) && !u.full(); done++ {
 		u.update(u.changed[done])
@@ -101,7 +101,7 @@ func (u *uring) wait() ([]event, error) {
 		case c.result > 0 && uint32(c.result)&p.wanted == 0:
 			p.multishot = true
 		case c.result > 0:
-			u.events = append(u.events, event{p.id, uint32(c.result) & p.wanted})
+			u.events = append(u.events, Event{p.id, uint32(c.result) & p.wanted})
 			if p.requested != 0 {
 				p.renew = true
 				u.change(p)
@@ -133,12 +133,12 @@ func (u *uring) update(p *poll) {
 	}
 }
 
-func (u *uring) close() error {
+func (u *uring) Close() error {
 	for id := range u.polls {
-		_ = u.remove(id)
+		_ = u.Remove(id)
 	}
 	for len(u.polls) > 0 {
-		if _, err := u.wait(); err != nil {
+		if _, err := u.Wait(); err != nil {
 			return err
 		}
 	}

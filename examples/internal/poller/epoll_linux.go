@@ -1,4 +1,4 @@
-package main
+package poller
 
 import (
 	"os"
@@ -13,10 +13,10 @@ type epoll struct {
 	number  int
 	watched map[uint64]*fd.Pin
 	kernel  [128]unix.EpollEvent
-	events  []event
+	events  []Event
 }
 
-func newEpoll() (poller, error) {
+func newEpoll() (Poller, error) {
 	number, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return nil, os.NewSyscallError("epoll_create1", err)
@@ -24,7 +24,7 @@ func newEpoll() (poller, error) {
 	return &epoll{number: number, watched: make(map[uint64]*fd.Pin)}, nil
 }
 
-func (e *epoll) add(id uint64, f *fd.FD, events uint32) error {
+func (e *epoll) Add(id uint64, f *fd.FD, events uint32) error {
 	pin, err := f.Pin()
 	if err != nil {
 		return err
@@ -37,11 +37,11 @@ func (e *epoll) add(id uint64, f *fd.FD, events uint32) error {
 	return nil
 }
 
-func (e *epoll) modify(id uint64, events uint32) error {
+func (e *epoll) Modify(id uint64, events uint32) error {
 	return e.control(unix.EPOLL_CTL_MOD, id, e.watched[id].Number(), events)
 }
 
-func (e *epoll) remove(id uint64) error {
+func (e *epoll) Remove(id uint64) error {
 	w := e.watched[id]
 	delete(e.watched, id)
 	defer w.Unpin()
@@ -54,7 +54,7 @@ func (e *epoll) control(op int, id uint64, number int, events uint32) error {
 		&unix.EpollEvent{Events: events, Fd: int32(id), Pad: int32(id >> 32)}))
 }
 
-func (e *epoll) wait() ([]event, error) {
+func (e *epoll) Wait() ([]Event, error) {
 	n, err := unix.EpollWait(e.number, e.kernel[:], -1)
 	if err != nil && err != unix.EINTR {
 		return nil, os.NewSyscallError("epoll_wait", err)
@@ -62,12 +62,12 @@ func (e *epoll) wait() ([]event, error) {
 	e.events = e.events[:0]
 	for _, k := range e.kernel[:max(n, 0)] {
 		id := uint64(uint32(k.Pad))<<32 | uint64(uint32(k.Fd))
-		e.events = append(e.events, event{id, k.Events})
+		e.events = append(e.events, Event{id, k.Events})
 	}
 	return e.events, nil
 }
 
-func (e *epoll) close() error {
+func (e *epoll) Close() error {
 	err := unix.Close(e.number)
 	for _, w := range e.watched {
 		w.Unpin()
