@@ -6,6 +6,8 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const (
@@ -21,7 +23,7 @@ func run(args []string) int {
 	}
 	opts, err := parse(args)
 	switch {
-	case err == errHelp:
+	case err == flags.ErrHelp:
 		fmt.Print(help)
 		return 0
 	case err != nil:

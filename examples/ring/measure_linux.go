@@ -2,6 +2,8 @@ package main
 
 import (
 	"time"
+
+	"code.hybscloud.com/iofd/examples/internal/progress"
 )
 
 // A row is what was measured of every way, in each round.
@@ -15,11 +17,11 @@ type row struct {
 // what slows the machine down for a while slows them all.
 func measure(p *producer, o *options) (*report, error) {
 	r := new(report)
-	show := newProgress()
-	defer show.clear()
+	show := progress.New(time.Now())
+	defer show.Clear()
 	for _, chunk := range o.chunks {
 		size := o.sizeFor(chunk)
-		rounds, err := p.rounds(o.rounds, show, inBytes(int64(chunk)), func(way int) (time.Duration, error) {
+		rounds, err := p.rounds(o.rounds, &show, inBytes(int64(chunk)), func(way int) (time.Duration, error) {
 			return p.send(way, size, chunk)
 		})
 		if err != nil {
@@ -28,7 +30,7 @@ func measure(p *producer, o *options) (*report, error) {
 		r.rows = append(r.rows, row{chunk, size, rounds})
 	}
 	if o.trips > 0 {
-		rounds, err := p.rounds(o.rounds, show, "there and back", func(way int) (time.Duration, error) {
+		rounds, err := p.rounds(o.rounds, &show, "there and back", func(way int) (time.Duration, error) {
 			return p.trip(way, o.trips, tripChunk)
 		})
 		if err != nil {
@@ -39,10 +41,10 @@ func measure(p *producer, o *options) (*report, error) {
 	return r, nil
 }
 
-func (p *producer) rounds(n int, show *progress, what string, once func(way int) (time.Duration, error)) ([][]time.Duration, error) {
+func (p *producer) rounds(n int, show *progress.Line, what string, once func(way int) (time.Duration, error)) ([][]time.Duration, error) {
 	rounds := make([][]time.Duration, n)
 	for i := range rounds {
-		show.show("%s: round %d of %d", what, i+1, n)
+		show.Show(time.Now(), "%s: round %d of %d", what, i+1, n)
 		rounds[i] = make([]time.Duration, len(p.ways))
 		p.source.next(1) // other bytes than in the last round
 		for turn := range p.ways {

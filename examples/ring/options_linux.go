@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"math"
 	"strconv"
 	"strings"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const help = `usage: ring [flags]
@@ -52,8 +52,6 @@ exit status: 0 when all bytes have come; 1 when that failed, as when either proc
 was killed; 2 when the command line is wrong.
 `
 
-var errHelp = flag.ErrHelp
-
 const (
 	maxChunk  = 16 << 20
 	maxSize   = 1 << 40
@@ -81,24 +79,14 @@ func (o *options) sizeFor(chunk int) int64 {
 // parse reads the command line. Its errors are one line, and name what is wrong.
 func parse(args []string) (*options, error) {
 	o := &options{chunks: []int{64, 4 << 10, 64 << 10}, rounds: 25, trips: 1000, ring: 256 << 10}
-	flags := flag.NewFlagSet("ring", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("chunk", "", func(text string) (err error) { o.chunks, err = parseChunks(text); return err })
-	flags.Func("size", "", func(text string) (err error) { o.size, err = parseBytes(text, 1, maxSize); return err })
-	flags.Func("rounds", "", func(text string) error {
-		n, err := parseCount(text, 1, maxRounds)
-		o.rounds = int(n)
-		return err
-	})
-	flags.Func("trips", "", func(text string) (err error) { o.trips, err = parseCount(text, 0, math.MaxInt32); return err })
-	flags.Func("ring", "", func(text string) (err error) { o.ring, err = parseRing(text); return err })
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: see ring -h", flags.Arg(0))
-	}
-	return o, nil
+	set := flags.New("ring")
+	flags.Var(set, "chunk", &o.chunks, parseChunks)
+	flags.Var(set, "size", &o.size, func(text string) (int64, error) { return parseBytes(text, 1, maxSize) })
+	flags.Var(set, "rounds", &o.rounds, flags.Count(1, maxRounds))
+	flags.Var(set, "trips", &o.trips, flags.Count[int64](0, math.MaxInt32))
+	flags.Var(set, "ring", &o.ring, parseRing)
+	_, err := set.Parse(args)
+	return o, err
 }
 
 func parseChunks(text string) (chunks []int, err error) {
@@ -147,12 +135,4 @@ func inBytes(n int64) string {
 		}
 	}
 	return strconv.FormatInt(n, 10)
-}
-
-func parseCount(text string, least, most int64) (int64, error) {
-	n, err := strconv.ParseInt(text, 10, 64)
-	if err != nil || n < least || n > most {
-		return 0, fmt.Errorf("not a whole number from %d to %d", least, most)
-	}
-	return n, nil
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const (
@@ -28,7 +30,7 @@ func run(args []string) int {
 	}
 	opts, err := parse(args, time.Now())
 	switch {
-	case err == errHelp:
+	case err == flags.ErrHelp:
 		fmt.Print(help)
 		return 0
 	case err != nil:

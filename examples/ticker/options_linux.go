@@ -2,12 +2,11 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"math"
-	"strconv"
 	"time"
+
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const help = `usage: ticker [flags]
@@ -59,9 +58,7 @@ ticker failed. 2 when the command line is wrong. 130 or 143 when SIGINT or SIGTE
 before the last tick, after the report.
 `
 
-var errHelp = flag.ErrHelp
-
-// endless is the count of ticks where only a signal ends them.
+// endless is the count of ticks if only a signal ends them.
 const endless = math.MaxUint64
 
 type options struct {
@@ -75,69 +72,39 @@ type options struct {
 
 // parse reads the command line. Its errors are one line, and name what is wrong.
 func parse(args []string, now time.Time) (*options, error) {
-	var o options
+	o := &options{count: endless}
 	var span time.Duration
-	flags := flag.NewFlagSet("ticker", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("every", "", durationInto(&o.every))
-	flags.Func("n", "", func(text string) (err error) { o.count, err = parseCount(text); return err })
-	flags.Func("for", "", durationInto(&span))
-	flags.Func("at", "", func(text string) (err error) { o.at, err = parseTime(text, now); return err })
-	flags.BoolVar(&o.print, "print", false, "")
-	flags.StringVar(&o.svg, "svg", "", "")
-	flags.BoolVar(&o.alone, "alone", false, "")
-	if err := flags.Parse(args); err != nil {
-		return nil, err
-	}
-	given := make(map[string]bool)
-	flags.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	set := flags.New("ticker")
+	flags.Var(set, "every", &o.every, flags.Positive)
+	flags.Var(set, "n", &o.count, flags.Count[uint64](1, math.MaxInt64))
+	flags.Var(set, "for", &span, flags.Positive)
+	flags.Var(set, "at", &o.at, func(text string) (time.Time, error) { return parseTime(text, now) })
+	set.BoolVar(&o.print, "print", false, "")
+	set.StringVar(&o.svg, "svg", "", "")
+	set.BoolVar(&o.alone, "alone", false, "")
+	given, err := set.Parse(args)
 	switch {
-	case flags.NArg() > 0:
-		return nil, fmt.Errorf("unexpected argument %q: see ticker -h", flags.Arg(0))
+	case err != nil:
+		return nil, err
 	case given["svg"] && o.svg == "":
 		return nil, errors.New("-svg needs the name of a file")
-	case given["every"]:
-	case !given["at"]:
+	case !given["every"] && !given["at"]:
 		return nil, errors.New("neither -every nor -at: see ticker -h")
-	default:
+	case !given["every"]:
 		for _, name := range []string{"n", "for", "svg"} {
 			if given[name] {
 				return nil, fmt.Errorf("-%s without -every: -at alone is one tick", name)
 			}
 		}
 		o.count, o.alone = 1, true
-	}
-	switch {
 	case given["n"] && given["for"]:
 		return nil, errors.New("-n and -for: either ends it, give one")
 	case given["for"]:
 		if o.count = uint64(span / o.every); o.count == 0 {
 			return nil, fmt.Errorf("-for %v is shorter than -every %v: no tick would come", span, o.every)
 		}
-	case o.count == 0:
-		o.count = endless
 	}
-	return &o, nil
-}
-
-func durationInto(d *time.Duration) func(string) error {
-	return func(text string) (err error) {
-		switch *d, err = time.ParseDuration(text); {
-		case err != nil:
-			return errors.New("not a duration, such as 10ms, 1.5s or 1h30m")
-		case *d <= 0:
-			return errors.New("must be more than 0")
-		}
-		return nil
-	}
-}
-
-func parseCount(text string) (uint64, error) {
-	n, err := strconv.ParseUint(text, 10, 63)
-	if err != nil || n == 0 {
-		return 0, fmt.Errorf("not a whole number from 1 to %d", int64(math.MaxInt64))
-	}
-	return n, nil
+	return o, nil
 }
 
 // parseTime reads a time of day, for the next time that the clock shows it, or a

@@ -137,7 +137,7 @@ func (l *lateness) tickUntil(ctx context.Context, every time.Duration) {
 			continue // counted already, when the one before it came too late
 		}
 		missed := late / every
-		l.add(late)
+		l.Add(late)
 		l.Ticks++
 		l.Missed += uint64(missed)
 		due = due.Add((missed + 1) * every)

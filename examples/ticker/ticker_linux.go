@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/histogram"
+	"code.hybscloud.com/iofd/examples/internal/progress"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -22,7 +25,7 @@ type ticker struct {
 	seen     reading // the clocks at the start, or when one was last set
 	sets     int     // how often that was
 	setOver  bool    // the moment that is due was never shown
-	progress progress
+	progress progress.Line
 }
 
 // tick ticks to the end, or until ctx ends, and reports. Its error is the cause of
@@ -57,23 +60,23 @@ func tick(ctx context.Context, o *options) (err error) {
 	}
 
 	early := t.loop(ctx)
-	t.progress.clear()
+	t.progress.Clear()
 	if early != nil && early != context.Cause(ctx) {
 		return early
 	}
-	r := report{every: o.every, sets: t.sets, rows: []row{{"timerfd", &t.late}}}
+	rows := []row{{"timerfd", &t.late}}
 	if beside != nil {
 		late, err := beside.result()
 		if err != nil {
 			return err
 		}
-		r.rows = append(r.rows, row{"time.Ticker", late})
+		rows = append(rows, row{"time.Ticker", late})
 	}
-	if err := r.write(os.Stdout); err != nil {
+	if _, err := io.WriteString(os.Stdout, report(rows, t.sets)); err != nil {
 		return err
 	}
 	if picture != nil {
-		if err := errors.Join(r.writeSVG(picture), picture.Close()); err != nil {
+		if err := errors.Join(draw(picture, rows, o.every), picture.Close()); err != nil {
 			return err
 		}
 	}
@@ -94,12 +97,12 @@ func (t *ticker) start() error {
 	if t.seen, err = readClocks(); err != nil {
 		return err
 	}
-	t.progress = newProgress(t.seen.Time)
+	t.progress = progress.New(t.seen.Time)
 	if t.at.IsZero() {
 		t.due = t.seen.Add(t.every)
 	} else {
 		t.due = t.at
-		t.progress.note("first tick at %s, in %v", t.at.Format(time.RFC3339), t.at.Sub(t.seen.Time).Round(time.Millisecond))
+		t.progress.Note("ticker: first tick at %s, in %v", t.at.Format(time.RFC3339), t.at.Sub(t.seen.Time).Round(time.Millisecond))
 	}
 	return t.arm()
 }
@@ -117,18 +120,17 @@ func (t *ticker) arm() error {
 
 // loop takes the ticks. Its error is the cause of ctx's end where that ended it.
 func (t *ticker) loop(ctx context.Context) error {
-	for t.late.Ticks+t.late.Missed < t.count {
-		expirations, err := t.timer.ReadContext(ctx)
+	for expirations, err := range t.timer.All(ctx) {
 		now := time.Now()
 		switch {
-		case ctx.Err() != nil: // which a read that need not wait does not tell
+		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case err == nil:
 			err = t.take(now, expirations)
 		case err == timerfd.ErrClockChanged:
 			err = t.clockSet()
 		}
-		if err != nil {
+		if err != nil || t.late.Ticks+t.late.Missed >= t.count {
 			return err
 		}
 	}
@@ -139,21 +141,25 @@ func (t *ticker) loop(ctx context.Context) error {
 func (t *ticker) take(now time.Time, expirations uint64) error {
 	late := now.Sub(t.due)
 	if !t.setOver {
-		t.late.add(late)
+		t.late.Add(late)
 	}
 	t.setOver = false
 	t.late.Ticks++
 	t.late.Missed += expirations - 1
 	t.due = t.due.Add(time.Duration(expirations) * t.every)
 	if !t.print {
-		t.progress.show(now, t.late.Ticks, t.late.Missed, t.count)
+		of := ""
+		if t.count != endless {
+			of = fmt.Sprintf(" of %d", t.count)
+		}
+		t.progress.Show(now, "%d%s ticks, %d missed", t.late.Ticks+t.late.Missed, of, t.late.Missed)
 		return nil
 	}
 	missed := ""
 	if expirations > 1 {
 		missed = fmt.Sprintf("  missed %d", expirations-1)
 	}
-	_, err := fmt.Printf("%6d  %s  late %v%s\n", t.late.Ticks+t.late.Missed, now.Format("15:04:05.000000"), brief(late), missed)
+	_, err := fmt.Printf("%6d  %s  late %v%s\n", t.late.Ticks+t.late.Missed, now.Format("15:04:05.000000"), histogram.Brief(late), missed)
 	return err
 }
 
@@ -179,7 +185,7 @@ func (t *ticker) clockSetTo(now reading) error {
 			t.due = t.at
 		}
 	}
-	t.progress.clear()
+	t.progress.Clear()
 	fmt.Fprintf(os.Stderr, "ticker: %s; the next tick is at %s\n", what, t.due.Format(time.RFC3339Nano))
 	return t.arm()
 }

@@ -95,7 +95,7 @@ func TestPollerHangUp(t *testing.T) {
 	})
 }
 
-// The end of a peer's sending, which lasts, is no event, and other events are told of again.
+// A peer's shutdown of its sending side lasts, and is no event. Other events are told of again.
 func TestPollerHalfClosed(t *testing.T) {
 	withPollers(t, func(t *testing.T, p Poller) {
 		ends, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

@@ -1,4 +1,4 @@
-package main
+package histogram
 
 import (
 	"math"
@@ -9,54 +9,54 @@ import (
 )
 
 func TestQuantile(t *testing.T) {
-	var l lateness
-	_, ok := l.quantile(500)
+	var h Histogram
+	_, ok := h.Quantile(500)
 	assert.False(t, ok, "there are none")
 	for i := 1; i <= 1000; i++ {
-		l.add(time.Duration(i) * time.Microsecond)
-		_, ok := l.quantile(999)
+		h.Add(time.Duration(i) * time.Microsecond)
+		_, ok := h.Quantile(999)
 		assert.Equal(t, i == 1000, ok, "%d ticks", i)
 	}
 	for perMille, want := range map[uint64]float64{500: 500e3, 900: 900e3, 990: 990e3, 999: 999e3} {
-		got, ok := l.quantile(perMille)
+		got, ok := h.Quantile(perMille)
 		assert.True(t, ok)
 		// The end of the bucket, which is so wide.
 		assert.GreaterOrEqual(t, float64(got), want-1)
 		assert.LessOrEqual(t, float64(got), want*math.Exp2(1.0/bucketsPerOctave))
 	}
-	assert.Equal(t, time.Millisecond, l.Max)
-	assert.EqualValues(t, 1000, l.measured())
+	assert.Equal(t, time.Millisecond, h.Max)
+	assert.EqualValues(t, 1000, h.Count())
 }
 
 // One of a thousand ticks is later than p99.9.
 func TestQuantileEdge(t *testing.T) {
 	for late, want := range map[int]string{1: "1ms", 2: "1s"} {
-		var l lateness
+		var h Histogram
 		for range 1000 - late {
-			l.add(time.Millisecond)
+			h.Add(time.Millisecond)
 		}
 		for range late {
-			l.add(time.Second)
+			h.Add(time.Second)
 		}
-		assert.Equal(t, want, l.quantileText(999))
+		assert.Equal(t, want, h.QuantileText(999))
 	}
 }
 
 // Counts over 2^54, and all times that there are.
 func TestQuantileExtremes(t *testing.T) {
-	l := lateness{Max: time.Hour}
-	l.Counts[bucket(time.Second)] = math.MaxUint64 / 2
-	l.Counts[bucket(time.Hour)] = math.MaxUint64 / 4
-	p50, _ := l.quantile(500)
-	assert.Equal(t, "1.01s", brief(p50))
-	p90, _ := l.quantile(900)
+	h := Histogram{Max: time.Hour}
+	h.Counts[bucket(time.Second)] = math.MaxUint64 / 2
+	h.Counts[bucket(time.Hour)] = math.MaxUint64 / 4
+	p50, _ := h.Quantile(500)
+	assert.Equal(t, "1.01s", Brief(p50))
+	p90, _ := h.Quantile(900)
 	assert.Equal(t, time.Hour, p90, "no more than the greatest")
 
 	for _, d := range []time.Duration{math.MinInt64, -1, 0, 1, 2, math.MaxInt64} {
-		var l lateness
-		l.add(d)
-		l.add(d)
-		got, ok := l.quantile(500)
+		var h Histogram
+		h.Add(d)
+		h.Add(d)
+		got, ok := h.Quantile(500)
 		assert.True(t, ok)
 		assert.Equal(t, max(d, 0), got)
 	}
@@ -72,6 +72,6 @@ func TestBrief(t *testing.T) {
 		time.Hour + 1:    "1h0m0s",
 		90 * time.Second: "1m30s",
 	} {
-		assert.Equal(t, want, brief(d))
+		assert.Equal(t, want, Brief(d))
 	}
 }

@@ -1,8 +1,7 @@
-package main
+package histogram
 
 import (
 	"bytes"
-	"fmt"
 	"image/color"
 	"io"
 	"math"
@@ -32,14 +31,20 @@ var shades = [][2]color.Color{
 	{color.RGBA{0xbc, 0x4c, 0x00, 0xff}, color.NRGBA{0xbc, 0x4c, 0x00, 0x40}},
 }
 
-// writeSVG draws the histogram of each row. Both scales are logarithmic: few ticks
-// are much later than the rest, and these matter.
-func (r *report) writeSVG(w io.Writer) error {
+// A Row is a Histogram with its line of the legend. There may be two.
+type Row struct {
+	Legend string
+	*Histogram
+}
+
+// WriteSVG draws the rows. Both scales are logarithmic: few durations are much longer than
+// the rest, and these matter.
+func WriteSVG(w io.Writer, title, of string, rows []Row) error {
 	plot.DefaultFont.Variant = "Sans"
 	p := plot.New()
-	p.Title.Text = fmt.Sprintf("How late a tick comes, every %v", r.every)
+	p.Title.Text = title
 	p.Title.Padding = vg.Points(8)
-	p.X.Label.Text = "lateness (log scale)"
+	p.X.Label.Text = of + " (log scale)"
 	p.Y.Label.Text = "ticks (log scale)"
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.XOffs, p.Legend.YOffs = vg.Points(10), vg.Points(-6)
@@ -49,9 +54,9 @@ func (r *report) writeSVG(w io.Writer) error {
 	grid.Horizontal.Color, grid.Vertical.Color = faint, faint
 	p.Add(grid)
 
-	first, last := r.bars()
+	first, last := bars(rows)
 	most := 1.0
-	for i, row := range r.rows {
+	for i, row := range rows {
 		line := plotter.Line{
 			XYs:       row.outline(first, last),
 			StepStyle: plotter.PostStep,
@@ -62,14 +67,13 @@ func (r *report) writeSVG(w io.Writer) error {
 			most = max(most, point.Y)
 		}
 		p.Add(&line)
-		p.Legend.Add(fmt.Sprintf("%s:  %d ticks, %d missed;  p50 %s, p99 %s, max %s", row.name, row.Ticks, row.Missed,
-			row.quantileText(500), row.quantileText(990), row.maxText()), &line)
+		p.Legend.Add(row.Legend, &line)
 	}
 	p.X.Scale, p.Y.Scale = plot.LogScale{}, plot.LogScale{}
 	p.X.Min, p.X.Max = edge(first*bucketsPerBar), edge(last*bucketsPerBar)
 	p.Y.Min, p.Y.Max = floor, 8*most // room for the legend
 	p.X.Padding, p.Y.Padding = 0, 0
-	p.X.Tick.Marker = logTicks(p.X.Min, p.X.Max, func(v float64) string { return brief(time.Duration(v)) })
+	p.X.Tick.Marker = logTicks(p.X.Min, p.X.Max, func(v float64) string { return Brief(time.Duration(v)) })
 	p.Y.Tick.Marker = logTicks(p.Y.Min, p.Y.Max, func(v float64) string { return strconv.FormatFloat(v, 'f', 0, 64) })
 
 	c := vgsvg.New(plotWidth, plotHeight)
@@ -78,7 +82,7 @@ func (r *report) writeSVG(w io.Writer) error {
 	if _, err := c.WriteTo(&text); err != nil {
 		return err
 	}
-	// Few have the font that the text was measured with; these are as wide.
+	// Few systems have the font that the text was measured with. These are as wide.
 	_, err := w.Write(bytes.ReplaceAll(text.Bytes(),
 		[]byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
 	return err
@@ -86,9 +90,9 @@ func (r *report) writeSVG(w io.Writer) error {
 
 // bars returns the first bar of the picture, and the one after the last: all that
 // have a tick, one more on either side, and a decade at least.
-func (r *report) bars() (first, last int) {
+func bars(rows []Row) (first, last int) {
 	first, last = math.MaxInt, 0
-	for _, row := range r.rows {
+	for _, row := range rows {
 		for i, count := range row.Counts {
 			if count > 0 {
 				first, last = min(first, i/bucketsPerBar), max(last, i/bucketsPerBar+1)
@@ -107,12 +111,12 @@ func (r *report) bars() (first, last int) {
 }
 
 // outline returns the height of each bar, at its left edge.
-func (l *lateness) outline(first, last int) plotter.XYs {
+func (h *Histogram) outline(first, last int) plotter.XYs {
 	var points plotter.XYs
 	for bar := first; bar <= last; bar++ {
 		var ticks uint64
 		for i := bar * bucketsPerBar; i < min((bar+1)*bucketsPerBar, buckets); i++ {
-			ticks += l.Counts[i]
+			ticks += h.Counts[i]
 		}
 		points = append(points, plotter.XY{X: edge(bar * bucketsPerBar), Y: max(float64(ticks), floor)})
 	}
