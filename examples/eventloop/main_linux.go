@@ -7,13 +7,24 @@
 package main
 
 import (
+	_ "embed"
+	"errors"
 	"fmt"
+	"math"
+	"net/netip"
 	"os"
+	"path/filepath"
 	"runtime"
+	"strings"
+	"time"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/examples/internal/flags"
+	"code.hybscloud.com/iofd/examples/internal/poller"
 )
+
+//go:embed help.txt
+var help string
 
 const (
 	statusFailed = 1 // the server failed, or could not start
@@ -65,4 +76,68 @@ func run(args []string) int {
 func fail(err error, status int) int {
 	faults.Printf("eventloop: %v", err)
 	return status
+}
+
+type options struct {
+	network string // "unix" or "tcp"
+	address string
+	connect bool // be a client of the address
+	engine  string
+	idle    time.Duration
+	grace   time.Duration
+
+	maxClients int
+	maxJobs    int
+}
+
+// parse reads the command line. Its errors are one line, and name what is wrong.
+func parse(args []string) (*options, error) {
+	o := &options{
+		network: "unix", address: defaultSocket(), engine: "epoll",
+		idle: 5 * time.Minute, grace: 10 * time.Second, maxClients: 1000, maxJobs: 100,
+	}
+	set := flags.New("eventloop")
+	set.Func("listen", "", o.parseAddress)
+	set.Func("connect", "", o.parseAddress)
+	set.Func("engine", "", func(text string) error {
+		if o.engine = text; poller.Engines[text] == nil {
+			return errors.New("neither epoll nor io_uring")
+		}
+		return nil
+	})
+	flags.Var(set, "idle", &o.idle, flags.Duration)
+	flags.Var(set, "grace", &o.grace, flags.Duration)
+	flags.Var(set, "clients", &o.maxClients, flags.Count(1, math.MaxInt32))
+	flags.Var(set, "jobs", &o.maxJobs, flags.Count(1, math.MaxInt32))
+	given, err := set.Parse(args)
+	o.connect = given["connect"]
+	return o, err
+}
+
+func defaultSocket() string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, "eventloop.sock")
+	}
+	return fmt.Sprintf("/tmp/eventloop-%d.sock", os.Getuid())
+}
+
+func (o *options) parseAddress(text string) error {
+	o.network, o.address, _ = strings.Cut(text, ":")
+	switch o.network {
+	case "unix":
+		if o.address == "" || strings.HasPrefix(o.address, "@") {
+			return errors.New("needs the path of a file: names that begin with @ have no permissions")
+		}
+		return nil
+	case "tcp":
+		host, err := netip.ParseAddrPort(o.address)
+		switch {
+		case err != nil:
+			return errors.New("not an address such as tcp:127.0.0.1:8000")
+		case !host.Addr().IsLoopback():
+			return errors.New("not a loopback address, and clients can run any command")
+		}
+		return nil
+	}
+	return errors.New("not unix:PATH or tcp:ADDRESS")
 }

@@ -4,11 +4,15 @@
 package main
 
 import (
+	_ "embed"
 	"fmt"
 	"os"
 
 	"code.hybscloud.com/iofd/examples/internal/flags"
 )
+
+//go:embed help.txt
+var help string
 
 const (
 	statusFailed = 1

@@ -10,48 +10,6 @@ import (
 	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
-const help = `usage: ring [flags]
-
-Starts itself again and sends bytes to that process in three ways: through a ring in
-shared memory, a pipe and a Unix socket. Prints how fast each was, and by how much
-the ring was faster. The consumer computes a checksum of all that comes, which is
-compared with that of what was sent.
-
-  -chunk LIST  sizes of what is written at a time, with commas between them
-               (64,4KiB,64KiB)
-                   ring -chunk 1500
-  -size N      bytes that each way takes in a round (64MiB, but no more than 65536
-               chunks of them)
-                   ring -size 1GiB -rounds 5
-  -rounds N    rounds: in each, every way has its turn (25)
-                   ring -rounds 100
-  -trips N     messages of 64 bytes that go there and back in a round. Each waits for
-               the one before it. 0 is none. (1000)
-                   ring -trips 0
-  -ring N      the size of the ring, a power of two from 4KiB to 1GiB (256KiB)
-                   ring -ring 64KiB
-  -h           print this
-
-N is a whole number, and for bytes may have KiB, MiB or GiB after it.
-
-The figures are the median of the rounds, and the quartiles. "Ring faster by" has
-those of the ratios within each round. So a machine that is slow for a while
-changes them little.
-
-Threads that block in the kernel read and write the pipe and the socket, because that is
-faster here than the runtime's poller. The pipe is as large as the ring if the system
-allows it. All are read with buffers of 64KiB or the size of -chunk.
-
-A side of the ring that has to wait looks at the ring for up to 100 µs, if its last waits
-were short. Then it sleeps. If the other side has no processor of its own, it looks
-less and less often. A side that waits for rare events only sleeps.
-
-At a terminal, ring shows the round that it is in.
-
-exit status: 0 when all bytes have come; 1 when that failed, as when either process
-was killed; 2 when the command line is wrong.
-`
-
 const (
 	maxChunk  = 16 << 20
 	maxSize   = 1 << 40

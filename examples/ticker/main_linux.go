@@ -4,8 +4,10 @@ package main
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/signal"
 	"syscall"
@@ -15,6 +17,9 @@ import (
 
 	"code.hybscloud.com/iofd/examples/internal/flags"
 )
+
+//go:embed help.txt
+var help string
 
 const (
 	statusFailed = 1
@@ -73,4 +78,74 @@ func untilSignal() (context.Context, context.CancelCauseFunc) {
 		cancel(stopped{sig.(syscall.Signal)})
 	}()
 	return ctx, cancel
+}
+
+// endless is the count of ticks if only a signal ends them.
+const endless = math.MaxUint64
+
+type options struct {
+	every time.Duration // 0 for one tick
+	at    time.Time     // the first tick, zero for every from now
+	count uint64        // of ticks
+	print bool
+	svg   string
+	alone bool
+}
+
+// parse reads the command line. Its errors are one line, and name what is wrong.
+func parse(args []string, now time.Time) (*options, error) {
+	o := &options{count: endless}
+	var span time.Duration
+	set := flags.New("ticker")
+	flags.Var(set, "every", &o.every, flags.Positive)
+	flags.Var(set, "n", &o.count, flags.Count[uint64](1, math.MaxInt64))
+	flags.Var(set, "for", &span, flags.Positive)
+	flags.Var(set, "at", &o.at, func(text string) (time.Time, error) { return parseTime(text, now) })
+	set.BoolVar(&o.print, "print", false, "")
+	set.StringVar(&o.svg, "svg", "", "")
+	set.BoolVar(&o.alone, "alone", false, "")
+	given, err := set.Parse(args)
+	switch {
+	case err != nil:
+		return nil, err
+	case given["svg"] && o.svg == "":
+		return nil, errors.New("-svg needs the name of a file")
+	case !given["every"] && !given["at"]:
+		return nil, errors.New("neither -every nor -at: see ticker -h")
+	case !given["every"]:
+		for _, name := range []string{"n", "for", "svg"} {
+			if given[name] {
+				return nil, fmt.Errorf("-%s without -every: -at alone is one tick", name)
+			}
+		}
+		o.count, o.alone = 1, true
+	case given["n"] && given["for"]:
+		return nil, errors.New("-n and -for: either ends it, give one")
+	case given["for"]:
+		if o.count = uint64(span / o.every); o.count == 0 {
+			return nil, fmt.Errorf("-for %v is shorter than -every %v: no tick would come", span, o.every)
+		}
+	}
+	return o, nil
+}
+
+// parseTime reads a time of day, for the next time that the clock shows it, or a
+// date that is still to come.
+func parseTime(text string, now time.Time) (time.Time, error) {
+	if of, err := time.Parse(time.TimeOnly, text); err == nil {
+		for day := now.Day(); ; day++ {
+			at := time.Date(now.Year(), now.Month(), day, of.Hour(), of.Minute(), of.Second(), of.Nanosecond(), now.Location())
+			if at.After(now) {
+				return at, nil
+			}
+		}
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	switch {
+	case err != nil:
+		return time.Time{}, errors.New("neither a time such as 15:04:05 nor a date such as 2006-01-02T15:04:05Z or 2006-01-02T15:04:05+01:00")
+	case !at.After(now):
+		return time.Time{}, fmt.Errorf("has passed: it is %s", now.Format("2006-01-02T15:04:05.000Z07:00"))
+	}
+	return at, nil
 }
