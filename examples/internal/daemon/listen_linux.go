@@ -6,30 +6,50 @@ import (
 	"io/fs"
 	"net"
 	"os"
+	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 )
 
-// Listen opens a listening socket of a network of package net, and returns its address.
-// Only this user can connect to a Unix socket. If no process listens at the path of a
-// Unix socket any more, Listen replaces the file. It returns EADDRINUSE if a process does,
-// or if the file is not a socket.
-func Listen(network, address string) (*fd.FD, string, error) {
+// A Listener is a listening socket of package net: a *net.TCPListener or a
+// *net.UnixListener.
+type Listener interface {
+	net.Listener
+	syscall.Conn
+	File() (*os.File, error)
+	SetDeadline(time.Time) error
+}
+
+// Open opens a listening socket of a network of package net. Only this user can connect
+// to a Unix socket. If no process listens at the path of a Unix socket any more, Open
+// replaces the file. It returns EADDRINUSE if a process does, or if the file is not a
+// socket. Close does not remove the file.
+func Open(network, address string) (Listener, error) {
 	defer unix.Umask(unix.Umask(0o077))
 	l, err := net.Listen(network, address)
 	if errors.Is(err, unix.EADDRINUSE) && removeDead(network, address) {
 		l, err = net.Listen(network, address)
 	}
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	defer l.Close()
 	if l, ok := l.(*net.UnixListener); ok {
 		l.SetUnlinkOnClose(false)
 	}
-	file, err := l.(interface{ File() (*os.File, error) }).File()
+	return l.(Listener), nil
+}
+
+// Listen is Open. It returns a descriptor and the address.
+func Listen(network, address string) (*fd.FD, string, error) {
+	l, err := Open(network, address)
+	if err != nil {
+		return nil, "", err
+	}
+	defer l.Close()
+	file, err := l.File()
 	if err != nil {
 		return nil, "", err
 	}

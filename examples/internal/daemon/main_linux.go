@@ -1,0 +1,82 @@
+package daemon
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// The exit statuses of Main.
+const (
+	StatusFailed = 1 // the program failed, or could not start
+	StatusUsage  = 2 // the command line was wrong
+)
+
+// The lines that a program writes while it runs.
+var (
+	Output = NewLog(os.Stdout)
+	Faults = NewLog(os.Stderr)
+)
+
+type usageError struct{ error }
+
+// Usage returns err as an error of the command line, for which Main ends with StatusUsage.
+// It returns nil and flag.ErrHelp as they are.
+func Usage(err error) error {
+	if err == nil || err == flag.ErrHelp {
+		return err
+	}
+	return usageError{err}
+}
+
+// Main runs a program and ends the process. Run gets the arguments. If it returns
+// flag.ErrHelp, Main prints help. Main writes other errors to Faults.
+func Main(help string, run func(args []string) error) {
+	OutliveLog()
+	status := 0
+	switch err := run(os.Args[1:]); {
+	case err == flag.ErrHelp:
+		fmt.Print(help)
+	case err != nil:
+		status = StatusFailed
+		if errors.As(err, new(usageError)) {
+			status = StatusUsage
+		}
+		Complain(err)
+	}
+	Output.Flush()
+	Faults.Flush()
+	os.Exit(status)
+}
+
+// Complain writes an error to Faults, with the names of program and process.
+func Complain(err error) {
+	Faults.Printf("%s: process %d: %v", filepath.Base(os.Args[0]), os.Getpid(), err)
+}
+
+// SocketPath returns the path of a program's socket that no flag names.
+func SocketPath(program string) string {
+	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
+		return filepath.Join(dir, program+".sock")
+	}
+	return fmt.Sprintf("/tmp/%s-%d.sock", program, os.Getuid())
+}
+
+// DurationInto returns a function for flag.FlagSet.Func. It stores a duration that is not
+// below least.
+func DurationInto(d *time.Duration, least time.Duration) func(string) error {
+	return func(text string) (err error) {
+		switch *d, err = time.ParseDuration(text); {
+		case err != nil:
+			return errors.New("not a duration, such as 300ms, 1.5s or 2m")
+		case *d < least && least == 1:
+			return errors.New("not above 0")
+		case *d < least:
+			return fmt.Errorf("below %v", least)
+		}
+		return nil
+	}
+}
