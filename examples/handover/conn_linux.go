@@ -1,24 +1,32 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
+	"net"
 	"net/http"
+	"os"
 	"slices"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"code.hybscloud.com/iofd/fd"
 )
 
 // lingering limits how long the end of a client's data is waited for.
 const lingering = 5 * time.Second
 
+// A stream is a *net.TCPConn or a *net.UnixConn. The runtime waits for it without a second
+// descriptor, which an fd.FD needs.
+type stream interface {
+	net.Conn
+	syscall.Conn
+	CloseWrite() error
+}
+
 // A conn is a client's connection, with all that another process needs to continue it.
 type conn struct {
-	*fd.FD    `json:"-"`
+	stream    `json:"-"`
 	In        []byte  // received and not yet handled
 	Out       []byte  // to be sent
 	Due       instant // when the request at the begin of In is to be done, or 0
@@ -27,42 +35,28 @@ type conn struct {
 	Closing   bool    // the connection ends after Out
 }
 
-// serveUntil serves the connection until ctx ends, and reports whether it is over. A
-// request has its effects in one go, after all of it was received and before any of the
-// answer is sent. ctx ends before that or after.
-func (s *server) serveUntil(ctx context.Context, c *conn) (over bool) {
-	for ctx.Err() == nil {
-		switch err := s.step(ctx, c); {
-		case err == nil || ctx.Err() != nil:
-		case isShortage(err):
-			sleep(ctx, 100*time.Millisecond)
-		default:
-			return true
-		}
-	}
-	return false
-}
-
-// step does one thing for the connection. An error is the reason to close it.
-func (s *server) step(ctx context.Context, c *conn) error {
+// step does one thing for the connection. An error is the reason to close it, unless ctx
+// has ended. A request has its effects in one go, after all of it was received and before
+// any of the answer is sent. ctx ends before that or after.
+func (s *server) step(c *conn) error {
 	switch {
 	case len(c.Out) > 0:
-		return s.write(ctx, c)
+		return s.write(c)
 	case c.Closing:
-		return hangUp(ctx, c)
+		return s.hangUp(c)
 	}
 	r, err := nextRequest(c.In)
 	switch {
 	case err != nil:
 		c.refuse(err.(refusal))
 	case r == nil:
-		return s.read(ctx, c)
+		return s.read(c)
 	case len(c.In) >= r.size:
-		s.do(ctx, c, r)
+		s.do(c, r)
 	case r.expects && !c.Continued:
 		c.Out, c.Continued = []byte("HTTP/1.1 100 Continue\r\n\r\n"), true
 	default:
-		return s.read(ctx, c)
+		return s.read(c)
 	}
 	return nil
 }
@@ -72,101 +66,105 @@ func (c *conn) refuse(r refusal) {
 }
 
 // do answers a request when its time has come.
-func (s *server) do(ctx context.Context, c *conn, r *request) {
+func (s *server) do(c *conn, r *request) {
 	if c.Due == 0 {
 		c.Due = now().add(r.after)
 	}
 	if wait := c.Due.until(); wait > 0 {
-		sleep(ctx, wait)
+		sleep(s.ctx, wait)
 		return
 	}
-	c.Closing = r.last || s.draining && !c.hasMore(r)
+	if s.draining && len(c.In) == r.size { // has the client sent anything else?
+		_, _ = c.receive(c.readNow)
+	}
+	c.Closing = r.last || s.draining && len(c.In) == r.size
 	status, body := s.count(r)
 	c.Out = answer(status, body, c.Closing)
 	c.In, c.Due, c.Since, c.Continued = c.In[r.size:], 0, now(), false
 }
 
-// hasMore reports whether the client has sent anything after the request.
-func (c *conn) hasMore(r *request) bool {
-	if len(c.In) == r.size {
-		c.In = slices.Grow(c.In, 1024)
-		n, _ := c.Read(c.In[r.size:cap(c.In)]) // an error returns
-		c.In = c.In[:r.size+n]
-	}
-	return len(c.In) > r.size
-}
-
 // read receives more. A server that drains does not wait for a client that has sent
 // nothing.
-func (s *server) read(ctx context.Context, c *conn) error {
-	began := len(c.In)
-	c.In = slices.Grow(c.In, 1024)
-	room := c.In[began:cap(c.In)]
-	if s.draining && began == 0 {
-		n, err := c.Read(room)
-		c.In = c.In[:n]
-		return err
+func (s *server) read(c *conn) error {
+	began := len(c.In) > 0
+	n, err := 0, os.ErrDeadlineExceeded
+	if began || !s.draining {
+		if err := s.limit(c, s.idle); err != nil {
+			return err
+		}
+		n, err = c.receive(c.Read)
 	}
-	limit, cancel := s.limit(ctx, c)
-	defer cancel()
-	n, err := c.ReadContext(limit, room)
-	c.In = c.In[:began+n]
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		// What has come in time counts.
+		n, err = c.receive(c.readNow)
+	}
 	switch {
-	case n > 0 && began == 0:
+	case n > 0 && !began:
 		c.Since = now()
-	case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil && began > 0:
+	case err == unix.EAGAIN && began && s.ctx.Err() == nil:
 		c.refuse(refusal{http.StatusRequestTimeout, "the request is not complete"})
 		return nil
 	}
 	return err
 }
 
+// receive appends to In what read reads.
+func (c *conn) receive(read func([]byte) (int, error)) (int, error) {
+	c.In = slices.Grow(c.In, 1024)
+	n, err := read(c.In[len(c.In):cap(c.In)])
+	c.In = c.In[:len(c.In)+n]
+	return n, err
+}
+
+// readNow reads what has come. It returns EAGAIN if that is nothing.
+func (c *conn) readNow(p []byte) (int, error) {
+	n, err := unix.Read(number(c.stream), p)
+	if n == 0 && err == nil {
+		err = io.EOF
+	}
+	return max(n, 0), err
+}
+
 // write sends what waits to be sent.
-func (s *server) write(ctx context.Context, c *conn) error {
-	limit, cancel := s.limit(ctx, c)
-	defer cancel()
-	n, err := c.WriteContext(limit, c.Out)
+func (s *server) write(c *conn) error {
+	if err := s.limit(c, s.idle); err != nil {
+		return err
+	}
+	n, err := c.Write(c.Out)
 	c.Out = c.Out[n:]
 	if n > 0 {
 		c.Since = now()
-		if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
 	}
 	return err
 }
 
-// limit returns a context that ends when the client has kept the server waiting for too
-// long.
-func (s *server) limit(ctx context.Context, c *conn) (context.Context, context.CancelFunc) {
-	if s.idle == 0 {
-		return ctx, func() {}
+// limit limits how long the client can keep the server waiting. It returns an error if
+// ctx has ended.
+func (s *server) limit(c *conn, d time.Duration) error {
+	var end time.Time // none
+	if d > 0 {
+		end = time.Now().Add(d - c.Since.since())
 	}
-	return context.WithTimeout(ctx, s.idle-c.Since.since())
+	_ = c.SetDeadline(end)
+	return s.ctx.Err()
 }
 
 // hangUp ends the connection. If the client has sent more than the server has handled,
 // close(2) alone would reset the connection, and the client might lose the answer.
-func hangUp(ctx context.Context, c *conn) error {
-	rest := make([]byte, 4096)
+func (s *server) hangUp(c *conn) error {
 	if len(c.In) == 0 {
-		if n, _ := c.Read(rest); n == 0 {
+		if n, _ := c.receive(c.readNow); n == 0 {
 			return io.EOF
 		}
-		c.In = rest[:1]
 	}
-	_ = c.Shutdown(unix.SHUT_WR)
-	limit, cancel := context.WithTimeout(ctx, lingering)
-	defer cancel()
-	for {
-		if _, err := c.ReadContext(limit, rest); err != nil {
-			return err
-		}
+	c.In = c.In[:1]
+	_ = c.CloseWrite()
+	if err := s.limit(c, lingering); err != nil {
+		return err
 	}
-}
-
-// isShortage reports whether err says that the kernel lacks descriptors or memory.
-func isShortage(err error) bool {
-	return errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) ||
-		errors.Is(err, unix.ENOBUFS) || errors.Is(err, unix.ENOMEM)
+	_, err := io.Copy(io.Discard, c)
+	return errors.Join(io.EOF, err)
 }

@@ -2,45 +2,21 @@
 // process takes over the listening socket, the connections and the state. The old
 // process then ends. Run it with -h.
 //
-// To read it, begin with the two sides of a handover, give_linux.go and take_linux.go.
-// They pass the state of state_linux.go. Or begin with the server, which can stop at any
-// moment and continue in another process.
+// To read it, begin with wire_linux.go, which has the protocol of a handover, and its two
+// sides, give_linux.go and take_linux.go. Or begin with the server in server_linux.go. It
+// can stop at any moment, and go on in another process.
 package main
 
 import (
-	"fmt"
-	"os"
-
 	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
 
-const (
-	statusFailed = 1 // the server failed, could not start, or could not take over
-	statusUsage  = 2 // the command line was wrong
-)
+func main() { daemon.Main(help, run) }
 
-// The lines that the program writes while it serves.
-var (
-	output = daemon.NewLog(os.Stdout)
-	faults = daemon.NewLog(os.Stderr)
-)
-
-func main() {
-	daemon.OutliveLog()
-	status := run(os.Args[1:])
-	output.Flush()
-	faults.Flush()
-	os.Exit(status)
-}
-
-func run(args []string) int {
+func run(args []string) error {
 	opts, err := parse(args)
-	switch {
-	case err == errHelp:
-		fmt.Print(help)
-		return 0
-	case err != nil:
-		return fail(err, statusUsage)
+	if err != nil {
+		return err
 	}
 	begin := open
 	if opts.take {
@@ -48,17 +24,7 @@ func run(args []string) int {
 	}
 	s, err := begin(opts)
 	if err != nil {
-		return fail(err, statusFailed)
+		return err
 	}
-	if err := s.run(); err != nil {
-		return fail(err, statusFailed)
-	}
-	return 0
+	return s.run()
 }
-
-func fail(err error, status int) int {
-	complain(err)
-	return status
-}
-
-func complain(err error) { faults.Printf("handover: process %d: %v", os.Getpid(), err) }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"flag"
 	"fmt"
 	"io"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
@@ -277,7 +279,7 @@ func TestBadFlags(t *testing.T) {
 		{"-timeout -1s", "above 0"},
 	} {
 		status, stdout, stderr := systest.Result(t, program(t, self(t), strings.Fields(c.args)...))
-		assert.Equal(t, statusUsage, status, c.args)
+		assert.Equal(t, daemon.StatusUsage, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
 		assert.Contains(t, stderr, c.names)
@@ -292,11 +294,11 @@ func TestHelp(t *testing.T) {
 		assert.Contains(t, stdout, "\n  "+name+" ")
 	}
 	_, err := parse([]string{"-h"})
-	assert.Equal(t, errHelp, err)
+	assert.Equal(t, flag.ErrHelp, err)
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/7")
-	assert.Equal(t, "/run/user/7/handover.sock", defaultControl())
+	assert.Equal(t, "/run/user/7/handover.sock", daemon.SocketPath("handover"))
 	t.Setenv("XDG_RUNTIME_DIR", "")
-	assert.Equal(t, fmt.Sprintf("/tmp/handover-%d.sock", os.Getuid()), defaultControl())
+	assert.Equal(t, fmt.Sprintf("/tmp/handover-%d.sock", os.Getuid()), daemon.SocketPath("handover"))
 }
 
 func TestCannotStart(t *testing.T) {
@@ -314,7 +316,7 @@ func TestCannotStart(t *testing.T) {
 		{"refused", []string{"-control", there, "-take"}},
 	} {
 		status, stdout, stderr := systest.Result(t, program(t, self(t), c.args...))
-		assert.Equal(t, statusFailed, status, stderr)
+		assert.Equal(t, daemon.StatusFailed, status, stderr)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		assert.Contains(t, stderr, c.names)

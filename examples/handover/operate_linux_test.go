@@ -110,7 +110,7 @@ func TestProcess1(t *testing.T) {
 	s.says("process 1 of a container cannot hand over")
 	require.Equal(t, "2\n", c.ask("POST", "/a", ""))
 	status, _, refused := systest.Result(t, program(t, self(t), "-take", "-control", filepath.Join(dir, "control")))
-	assert.Equal(t, statusFailed, status)
+	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Contains(t, refused, "the old process goes on: process 1 of a container")
 	c.send(text("POST", "/a", ""))
 	_, body, process := c.next()
@@ -201,7 +201,7 @@ func limited(t *testing.T, limit string, flags ...string) *service {
 func TestDescriptorLimit(t *testing.T) {
 	s := limited(t, "-n 64")
 	var kept, waiting []*client
-	for range (64-ownDescriptors)/connDescriptors - 1 { // begin has one
+	for range 48 - 1 { // begin has one
 		c := s.dial()
 		c.ask("POST", "/kept", "")
 		kept = append(kept, c)
@@ -229,7 +229,7 @@ func TestDescriptorLimit(t *testing.T) {
 	assert.Empty(t, s.stderr())
 }
 
-// A connection stays open if it cannot be waited on, because the limit was lowered.
+// A client waits in the queue if the limit was lowered, and no connection is closed.
 func TestDescriptorLimitLowered(t *testing.T) {
 	s := begin(t)
 	var limit unix.Rlimit
@@ -249,23 +249,25 @@ func TestDescriptorLimitLowered(t *testing.T) {
 			free, same = now, 0
 		}
 	}
-	// There is one number for the connection, and none for its duplicate.
 	low := unix.Rlimit{Cur: free + 1, Max: limit.Max}
 	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, &low, nil))
-	c := s.dial()
+	c, waits := s.dial(), s.dial()
+	require.Equal(t, "1\n", c.ask("POST", "/a", ""))
+	waits.send(text("POST", "/a", ""))
 	for i := range 5 {
-		require.Equal(t, fmt.Sprintln(i+1), c.ask("POST", "/a", ""))
+		require.Equal(t, fmt.Sprintln(i+2), c.ask("POST", "/a", ""))
 	}
 	require.NoError(t, unix.Prlimit(s.process.PID(), unix.RLIMIT_NOFILE, &limit, nil))
-	require.Equal(t, "6\n", c.ask("POST", "/a", ""))
-	require.Equal(t, "7\n", s.dial().ask("POST", "/a", ""))
+	_, body, _ := waits.next()
+	require.Equal(t, "7\n", body)
+	require.Equal(t, "8\n", c.ask("POST", "/a", ""))
 }
 
 // A successor that has too few descriptors does not take over.
 func TestSuccessorDescriptorLimit(t *testing.T) {
 	s := begin(t)
 	var clients []*client
-	for range 30 {
+	for range 60 {
 		c := s.dial()
 		c.ask("POST", "/a", "")
 		clients = append(clients, c)
@@ -274,10 +276,10 @@ func TestSuccessorDescriptorLimit(t *testing.T) {
 	shell := exec.Command("sh", append([]string{"-c", `ulimit -n 64; exec "$@"`, "sh"}, argv.Args...)...)
 	shell.Env = argv.Env
 	status, _, stderr := systest.Result(t, shell)
-	assert.Equal(t, statusFailed, status)
+	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Contains(t, stderr, "RLIMIT_NOFILE")
 	for i, c := range clients {
-		require.Equal(t, fmt.Sprintln(31+i), c.ask("POST", "/a", ""))
+		require.Equal(t, fmt.Sprintln(61+i), c.ask("POST", "/a", ""))
 	}
 }
 
@@ -286,7 +288,7 @@ func TestFileSizeLimit(t *testing.T) {
 	s := limited(t, "-f 0")
 	c := s.dial()
 	require.Equal(t, "1\n", c.ask("POST", "/a", ""))
-	assert.Equal(t, statusFailed, s.status(s.take()))
+	assert.Equal(t, daemon.StatusFailed, s.status(s.take()))
 	require.Equal(t, "2\n", c.ask("POST", "/a", ""))
 }
 
@@ -295,7 +297,7 @@ func TestAddressOfDeadOwner(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	first := begin(t, "-listen", socket)
 	status, _, stderr := systest.Result(t, program(t, self(t), first.flags...))
-	assert.Equal(t, statusFailed, status, "a server that lives keeps its address")
+	assert.Equal(t, daemon.StatusFailed, status, "a server that lives keeps its address")
 	assert.Contains(t, stderr, "address already in use")
 	first.signal(unix.SIGKILL)
 	_, err := first.process.WaitContext(patience(t))

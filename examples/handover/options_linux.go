@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"strings"
 	"time"
+
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
 
 const help = `usage: handover [flags]
@@ -87,10 +87,11 @@ memfd holds the counters, so they cannot change after the new process has checke
 them. An eventfd tells the old process that the new one is ready. The pidfd of the
 old process tells the new one when to begin. The two never serve at the same time.
 
-limits: a connection needs two descriptors, and the server 24. At RLIMIT_NOFILE 1024
-it serves 500 connections. Further clients wait in the queue of the listening socket
-until a connection ends. The server closes none to get a descriptor. A new process
-whose limit is too low does not take over.
+limits: a connection needs one descriptor, and the server 16. So it serves 48 connections
+at RLIMIT_NOFILE 64, and 1008 at 1024. Further clients wait in the queue of the listening
+socket until a connection ends. The server closes no connection to get a descriptor. A
+new process whose limit is too low does not take over. One handover is done at a time, and
+others wait.
 
 A line that standard output or error does not take is lost, and the server goes on.
 The file of a Unix socket is replaced if no process listens at it.
@@ -101,8 +102,6 @@ are answered, or after -timeout.
 exit status: 0 after TERM or INT, or when another process has taken over; 1 when the
 server failed or could not take over; 2 when a flag was wrong.
 `
-
-var errHelp = flag.ErrHelp
 
 // The ways of the descriptors.
 const (
@@ -125,7 +124,7 @@ type options struct {
 func parse(args []string) (*options, error) {
 	o := &options{
 		args: args, network: "tcp", address: "127.0.0.1:8080",
-		path: defaultControl(), by: byRights, timeout: 10 * time.Second, idle: time.Minute,
+		path: daemon.SocketPath("handover"), by: byRights, timeout: 10 * time.Second, idle: time.Minute,
 	}
 	flags := flag.NewFlagSet("handover", flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -146,34 +145,13 @@ func parse(args []string) (*options, error) {
 		}
 		return nil
 	})
-	flags.Func("timeout", "", func(text string) (err error) {
-		o.timeout, err = time.ParseDuration(text)
-		if err != nil || o.timeout <= 0 {
-			return errors.New("not a duration above 0, such as 300ms or 10s")
-		}
-		return nil
-	})
-	flags.Func("idle", "", func(text string) (err error) {
-		o.idle, err = time.ParseDuration(text)
-		if err != nil || o.idle < 0 {
-			return errors.New("not a duration, such as 30s, or 0")
-		}
-		return nil
-	})
-	if err := flags.Parse(args); err != nil {
-		return nil, err
+	flags.Func("timeout", "", daemon.DurationInto(&o.timeout, 1))
+	flags.Func("idle", "", daemon.DurationInto(&o.idle, 0))
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q: see handover -h", flags.Arg(0))
 	}
-	if flags.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q: see handover -h", flags.Arg(0))
-	}
-	return o, nil
-}
-
-func defaultControl() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "handover.sock")
-	}
-	return fmt.Sprintf("/tmp/handover-%d.sock", os.Getuid())
+	return o, daemon.Usage(err)
 }
 
 func parseAddress(text string) (network, address string, err error) {

@@ -17,52 +17,42 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A connection has its number and, after it was waited on, a duplicate. The other
-// descriptors are at most so many, those of a handover included.
-const (
-	connDescriptors = 2
-	ownDescriptors  = 24
-)
+// ownDescriptors is how many descriptors a server needs beside one for each connection:
+// nine with those of the Go runtime, and seven for a handover.
+const ownDescriptors = 16
 
-// A server counts for clients, with a goroutine for each.
+// A server counts for clients. Between start and freeze a goroutine accepts connections,
+// and each connection has a goroutine. In a frozen server no goroutine uses them.
 type server struct {
 	*options
-	program  string // the file to run for a successor
-	listener *fd.FD
-	control  *fd.FD            // successors connect to it
-	door     *net.UnixListener // a duplicate, which accepts them
-	signals  chan os.Signal
-
-	// The goroutines that serve hold running for reading, until ctx ends. A goroutine
-	// that holds it for writing can read and change everything.
-	running  sync.RWMutex
-	ctx      context.Context
-	pause    context.CancelFunc
-	draining bool
-	serving  sync.WaitGroup
-
-	mu       sync.Mutex
+	program  string             // the file to run for a successor
+	listener daemon.Listener    // clients connect to it
+	control  *net.UnixListener  // successors connect to it
+	room     chan struct{}      // has a token for each connection
+	ctx      context.Context    // ended by freeze
+	pause    context.CancelFunc // ends ctx
+	serving  sync.WaitGroup     // the goroutines
+	draining bool               // accept nothing, and close a connection when it is idle
+	mu       sync.Mutex         // for the maps
 	counters map[string]uint64
 	conns    map[*conn]struct{}
 
-	mostConns int
-	freed     chan struct{} // receives when a connection has ended
+	restarts, ends chan os.Signal
 
-	handing    chan struct{}   // holds a token while a handover is under way
-	handedOver chan struct{}   // closed when a successor has taken over, and handing keeps its token
-	stopping   context.Context // ends when a signal ends the server
+	handing    chan struct{}   // has a token while a handover is under way
+	handedOver chan struct{}   // closed when a successor has taken over; handing keeps its token
+	stopping   context.Context // ended by a signal that ends the server
 	stop       context.CancelCauseFunc
 }
 
-// newServer opens what both a first server and a successor need. If it fails, the program
+// newServer makes what both a first server and a successor need. If it fails, the program
 // ends.
 func newServer(o *options) (*server, error) {
 	s := &server{
 		options: o, counters: make(map[string]uint64), conns: make(map[*conn]struct{}),
 		handing: make(chan struct{}, 1), handedOver: make(chan struct{}),
-		freed: make(chan struct{}, 1),
+		restarts: make(chan os.Signal, 1), ends: make(chan os.Signal, 1),
 	}
-	s.ctx, s.pause = context.WithCancel(context.Background())
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
 	var err error
 	// A successor runs the file that has this name by then.
@@ -73,9 +63,9 @@ func newServer(o *options) (*server, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, os.NewSyscallError("getrlimit", err)
 	}
-	s.mostConns = max(1, int(min(limit.Cur, 1<<30)-min(limit.Cur, ownDescriptors))/connDescriptors)
-	s.signals = make(chan os.Signal, 10)
-	signal.Notify(s.signals, unix.SIGHUP, unix.SIGTERM, unix.SIGINT)
+	s.room = make(chan struct{}, max(1, int(min(limit.Cur, 1<<30))-ownDescriptors))
+	signal.Notify(s.restarts, unix.SIGHUP)
+	signal.Notify(s.ends, unix.SIGTERM, unix.SIGINT)
 	return s, nil
 }
 
@@ -85,138 +75,112 @@ func open(o *options) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.control, _, err = daemon.Listen("unixpacket", o.path); err != nil {
+	if err := s.openControl(); err != nil {
 		if errors.Is(err, unix.EADDRINUSE) {
 			return nil, fmt.Errorf("%w: use -take if a server is there, and remove the file if there is none", err)
 		}
 		return nil, err
 	}
-	if err = s.openDoor(); err != nil {
+	if s.listener, err = daemon.Open(o.network, o.address); err != nil {
 		return nil, errors.Join(err, os.Remove(o.path))
 	}
-	if s.listener, o.address, err = daemon.Listen(o.network, o.address); err != nil {
-		return nil, errors.Join(err, os.Remove(o.path))
-	}
-	// Connections inherit the option from the listening socket.
-	_ = unix.SetsockoptInt(s.listener.Fd(), unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
-	output.Printf("process %d serves %s", os.Getpid(), o.address)
-	notify("READY=1")
+	s.address = s.listener.Addr().String()
+	daemon.Output.Printf("process %d serves %s", os.Getpid(), s.address)
+	daemon.Notify("READY=1")
 	return s, nil
+}
+
+func (s *server) openControl() error {
+	l, err := daemon.Open("unixpacket", s.path)
+	if err == nil {
+		s.control = l.(*net.UnixListener)
+	}
+	return err
 }
 
 // run serves until a signal ends the server, or a successor has taken over.
 func (s *server) run() error {
+	s.start()
+	go s.meetAll()
+	go s.restartAll()
+	select {
+	case <-s.handedOver:
+		return nil
+	case <-s.ends:
+		return s.drain()
+	}
+}
+
+// start lets a new or frozen server serve.
+func (s *server) start() {
+	s.ctx, s.pause = context.WithCancel(context.Background())
 	s.mu.Lock()
 	for c := range s.conns {
 		s.serve(c)
 	}
 	s.mu.Unlock()
-	s.serving.Go(s.accept)
-	go s.meetAll()
-	for {
-		select {
-		case <-s.handedOver:
-			return nil
-		case sig := <-s.signals:
-			if sig != unix.SIGHUP {
-				return s.drain()
-			}
-			if err := s.restart(); err != nil {
-				complain(err)
-			}
-		}
+	if !s.draining {
+		s.serving.Go(s.accept)
 	}
 }
 
-// freeze stops the goroutines that serve, between two requests or in the middle of one.
-// thaw lets them go on.
+// freeze ends the goroutines that serve, between two requests or in the middle of one. It
+// ends their context first. So a goroutine that sets a deadline and then finds the
+// context alive waits no longer than freeze.
 func (s *server) freeze() {
 	s.pause()
-	s.running.Lock()
+	past := time.Unix(1, 0)
+	_ = s.listener.SetDeadline(past)
+	s.mu.Lock()
+	for c := range s.conns {
+		_ = c.SetDeadline(past)
+	}
+	s.mu.Unlock()
+	s.serving.Wait()
 }
 
-func (s *server) thaw() {
-	s.ctx, s.pause = context.WithCancel(context.Background())
-	s.running.Unlock()
-}
-
-// accept accepts connections until the server drains.
+// accept accepts connections as long as there is room. Other clients wait in the queue of
+// the listening socket.
 func (s *server) accept() {
-	for {
-		s.running.RLock()
-		draining := s.draining
-		if !draining {
-			s.acceptUntil(s.ctx)
-		}
-		s.running.RUnlock()
-		if draining {
+	_ = s.listener.SetDeadline(time.Time{})
+	for s.ctx.Err() == nil {
+		select {
+		case s.room <- struct{}{}:
+		case <-s.ctx.Done():
 			return
 		}
-	}
-}
-
-func (s *server) acceptUntil(ctx context.Context) {
-	for ctx.Err() == nil {
-		if !s.hasRoom() {
-			select {
-			case <-s.freed:
-			case <-ctx.Done():
-			}
+		c, err := s.listener.Accept()
+		if err != nil {
+			<-s.room
+			sleep(s.ctx, 100*time.Millisecond) // the limit of descriptors was lowered
 			continue
 		}
-		switch f, err := fd.WaitRead(ctx, s.listener, s.acceptOne); {
-		case err == nil:
-			s.welcome(f)
-		case isShortage(err):
-			// Clients wait in the queue meanwhile.
-			sleep(ctx, 100*time.Millisecond)
-		}
+		s.serve(s.add(c.(stream)))
 	}
 }
 
-// hasRoom reports whether another connection can have all descriptors that it may need.
-func (s *server) hasRoom() bool {
+// add adds a new connection, which has a token of s.room.
+func (s *server) add(from stream) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return len(s.conns) < s.mostConns
-}
-
-func (s *server) acceptOne() (*fd.FD, error) {
-	number, _, err := unix.Accept4(s.listener.Fd(), unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC)
-	switch err {
-	case nil:
-		return fd.New(number), nil
-	case unix.EAGAIN:
-		return nil, fd.ErrWouldBlock
-	}
-	return nil, os.NewSyscallError("accept4", err)
-}
-
-func (s *server) welcome(f *fd.FD) {
-	c := &conn{FD: f, Since: now()}
-	s.mu.Lock()
+	c := &conn{stream: from, Since: now()}
 	s.conns[c] = struct{}{}
-	s.mu.Unlock()
-	s.serve(c)
+	return c
 }
 
-// serve serves a connection to its end, in a goroutine.
+// serve serves a connection in a goroutine until ctx ends or the connection is over.
 func (s *server) serve(c *conn) {
 	s.serving.Go(func() {
-		for over := false; !over; {
-			s.running.RLock()
-			over = s.serveUntil(s.ctx, c) || s.draining
-			if over {
+		for s.ctx.Err() == nil {
+			// If ctx has ended by now, it may be the reason of the error.
+			if err := s.step(c); err != nil && s.ctx.Err() == nil {
 				s.mu.Lock()
 				delete(s.conns, c)
 				s.mu.Unlock()
 				_ = c.Close()
-				select {
-				case s.freed <- struct{}{}:
-				default: // accept will look
-				}
+				<-s.room
+				return
 			}
-			s.running.RUnlock()
 		}
 	})
 }
@@ -227,26 +191,30 @@ func (s *server) drain() error {
 	select {
 	case <-s.handedOver:
 		return nil
-	case s.handing <- struct{}{}:
-		<-s.handing // the last handover has failed
+	case s.handing <- struct{}{}: // the last handover has failed
 	}
 	s.freeze()
-	for s.hasRoom() {
-		f, err := s.acceptOne()
+	for len(s.room) < cap(s.room) {
+		queued, _, err := unix.Accept4(number(s.listener), unix.SOCK_CLOEXEC)
 		if err != nil {
 			break
 		}
-		s.welcome(f)
+		c, err := adopt[stream](fd.New(queued), net.FileConn)
+		if err != nil {
+			break
+		}
+		s.room <- struct{}{}
+		s.add(c)
 	}
 	// Once a socket is closed, its file may be another server's.
 	err := remove(s.path)
 	if s.network == "unix" {
 		err = errors.Join(err, remove(s.address))
 	}
-	err = errors.Join(err, s.listener.Close(), s.control.Close(), s.door.Close())
+	err = errors.Join(err, s.listener.Close(), s.control.Close())
 	s.draining = true
-	s.ctx, s.pause = context.WithTimeout(context.Background(), s.timeout)
-	s.running.Unlock()
+	s.start()
+	defer time.AfterFunc(s.timeout, s.freeze).Stop()
 	s.serving.Wait()
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,19 +31,21 @@ type state struct {
 	Conns       []*conn
 }
 
-// state returns what a frozen server has to hand over. The descriptors stay its own.
+// state returns what a frozen server has to hand over. The descriptors stay its own, so the
+// FDs are never closed.
 func (s *server) state() (*state, []*fd.FD) {
 	st := &state{
 		Version: stateVersion, Frozen: now(),
 		Network: s.network, Address: s.address, Counters: s.counters,
+		Descriptors: []int{number(s.listener), number(s.control)},
 	}
-	fds := []*fd.FD{s.listener, s.control}
 	for c := range s.conns {
 		st.Conns = append(st.Conns, c)
-		fds = append(fds, c.FD)
+		st.Descriptors = append(st.Descriptors, number(c))
 	}
-	for _, f := range fds {
-		st.Descriptors = append(st.Descriptors, f.Fd())
+	var fds []*fd.FD
+	for _, number := range st.Descriptors {
+		fds = append(fds, fd.New(number))
 	}
 	return st, fds
 }
@@ -94,24 +97,18 @@ func readState(m *memfd.MemFD) (*state, error) {
 	return st, nil
 }
 
-// restore gives the state and its descriptors to a server that has nothing yet.
-func (s *server) restore(st *state, fds []*fd.FD) error {
-	if most := s.mostConns; len(st.Conns) > most {
-		return fmt.Errorf("%s need more descriptors than RLIMIT_NOFILE allows, which has room for %d", counted(len(st.Conns), "connection"), most)
+// An instant is a time of CLOCK_MONOTONIC, which both processes of a handover read and
+// which no process can set. A time.Time loses its monotonic part on the way.
+type instant time.Duration
+
+func now() instant {
+	var t unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &t); err != nil {
+		panic(err) // Linux always has the clock
 	}
-	for _, f := range fds[:2] {
-		if listens, err := unix.GetsockoptInt(f.Fd(), unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
-			return fmt.Errorf("%v is no socket that listens", f)
-		}
-	}
-	s.network, s.address = st.Network, st.Address
-	s.listener, s.control = fds[0], fds[1]
-	if st.Counters != nil { // JSON may have null
-		s.counters = st.Counters
-	}
-	for i, c := range st.Conns {
-		c.FD = fds[2+i]
-		s.conns[c] = struct{}{}
-	}
-	return s.openDoor()
+	return instant(t.Nano())
 }
+
+func (i instant) add(d time.Duration) instant { return i + instant(d) }
+func (i instant) until() time.Duration        { return time.Duration(i - now()) }
+func (i instant) since() time.Duration        { return time.Duration(now() - i) }

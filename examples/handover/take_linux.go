@@ -7,8 +7,9 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/examples/internal/daemon"
@@ -37,19 +38,14 @@ func take(o *options) (*server, error) {
 		return nil, err
 	}
 	defer ready.Close()
-	old, err := ask(c, o.by, ready)
+	old, st, err := ask(c, o.by, ready)
 	if err != nil {
 		return nil, err
 	}
 	defer old.Close()
-	file, err := memfd.ReceiveFrom(c, mayNotChange)
-	if err != nil {
-		return nil, err
-	}
-	defer file.Close()
-	st, err := readState(file)
-	if err != nil {
-		return nil, err
+	if len(st.Conns) > cap(s.room) {
+		return nil, fmt.Errorf("%s need more descriptors than RLIMIT_NOFILE allows, which has room for %d",
+			counted(len(st.Conns), "connection"), cap(s.room))
 	}
 	fds, err := descriptors(c, o.by, old, st.Descriptors)
 	if err != nil {
@@ -62,11 +58,11 @@ func take(o *options) (*server, error) {
 		return nil, err
 	}
 	if err := s.renew(); err != nil {
-		complain(err)
+		daemon.Complain(err)
 	}
-	output.Printf("process %d serves %s after process %d: %s, %s, a pause of %v", os.Getpid(), s.address, old.PID(),
+	daemon.Output.Printf("process %d serves %s after process %d: %s, %s, a pause of %v", os.Getpid(), s.address, old.PID(),
 		counted(len(s.counters), "counter"), counted(len(s.conns), "connection"), st.Frozen.since().Round(100*time.Microsecond))
-	notify("READY=1\nMAINPID=%d", os.Getpid())
+	daemon.Notify("READY=1\nMAINPID=%d", os.Getpid())
 	return s, nil
 }
 
@@ -78,90 +74,42 @@ func connect(path string) (*net.UnixConn, error) {
 	if err := os.Unsetenv(passed); err != nil {
 		return nil, err
 	}
-	return unixConn(passedNumber)
+	return adopt[*net.UnixConn](fd.New(passedNumber), net.FileConn)
 }
 
-// unixConn makes a connection of a socket's number, which it closes.
-func unixConn(number int) (*net.UnixConn, error) {
-	file := os.NewFile(uintptr(number), "control")
-	defer file.Close()
-	c, err := net.FileConn(file)
-	if err != nil {
-		return nil, err
-	}
-	if c, ok := c.(*net.UnixConn); ok {
-		return c, nil
-	}
-	return nil, errors.Join(fmt.Errorf("descriptor %d is not a Unix socket", number), c.Close())
-}
-
-// renew opens the control socket anew if its file was removed.
-func (s *server) renew() error {
-	if _, err := os.Lstat(s.path); !errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	control, _, err := daemon.Listen("unixpacket", s.path)
-	if err != nil {
-		return err
-	}
-	err = errors.Join(s.control.Close(), s.door.Close())
-	s.control = control
-	return errors.Join(err, s.openDoor())
-}
-
-// counted returns a number and a noun, which has an s unless the number is 1.
-func counted(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprint(n, " ", noun)
-}
-
-// ask asks the old process to hand over, and returns it.
-func ask(c *net.UnixConn, by string, ready *eventfd.EventFD) (*pidfd.PidFD, error) {
+// ask asks the old process to hand over, and returns it and its state.
+func ask(c *net.UnixConn, by string, ready *eventfd.EventFD) (*pidfd.PidFD, *state, error) {
 	self, err := pidfd.Self()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer self.Close()
-	if err := send(c, takeBy+by, self.FD(), ready.FD()); err != nil {
-		return nil, err
+	err = send(c, takeBy+by, self.FD(), ready.FD())
+	if err = errors.Join(err, self.Close()); err != nil {
+		return nil, nil, err
 	}
 	fds, err := expect(c, stateFollows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer closeAll(fds)
 	if len(fds) != 1 {
-		return nil, fmt.Errorf("%d descriptors, not the one of a process", len(fds))
+		return nil, nil, fmt.Errorf("%d descriptors, not the one of a process", len(fds))
 	}
-	return pidfd.FromFD(fds[0])
-}
-
-// expect receives a message of a certain text, and returns its descriptors.
-func expect(c *net.UnixConn, want string) ([]*fd.FD, error) {
-	text, fds, err := receive(c)
+	old, err := pidfd.FromFD(fds[0])
 	if err != nil {
-		return nil, fmt.Errorf("nothing from the old process: %w", err)
+		return nil, nil, err
 	}
-	if text == want {
-		return fds, nil
+	file, err := memfd.ReceiveFrom(c, mayNotChange)
+	if err != nil {
+		return nil, nil, errors.Join(err, old.Close())
 	}
-	closeAll(fds)
-	return nil, unexpected(text)
-}
-
-// unexpected returns the error for another message than the expected one.
-func unexpected(text string) error {
-	if reason, ok := strings.CutPrefix(text, no); ok {
-		return fmt.Errorf("the old process goes on: %s", reason)
-	}
-	return fmt.Errorf("%.40q from the old process", text)
+	defer file.Close()
+	st, err := readState(file)
+	return old, st, err
 }
 
 // descriptors returns duplicates of those that the old process has by these numbers.
-func descriptors(c *net.UnixConn, by string, old *pidfd.PidFD, numbers []int) ([]*fd.FD, error) {
-	var fds []*fd.FD
+func descriptors(c *net.UnixConn, by string, old *pidfd.PidFD, numbers []int) (fds []*fd.FD, err error) {
 	next := func() ([]*fd.FD, error) { return expect(c, hereAre) }
 	if by == byPidfd {
 		next = func() ([]*fd.FD, error) {
@@ -172,15 +120,40 @@ func descriptors(c *net.UnixConn, by string, old *pidfd.PidFD, numbers []int) ([
 	for len(fds) < len(numbers) {
 		more, err := next()
 		if err != nil {
-			closeAll(fds)
 			return nil, err
 		}
 		if fds = append(fds, more...); len(more) == 0 || len(fds) > len(numbers) {
-			closeAll(fds)
 			return nil, errors.New("not as many descriptors as the state has")
 		}
 	}
 	return fds, nil
+}
+
+// restore gives the state and its descriptors to a server that has nothing yet.
+func (s *server) restore(st *state, fds []*fd.FD) (err error) {
+	for _, f := range fds[:2] {
+		if listens, err := unix.GetsockoptInt(f.Fd(), unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || listens == 0 {
+			return fmt.Errorf("%v is no socket that listens", f)
+		}
+	}
+	s.network, s.address = st.Network, st.Address
+	if s.listener, err = adopt[daemon.Listener](fds[0], net.FileListener); err != nil {
+		return err
+	}
+	if s.control, err = adopt[*net.UnixListener](fds[1], net.FileListener); err != nil {
+		return err
+	}
+	if st.Counters != nil { // JSON may have null
+		s.counters = st.Counters
+	}
+	for i, c := range st.Conns {
+		if c.stream, err = adopt[stream](fds[2+i], net.FileConn); err != nil {
+			return err
+		}
+		s.conns[c] = struct{}{}
+		s.room <- struct{}{}
+	}
+	return nil
 }
 
 // turn tells the old process that this one is ready. It returns when the old process has
@@ -193,9 +166,28 @@ func turn(c *net.UnixConn, ready *eventfd.EventFD, old *pidfd.PidFD) error {
 	if err := ready.Notify(); err != nil {
 		return err
 	}
-	if text, fds, err := receive(c); err == nil {
-		closeAll(fds)
+	if text, _, err := receive(c); err == nil {
 		return unexpected(text)
 	}
 	return old.Exited(context.Background())
+}
+
+// renew opens the control socket anew if its file was removed.
+func (s *server) renew() error {
+	if _, err := os.Lstat(s.path); !errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	old := s.control
+	if err := s.openControl(); err != nil {
+		return err
+	}
+	return old.Close()
+}
+
+// counted returns a number and a noun, which has an s unless the number is 1.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
 }

@@ -1,15 +1,16 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strings"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/pidfd"
 )
 
 // The two processes talk over a socket that keeps messages apart. A message is a text with
@@ -50,72 +51,71 @@ func receive(c *net.UnixConn) (text string, fds []*fd.FD, err error) {
 	return string(b[:n]), fds, err
 }
 
+// expect receives a message of the old process, and returns its descriptors.
+func expect(c *net.UnixConn, want string) ([]*fd.FD, error) {
+	text, fds, err := receive(c)
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("nothing from the old process: %w", err)
+	case text != want:
+		closeAll(fds)
+		return nil, unexpected(text)
+	}
+	return fds, nil
+}
+
+func unexpected(text string) error {
+	if reason, ok := strings.CutPrefix(text, no); ok {
+		return fmt.Errorf("the old process goes on: %s", reason)
+	}
+	return fmt.Errorf("%.40q from the old process", text)
+}
+
 func closeAll(fds []*fd.FD) {
 	for _, f := range fds {
 		_ = f.Close()
 	}
 }
 
+// number returns the descriptor of a socket that no other goroutine closes.
+func number(c syscall.Conn) (n int) {
+	raw, err := c.SyscallConn()
+	if err == nil {
+		err = raw.Control(func(number uintptr) { n = int(number) })
+	}
+	if err != nil {
+		return -1 // it is closed, and so is this number
+	}
+	return n
+}
+
+// adopt gives a socket to package net, by net.FileConn or net.FileListener. It closes f.
+func adopt[T, S any](f *fd.FD, by func(*os.File) (S, error)) (socket T, err error) {
+	file, err := f.File("socket")
+	if err = errors.Join(err, f.Close()); err != nil {
+		return socket, err
+	}
+	defer file.Close()
+	some, err := by(file)
+	if err != nil {
+		return socket, err
+	}
+	socket, ok := any(some).(T)
+	if !ok {
+		return socket, fmt.Errorf("%T is not a socket for this use", some)
+	}
+	return socket, nil
+}
+
 // sameUser returns an error if the peer runs as another user. The permissions of the
 // socket's file can change, and a file in /tmp can be another user's.
 func sameUser(c *net.UnixConn) error {
-	conn, err := c.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var peer *unix.Ucred
-	var peerErr error
-	err = conn.Control(func(socket uintptr) {
-		peer, peerErr = unix.GetsockoptUcred(int(socket), unix.SOL_SOCKET, unix.SO_PEERCRED)
-	})
+	peer, err := unix.GetsockoptUcred(number(c), unix.SOL_SOCKET, unix.SO_PEERCRED)
 	switch {
 	case err != nil:
-		return err
-	case peerErr != nil:
-		return os.NewSyscallError("getsockopt", peerErr)
+		return os.NewSyscallError("getsockopt", err)
 	case int(peer.Uid) != os.Geteuid():
 		return fmt.Errorf("the other process is of user %d", peer.Uid)
 	}
 	return nil
-}
-
-// A successor is the new process in the old one.
-type successor struct {
-	process *pidfd.PidFD
-	ready   *eventfd.EventFD
-	by      string
-}
-
-// identify makes a successor of the first message, whose sender may be any process.
-func (s *server) identify(text string, fds []*fd.FD) (*successor, error) {
-	defer closeAll(fds)
-	if err := s.mayEnd(); err != nil {
-		return nil, err
-	}
-	n := &successor{process: new(pidfd.PidFD), ready: new(eventfd.EventFD)}
-	switch text {
-	case takeBy + byRights:
-		n.by = byRights
-	case takeBy + byPidfd:
-		n.by = byPidfd
-	default:
-		return nil, fmt.Errorf("%.40q is not a request", text)
-	}
-	if len(fds) != 2 {
-		return nil, fmt.Errorf("a request with %d descriptors, not 2", len(fds))
-	}
-	var err error
-	if n.process, err = pidfd.FromFD(fds[0]); err != nil {
-		return nil, err
-	}
-	if n.ready, err = eventfd.FromFD(fds[1]); err != nil {
-		_ = n.process.Close()
-		return nil, err
-	}
-	return n, nil
-}
-
-func (n *successor) close() {
-	_ = n.process.Close()
-	_ = n.ready.Close()
 }
