@@ -1,17 +1,13 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -59,116 +55,6 @@ func (s *service) takes() bool {
 	}
 	require.NoError(s.t, successor.Close())
 	return true
-}
-
-// A load is what clients see while they count, each with a counter of its own and
-// one in common.
-type load struct {
-	done    atomic.Int64
-	stop    atomic.Bool
-	mu      sync.Mutex
-	longest time.Duration
-}
-
-// count counts by post, which returns what was answered.
-func (l *load) count(t testing.TB, name string, post func(path string) (string, error)) {
-	own := 0
-	var longest time.Duration
-	for !l.stop.Load() {
-		for _, path := range []string{"/" + name, "/all"} {
-			begun := time.Now()
-			body, err := post(path)
-			if !assert.NoError(t, err, name) {
-				return
-			}
-			longest = max(longest, time.Since(begun))
-			if path != "/all" {
-				own++
-				// Not one lost, and none done twice.
-				if !assert.Equal(t, fmt.Sprintln(own), body, name) {
-					return
-				}
-			}
-			l.done.Add(1)
-		}
-	}
-	l.mu.Lock()
-	l.longest = max(l.longest, longest)
-	l.mu.Unlock()
-}
-
-// Thousands of requests while servers follow one another.
-func TestRestarts(t *testing.T) {
-	restarts, between := 12, int64(1000)
-	if testing.Short() {
-		restarts, between = 3, 100
-	}
-	for network, flags := range map[string][]string{
-		"tcp":  nil,
-		"unix": {"-listen", filepath.Join(t.TempDir(), "socket")},
-	} {
-		t.Run(network, func(t *testing.T) {
-			s := begin(t, flags...)
-			var l load
-			var clients sync.WaitGroup
-			defer clients.Wait()
-			defer l.stop.Store(true)
-			for i := range 6 {
-				// Through package net/http, with connections that are kept, and with
-				// one for each request.
-				transport := &http.Transport{
-					DisableKeepAlives: i%2 == 0,
-					DialContext: func(context.Context, string, string) (net.Conn, error) {
-						return net.Dial(s.network, s.address)
-					},
-				}
-				client := &http.Client{Transport: transport, Timeout: 50 * time.Second}
-				clients.Go(func() {
-					defer transport.CloseIdleConnections()
-					l.count(t, fmt.Sprint("http", i), func(path string) (string, error) {
-						r, err := client.Post("http://x"+path, "text/plain", strings.NewReader("some body"))
-						if err != nil {
-							return "", err
-						}
-						defer r.Body.Close()
-						body, err := io.ReadAll(r.Body)
-						return string(body), err
-					})
-				})
-			}
-			processes := make(map[string]bool)
-			for i := range 4 {
-				// On a connection that is never made again.
-				c := s.dial()
-				clients.Go(func() {
-					l.count(t, fmt.Sprint("one", i), func(path string) (string, error) {
-						c.send(text("POST", path, "some body"))
-						_, body, process := c.next()
-						if i == 0 {
-							processes[process] = true
-						}
-						return body, nil
-					})
-				})
-			}
-			var pause time.Duration
-			for i := range restarts {
-				enough := l.done.Load() + between
-				require.Eventually(t, func() bool { return l.done.Load() >= enough || t.Failed() }, 40*time.Second, time.Millisecond)
-				require.False(t, t.Failed())
-				pause = max(pause, s.restart(i))
-			}
-			enough := l.done.Load() + between
-			require.Eventually(t, func() bool { return l.done.Load() >= enough || t.Failed() }, 40*time.Second, time.Millisecond)
-			l.stop.Store(true)
-			clients.Wait()
-			assert.Equal(t, fmt.Sprintln(l.done.Load()/2), s.dial().ask("GET", "/all", ""))
-			assert.Len(t, processes, restarts+1, "one connection was served by them all")
-			assert.Empty(t, s.stderr())
-			t.Logf("%d requests, %d restarts, the longest pause %v, the longest answer after %v",
-				l.done.Load(), restarts, pause, l.longest)
-		})
-	}
 }
 
 // Requests and answers that are under way on a connection go on.

@@ -74,6 +74,7 @@ type service struct {
 	control string
 
 	process *pidfd.PidFD // which serves
+	pipe    *os.File
 	stdout  *bufio.Reader
 	output  *os.File // for servers to write to
 	errors  *os.File
@@ -95,8 +96,7 @@ func beginAs(t testing.TB, program string, attr *syscall.SysProcAttr, flags ...s
 	s.flags = append([]string{"-control", s.control, "-listen", "127.0.0.1:0", "-timeout", "40s"}, flags...)
 	stdout, output, err := os.Pipe()
 	require.NoError(t, err)
-	s.stdout, s.output = bufio.NewReader(stdout), output
-	require.NoError(t, stdout.SetReadDeadline(time.Now().Add(50*time.Second)))
+	s.pipe, s.stdout, s.output = stdout, bufio.NewReader(stdout), output
 	s.errors, err = os.Create(filepath.Join(dir, "stderr"))
 	require.NoError(t, err)
 	t.Cleanup(func() {
@@ -141,6 +141,7 @@ func (s *service) take(flags ...string) *pidfd.PidFD {
 // serves waits for a process to say that it serves.
 func (s *service) serves() (line string) {
 	s.t.Helper()
+	require.NoError(s.t, s.pipe.SetReadDeadline(time.Now().Add(50*time.Second)))
 	line, err := s.stdout.ReadString('\n')
 	require.NoError(s.t, err, s.stderr())
 	var pid int
