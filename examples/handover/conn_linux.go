@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"golang.org/x/sys/unix"
 )
 
@@ -27,12 +28,12 @@ type stream interface {
 // A conn is a client's connection, with all that another process needs to continue it.
 type conn struct {
 	stream    `json:"-"`
-	In        []byte  // received and not yet handled
-	Out       []byte  // to be sent
-	Due       instant // when the request at the begin of In is to be done, or 0
-	Since     instant // since when the server waits for the client
-	Continued bool    // the client was told to send the body
-	Closing   bool    // the connection ends after Out
+	In        []byte         // received and not yet handled
+	Out       []byte         // to be sent
+	Due       daemon.Instant // when the request at the begin of In is to be done, or 0
+	Since     daemon.Instant // since when the server waits for the client
+	Continued bool           // the client was told to send the body
+	Closing   bool           // the connection ends after Out
 }
 
 // step does one thing for the connection. An error is the reason to close it, unless ctx
@@ -62,16 +63,16 @@ func (s *server) step(c *conn) error {
 }
 
 func (c *conn) refuse(r refusal) {
-	c.Out, c.Closing, c.Since = answer(r.status, r.reason+"\n", true), true, now()
+	c.Out, c.Closing, c.Since = answer(r.status, r.reason+"\n", true), true, daemon.Now()
 }
 
 // do answers a request when its time has come.
 func (s *server) do(c *conn, r *request) {
 	if c.Due == 0 {
-		c.Due = now().add(r.after)
+		c.Due = daemon.Now().Add(r.after)
 	}
-	if wait := c.Due.until(); wait > 0 {
-		sleep(s.ctx, wait)
+	if wait := c.Due.Until(); wait > 0 {
+		daemon.Sleep(s.ctx, wait)
 		return
 	}
 	if s.draining && len(c.In) == r.size { // has the client sent anything else?
@@ -80,7 +81,7 @@ func (s *server) do(c *conn, r *request) {
 	c.Closing = r.last || s.draining && len(c.In) == r.size
 	status, body := s.count(r)
 	c.Out = answer(status, body, c.Closing)
-	c.In, c.Due, c.Since, c.Continued = c.In[r.size:], 0, now(), false
+	c.In, c.Due, c.Since, c.Continued = c.In[r.size:], 0, daemon.Now(), false
 }
 
 // read receives more. A server that drains does not wait for a client that has sent
@@ -100,7 +101,7 @@ func (s *server) read(c *conn) error {
 	}
 	switch {
 	case n > 0 && !began:
-		c.Since = now()
+		c.Since = daemon.Now()
 	case err == unix.EAGAIN && began && s.ctx.Err() == nil:
 		c.refuse(refusal{http.StatusRequestTimeout, "the request is not complete"})
 		return nil
@@ -118,7 +119,7 @@ func (c *conn) receive(read func([]byte) (int, error)) (int, error) {
 
 // readNow reads what has come. It returns EAGAIN if that is nothing.
 func (c *conn) readNow(p []byte) (int, error) {
-	n, err := unix.Read(number(c.stream), p)
+	n, err := unix.Read(daemon.Number(c.stream), p)
 	if n == 0 && err == nil {
 		err = io.EOF
 	}
@@ -133,7 +134,7 @@ func (s *server) write(c *conn) error {
 	n, err := c.Write(c.Out)
 	c.Out = c.Out[n:]
 	if n > 0 {
-		c.Since = now()
+		c.Since = daemon.Now()
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			return nil
 		}
@@ -146,7 +147,7 @@ func (s *server) write(c *conn) error {
 func (s *server) limit(c *conn, d time.Duration) error {
 	var end time.Time // none
 	if d > 0 {
-		end = time.Now().Add(d - c.Since.since())
+		end = time.Now().Add(d - c.Since.Since())
 	}
 	_ = c.SetDeadline(end)
 	return s.ctx.Err()

@@ -84,7 +84,7 @@ func (s *server) restart() error {
 	}
 	theirs := os.NewFile(uintptr(pair[1]), "control")
 	defer theirs.Close()
-	ours, err := adopt[*net.UnixConn](fd.New(pair[0]), net.FileConn)
+	ours, err := daemon.Adopt[*net.UnixConn](fd.New(pair[0]), net.FileConn)
 	if err != nil {
 		return err
 	}
@@ -156,7 +156,7 @@ func (s *server) meet(c *net.UnixConn) error {
 
 // greet returns the process that asks. The sender may be any process.
 func greet(c *net.UnixConn) (*successor, error) {
-	if err := sameUser(c); err != nil {
+	if err := daemon.SameUser(c); err != nil {
 		return nil, err
 	}
 	text, fds, err := receive(c)

@@ -8,8 +8,20 @@
 package main
 
 import (
+	_ "embed"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"strings"
+	"time"
+
 	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
+
+//go:embed help.txt
+var help string
 
 func main() { daemon.Main(help, run) }
 
@@ -27,4 +39,69 @@ func run(args []string) error {
 		return err
 	}
 	return s.run()
+}
+
+// The ways of the descriptors.
+const (
+	byRights = "rights"
+	byPidfd  = "pidfd"
+)
+
+type options struct {
+	args    []string // all of them, for a successor
+	network string   // "unix" or "tcp"
+	address string
+	path    string // of the control socket
+	by      string
+	take    bool
+	timeout time.Duration
+	idle    time.Duration
+}
+
+// parse reads the command line. Its errors are one line, and name what is wrong.
+func parse(args []string) (*options, error) {
+	o := &options{
+		args: args, network: "tcp", address: "127.0.0.1:8080",
+		path: daemon.SocketPath("handover"), by: byRights, timeout: 10 * time.Second, idle: time.Minute,
+	}
+	flags := flag.NewFlagSet("handover", flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.Func("listen", "", func(text string) (err error) {
+		o.network, o.address, err = parseAddress(text)
+		return err
+	})
+	flags.Func("control", "", func(text string) error {
+		if o.path = text; text == "" || text[0] == '@' {
+			return errors.New("not the path of a file: names that begin with @ have no permissions")
+		}
+		return nil
+	})
+	flags.BoolVar(&o.take, "take", false, "")
+	flags.Func("by", "", func(text string) error {
+		if o.by = text; text != byRights && text != byPidfd {
+			return errors.New("neither rights nor pidfd")
+		}
+		return nil
+	})
+	flags.Func("timeout", "", daemon.DurationInto(&o.timeout, 1))
+	flags.Func("idle", "", daemon.DurationInto(&o.idle, 0))
+	err := flags.Parse(args)
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("unexpected argument %q: see handover -h", flags.Arg(0))
+	}
+	return o, daemon.Usage(err)
+}
+
+func parseAddress(text string) (network, address string, err error) {
+	if strings.Contains(text, "/") {
+		return "unix", text, nil
+	}
+	host, err := netip.ParseAddrPort(text)
+	switch {
+	case err != nil:
+		return "", "", errors.New("neither an address such as 127.0.0.1:8080 nor a path with a slash")
+	case !host.Addr().IsLoopback():
+		return "", "", errors.New("not a loopback address")
+	}
+	return "tcp", text, nil
 }

@@ -125,14 +125,14 @@ func TestDeadlineIsMonotonic(t *testing.T) {
 	s := begin(t)
 	c := s.dial()
 	// Not now, which is what the test is about.
-	monotonic := func() instant {
+	monotonic := func() daemon.Instant {
 		var clock unix.Timespec
 		require.NoError(t, unix.ClockGettime(unix.CLOCK_MONOTONIC, &clock))
-		return instant(clock.Nano())
+		return daemon.Instant(clock.Nano())
 	}
 	before := monotonic()
 	c.send(text("POST", "/a?after=1h", ""))
-	var due instant
+	var due daemon.Instant
 	for limit := patience(t); due == 0; {
 		require.NoError(t, limit.Err())
 		n := newStandIn(t)
@@ -152,14 +152,16 @@ func TestDeadlineIsMonotonic(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, file.Close())
 		require.NoError(t, n.UnixConn.Close())
-		var st struct{ Conns []struct{ Due instant } }
+		var st struct {
+			Conns []struct{ Due daemon.Instant }
+		}
 		require.NoError(t, json.Unmarshal(state, &st))
 		for _, c := range st.Conns {
 			due = max(due, c.Due)
 		}
 	}
-	assert.GreaterOrEqual(t, due, before.add(time.Hour))
-	assert.LessOrEqual(t, due, monotonic().add(time.Hour))
+	assert.GreaterOrEqual(t, due, before.Add(time.Hour))
+	assert.LessOrEqual(t, due, monotonic().Add(time.Hour))
 	require.NoError(t, c.Close())
 	// TERM would wait for the request.
 	s.signal(unix.SIGKILL)
@@ -420,7 +422,7 @@ func TestSignalsToGroup(t *testing.T) {
 
 func TestWords(t *testing.T) {
 	for n, want := range map[int]string{0: "0 connections", 1: "1 connection", 2: "2 connections"} {
-		assert.Equal(t, want, counted(n, "connection"))
+		assert.Equal(t, want, daemon.Counted(n, "connection"))
 	}
 	s := begin(t)
 	s.dial().ask("POST", "/a", "")

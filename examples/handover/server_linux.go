@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"os/signal"
@@ -152,7 +151,7 @@ func (s *server) accept() {
 		c, err := s.listener.Accept()
 		if err != nil {
 			<-s.room
-			sleep(s.ctx, 100*time.Millisecond) // the limit of descriptors was lowered
+			daemon.Sleep(s.ctx, 100*time.Millisecond) // the limit of descriptors was lowered
 			continue
 		}
 		s.serve(s.add(c.(stream)))
@@ -163,7 +162,7 @@ func (s *server) accept() {
 func (s *server) add(from stream) *conn {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c := &conn{stream: from, Since: now()}
+	c := &conn{stream: from, Since: daemon.Now()}
 	s.conns[c] = struct{}{}
 	return c
 }
@@ -195,11 +194,11 @@ func (s *server) drain() error {
 	}
 	s.freeze()
 	for len(s.room) < cap(s.room) {
-		queued, _, err := unix.Accept4(number(s.listener), unix.SOCK_CLOEXEC)
+		queued, _, err := unix.Accept4(daemon.Number(s.listener), unix.SOCK_CLOEXEC)
 		if err != nil {
 			break
 		}
-		c, err := adopt[stream](fd.New(queued), net.FileConn)
+		c, err := daemon.Adopt[stream](fd.New(queued), net.FileConn)
 		if err != nil {
 			break
 		}
@@ -207,9 +206,9 @@ func (s *server) drain() error {
 		s.add(c)
 	}
 	// Once a socket is closed, its file may be another server's.
-	err := remove(s.path)
+	err := daemon.Remove(s.path)
 	if s.network == "unix" {
-		err = errors.Join(err, remove(s.address))
+		err = errors.Join(err, daemon.Remove(s.address))
 	}
 	err = errors.Join(err, s.listener.Close(), s.control.Close())
 	s.draining = true
@@ -217,22 +216,4 @@ func (s *server) drain() error {
 	defer time.AfterFunc(s.timeout, s.freeze).Stop()
 	s.serving.Wait()
 	return err
-}
-
-// sleep returns after the time d, or when ctx has ended.
-func sleep(ctx context.Context, d time.Duration) {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-	case <-ctx.Done():
-	}
-}
-
-// remove removes the file of a socket, if it is still there.
-func remove(path string) error {
-	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }

@@ -30,7 +30,7 @@ func take(o *options) (*server, error) {
 		return nil, err
 	}
 	defer c.Close()
-	if err := errors.Join(c.SetDeadline(time.Now().Add(o.timeout)), sameUser(c)); err != nil {
+	if err := errors.Join(c.SetDeadline(time.Now().Add(o.timeout)), daemon.SameUser(c)); err != nil {
 		return nil, err
 	}
 	ready, err := eventfd.New(0)
@@ -45,7 +45,7 @@ func take(o *options) (*server, error) {
 	defer old.Close()
 	if len(st.Conns) > cap(s.room) {
 		return nil, fmt.Errorf("%s need more descriptors than RLIMIT_NOFILE allows, which has room for %d",
-			counted(len(st.Conns), "connection"), cap(s.room))
+			daemon.Counted(len(st.Conns), "connection"), cap(s.room))
 	}
 	fds, err := descriptors(c, o.by, old, st.Descriptors)
 	if err != nil {
@@ -61,7 +61,7 @@ func take(o *options) (*server, error) {
 		daemon.Complain(err)
 	}
 	daemon.Output.Printf("process %d serves %s after process %d: %s, %s, a pause of %v", os.Getpid(), s.address, old.PID(),
-		counted(len(s.counters), "counter"), counted(len(s.conns), "connection"), st.Frozen.since().Round(100*time.Microsecond))
+		daemon.Counted(len(s.counters), "counter"), daemon.Counted(len(s.conns), "connection"), st.Frozen.Since().Round(100*time.Microsecond))
 	daemon.Notify("READY=1\nMAINPID=%d", os.Getpid())
 	return s, nil
 }
@@ -74,7 +74,7 @@ func connect(path string) (*net.UnixConn, error) {
 	if err := os.Unsetenv(passed); err != nil {
 		return nil, err
 	}
-	return adopt[*net.UnixConn](fd.New(passedNumber), net.FileConn)
+	return daemon.Adopt[*net.UnixConn](fd.New(passedNumber), net.FileConn)
 }
 
 // ask asks the old process to hand over, and returns it and its state.
@@ -137,17 +137,17 @@ func (s *server) restore(st *state, fds []*fd.FD) (err error) {
 		}
 	}
 	s.network, s.address = st.Network, st.Address
-	if s.listener, err = adopt[daemon.Listener](fds[0], net.FileListener); err != nil {
+	if s.listener, err = daemon.Adopt[daemon.Listener](fds[0], net.FileListener); err != nil {
 		return err
 	}
-	if s.control, err = adopt[*net.UnixListener](fds[1], net.FileListener); err != nil {
+	if s.control, err = daemon.Adopt[*net.UnixListener](fds[1], net.FileListener); err != nil {
 		return err
 	}
 	if st.Counters != nil { // JSON may have null
 		s.counters = st.Counters
 	}
 	for i, c := range st.Conns {
-		if c.stream, err = adopt[stream](fds[2+i], net.FileConn); err != nil {
+		if c.stream, err = daemon.Adopt[stream](fds[2+i], net.FileConn); err != nil {
 			return err
 		}
 		s.conns[c] = struct{}{}
@@ -182,12 +182,4 @@ func (s *server) renew() error {
 		return err
 	}
 	return old.Close()
-}
-
-// counted returns a number and a noun, which has an s unless the number is 1.
-func counted(n int, noun string) string {
-	if n != 1 {
-		noun += "s"
-	}
-	return fmt.Sprint(n, " ", noun)
 }

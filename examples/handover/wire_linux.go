@@ -1,16 +1,17 @@
 package main
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
-	"os"
 	"strings"
-	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/memfd"
 )
 
 // The two processes talk over a socket that keeps messages apart. A message is a text with
@@ -77,45 +78,85 @@ func closeAll(fds []*fd.FD) {
 	}
 }
 
-// number returns the descriptor of a socket that no other goroutine closes.
-func number(c syscall.Conn) (n int) {
-	raw, err := c.SyscallConn()
-	if err == nil {
-		err = raw.Control(func(number uintptr) { n = int(number) })
-	}
-	if err != nil {
-		return -1 // it is closed, and so is this number
-	}
-	return n
+const (
+	stateVersion = 2
+	mostState    = 1 << 30 // bytes
+	mayNotChange = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
+)
+
+// A state is all that a frozen server hands over, except the descriptors.
+type state struct {
+	Version     int
+	Frozen      daemon.Instant
+	Address     string
+	Network     string
+	Counters    map[string]uint64
+	Descriptors []int // their numbers: the listening socket, the control socket, the connections
+	Conns       []*conn
 }
 
-// adopt gives a socket to package net, by net.FileConn or net.FileListener. It closes f.
-func adopt[T, S any](f *fd.FD, by func(*os.File) (S, error)) (socket T, err error) {
-	file, err := f.File("socket")
-	if err = errors.Join(err, f.Close()); err != nil {
-		return socket, err
+// state returns what a frozen server has to hand over. The descriptors stay its own, so the
+// FDs are never closed.
+func (s *server) state() (*state, []*fd.FD) {
+	st := &state{
+		Version: stateVersion, Frozen: daemon.Now(),
+		Network: s.network, Address: s.address, Counters: s.counters,
+		Descriptors: []int{daemon.Number(s.listener), daemon.Number(s.control)},
 	}
-	defer file.Close()
-	some, err := by(file)
-	if err != nil {
-		return socket, err
+	for c := range s.conns {
+		st.Conns = append(st.Conns, c)
+		st.Descriptors = append(st.Descriptors, daemon.Number(c))
 	}
-	socket, ok := any(some).(T)
-	if !ok {
-		return socket, fmt.Errorf("%T is not a socket for this use", some)
+	var fds []*fd.FD
+	for _, number := range st.Descriptors {
+		fds = append(fds, fd.New(number))
 	}
-	return socket, nil
+	return st, fds
 }
 
-// sameUser returns an error if the peer runs as another user. The permissions of the
-// socket's file can change, and a file in /tmp can be another user's.
-func sameUser(c *net.UnixConn) error {
-	peer, err := unix.GetsockoptUcred(number(c), unix.SOL_SOCKET, unix.SO_PEERCRED)
+// seal puts the state into a file that no process can change any more.
+func (st *state) seal() (*memfd.MemFD, error) {
+	text, err := json.Marshal(st)
+	if err != nil {
+		return nil, err
+	}
+	return memfd.NewSealed("handover-state", text)
+}
+
+// readState reads the state from a file that cannot change.
+func readState(m *memfd.MemFD) (*state, error) {
+	size, err := m.Size()
 	switch {
 	case err != nil:
-		return os.NewSyscallError("getsockopt", err)
-	case int(peer.Uid) != os.Geteuid():
-		return fmt.Errorf("the other process is of user %d", peer.Uid)
+		return nil, err
+	case size == 0 || size > mostState:
+		return nil, fmt.Errorf("a state of %d bytes", size)
 	}
-	return nil
+	mapping, err := m.Map(0, int(size), memfd.ReadOnly)
+	if err != nil {
+		return nil, err
+	}
+	defer mapping.Close()
+	st := new(state)
+	// The server cannot continue a state with unknown fields.
+	decoder := json.NewDecoder(bytes.NewReader(mapping.Bytes()))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(st); err != nil {
+		return nil, fmt.Errorf("the state: %w", err)
+	}
+	if _, err := decoder.Token(); err != io.EOF {
+		return nil, errors.New("the state has something behind it")
+	}
+	switch {
+	case st.Version != stateVersion:
+		return nil, fmt.Errorf("the state is of version %d, not %d", st.Version, stateVersion)
+	case len(st.Descriptors) != 2+len(st.Conns):
+		return nil, fmt.Errorf("the state has %d descriptors for %d connections", len(st.Descriptors), len(st.Conns))
+	}
+	for i, c := range st.Conns {
+		if c == nil {
+			return nil, fmt.Errorf("the state has nothing about connection %d", i)
+		}
+	}
+	return st, nil
 }

@@ -89,3 +89,11 @@ func isDead(network, path string) bool {
 	}
 	return errors.Is(err, unix.ECONNREFUSED)
 }
+
+// Remove removes the file of a socket, if it is still there.
+func Remove(path string) error {
+	if err := os.Remove(path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -80,3 +80,11 @@ func DurationInto(d *time.Duration, least time.Duration) func(string) error {
 		return nil
 	}
 }
+
+// Counted returns a number and a noun, which has an s unless the number is 1.
+func Counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprint(n, " ", noun)
+}
