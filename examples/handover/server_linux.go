@@ -24,7 +24,6 @@ const ownDescriptors = 16
 // and each connection has a goroutine. In a frozen server no goroutine uses them.
 type server struct {
 	*options
-	program  string             // the file to run for a successor
 	listener daemon.Listener    // clients connect to it
 	control  *net.UnixListener  // successors connect to it
 	room     chan struct{}      // has a token for each connection
@@ -53,11 +52,6 @@ func newServer(o *options) (*server, error) {
 		restarts: make(chan os.Signal, 1), ends: make(chan os.Signal, 1),
 	}
 	s.stopping, s.stop = context.WithCancelCause(context.Background())
-	var err error
-	// A successor runs the file that has this name by then.
-	if s.program, err = os.Executable(); err != nil {
-		return nil, err
-	}
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, os.NewSyscallError("getrlimit", err)

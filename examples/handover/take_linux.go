@@ -110,15 +110,15 @@ func ask(c *net.UnixConn, by string, ready *eventfd.EventFD) (*pidfd.PidFD, *sta
 
 // descriptors returns duplicates of those that the old process has by these numbers.
 func descriptors(c *net.UnixConn, by string, old *pidfd.PidFD, numbers []int) (fds []*fd.FD, err error) {
-	next := func() ([]*fd.FD, error) { return expect(c, hereAre) }
-	if by == byPidfd {
-		next = func() ([]*fd.FD, error) {
-			f, err := old.GetFD(numbers[len(fds)])
-			return []*fd.FD{f}, err
+	for by == byPidfd && len(fds) < len(numbers) {
+		f, err := old.GetFD(numbers[len(fds)])
+		if err != nil {
+			return nil, err
 		}
+		fds = append(fds, f)
 	}
 	for len(fds) < len(numbers) {
-		more, err := next()
+		more, err := expect(c, hereAre)
 		if err != nil {
 			return nil, err
 		}
