@@ -676,11 +676,17 @@ func TestSignalWhileDraining(t *testing.T) {
 	require.NoError(t, err)
 	defer reader.Close()
 	// The output is more than two pipes hold, and the command ends before it is read.
-	cmd := supervise(t, append([]string{"-report", "--"}, sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & sleep 0.2; exit 3`)...)...)
+	file := filepath.Join(t.TempDir(), "pid")
+	cmd := supervise(t, append([]string{"-report", "--"},
+		append(sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & echo $$ >"$0"; exit 3`), file)...)...)
 	cmd.Stderr = writer
 	require.NoError(t, cmd.Start())
 	require.NoError(t, writer.Close())
-	time.Sleep(600 * time.Millisecond)
+	require.Eventually(t, func() bool {
+		text, _ := os.ReadFile(file)
+		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		return err == nil && unix.Kill(pid, 0) == unix.ESRCH
+	}, 20*time.Second, time.Millisecond, "supervise takes the status of the command")
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 	ended := make(chan struct{})
 	go func() {
