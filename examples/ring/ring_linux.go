@@ -130,7 +130,7 @@ func (e *end) spin(want uint32, look func() (uint32, error)) (done bool, err err
 	for start := time.Now(); ; _, _, _ = unix.RawSyscall(unix.SYS_SCHED_YIELD, 0, 0, 0) {
 		for range spinLooks {
 			if there, err := look(); there >= want || err != nil {
-				e.patience = max(e.patience/2, leastPatience)
+				e.adapt(time.Since(start) < spinTime)
 				return true, err
 			}
 		}
@@ -138,8 +138,18 @@ func (e *end) spin(want uint32, look func() (uint32, error)) (done bool, err err
 			break
 		}
 	}
-	e.quick, e.patience = 0, min(2*e.patience, mostPatience)
+	e.adapt(false)
 	return false, nil
+}
+
+// adapt makes spins rarer if one has not helped. It has not if it took long, because then
+// other processes had the processor after a yield.
+func (e *end) adapt(helped bool) {
+	if helped {
+		e.patience = max(e.patience/2, leastPatience)
+	} else {
+		e.quick, e.patience = 0, min(2*e.patience, mostPatience)
+	}
 }
 
 // sleepUntil is await without a spin.

@@ -321,12 +321,14 @@ func TestSpinAdapts(t *testing.T) {
 	spin(0)
 	assert.Equal(t, mostPatience, r.patience)
 	r.quick = mostPatience
+	assert.True(t, spin(1))
+	assert.Equal(t, 1, looks)
+	r.patience = mostPatience
 	for want := mostPatience / 2; r.patience > leastPatience; want /= 2 {
-		assert.True(t, spin(1))
-		assert.Equal(t, 1, looks)
+		r.adapt(true)
 		assert.Equal(t, want, r.patience)
 	}
-	assert.True(t, spin(1))
+	r.adapt(true)
 	assert.Equal(t, leastPatience, r.patience)
 	r.quick = leastPatience
 	_, err := r.spin(1, func() (uint32, error) { return 0, errCorrupt })
