@@ -175,13 +175,13 @@ func greet(c *net.UnixConn) (*successor, error) {
 	switch n.by = strings.TrimPrefix(text, takeBy); {
 	case text != takeBy+byRights && text != takeBy+byPidfd:
 		return nil, fmt.Errorf("%.40q is not a request", text)
-	case len(fds) != 2:
-		return nil, fmt.Errorf("a request with %d descriptors, not 2", len(fds))
+	case len(fds) != 1:
+		return nil, fmt.Errorf("a request with %d descriptors, not 1", len(fds))
 	}
 	if n.process, err = pidfd.FromFD(fds[0]); err != nil {
 		return nil, err
 	}
-	if n.ready, err = eventfd.FromFD(fds[1]); err != nil {
+	if n.ready, err = eventfd.New(0); err != nil {
 		_ = n.process.Close()
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (n *successor) sendState(st *state) error {
 	if err != nil {
 		return err
 	}
-	err = send(n.UnixConn, stateFollows, self.FD())
+	err = send(n.UnixConn, stateFollows, self.FD(), n.ready.FD())
 	if err = errors.Join(err, self.Close()); err != nil {
 		return err
 	}

@@ -179,18 +179,28 @@ func (n *standIn) connect(s *service) {
 func (n *standIn) ask(s *service) {
 	n.t.Helper()
 	n.connect(s)
-	require.NoError(n.t, send(n.UnixConn, takeBy+byRights, n.process.FD(), n.ready.FD()))
+	require.NoError(n.t, send(n.UnixConn, takeBy+byRights, n.process.FD()))
 }
 
-// receive returns what a server hands over, and the server.
+// takeReady replaces n.ready by the eventfd of a server.
+func (n *standIn) takeReady(f *fd.FD) {
+	n.t.Helper()
+	require.NoError(n.t, n.ready.Close())
+	var err error
+	n.ready, err = eventfd.FromFD(f)
+	require.NoError(n.t, err)
+}
+
+// receive returns what a server hands over.
 func (n *standIn) receive() (*state, []*fd.FD) {
 	n.t.Helper()
 	fds, err := expect(n.UnixConn, stateFollows)
 	require.NoError(n.t, err)
-	require.Len(n.t, fds, 1)
+	require.Len(n.t, fds, 2)
 	old, err := pidfd.FromFD(fds[0])
 	require.NoError(n.t, err)
 	defer old.Close()
+	n.takeReady(fds[1])
 	file, err := memfd.ReceiveFrom(n.UnixConn, mayNotChange)
 	require.NoError(n.t, err)
 	defer file.Close()
@@ -240,10 +250,11 @@ func TestFailedSuccessor(t *testing.T) {
 		}, "did not get ready: it has hung up"},
 		"crashes when ready": {func(n *standIn, s *service) {
 			n.ask(s)
-			n.kill()
-			require.NoError(n.t, n.ready.Notify())
-			_, fds, err := receive(n.UnixConn)
+			fds, err := expect(n.UnixConn, stateFollows)
 			require.NoError(n.t, err)
+			n.kill()
+			n.takeReady(fds[1])
+			require.NoError(n.t, n.ready.Notify())
 			closeAll(fds)
 			s.says("ended when it was ready")
 		}, "ended when it was ready"},
@@ -300,16 +311,16 @@ func TestFailedSuccessor(t *testing.T) {
 		}, "with 0 descriptors"},
 		"no process": {func(n *standIn, s *service) {
 			n.connect(s)
-			require.NoError(n.t, send(n.UnixConn, takeBy+byPidfd, n.ready.FD(), n.ready.FD()))
+			require.NoError(n.t, send(n.UnixConn, takeBy+byPidfd, n.ready.FD()))
 			_, err := expect(n.UnixConn, stateFollows)
 			require.ErrorContains(n.t, err, "pidfd")
 		}, "pidfd"},
-		"no counter": {func(n *standIn, s *service) {
+		"two processes": {func(n *standIn, s *service) {
 			n.connect(s)
 			require.NoError(n.t, send(n.UnixConn, takeBy+byPidfd, n.process.FD(), n.process.FD()))
 			_, err := expect(n.UnixConn, stateFollows)
-			require.ErrorContains(n.t, err, "eventfd")
-		}, "eventfd"},
+			require.ErrorContains(n.t, err, "with 2 descriptors")
+		}, "with 2 descriptors"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t, "-timeout", "300ms")
@@ -425,13 +436,16 @@ func TestFailedPredecessor(t *testing.T) {
 		"hangs up":   {func(n *standIn) {}, "EOF"},
 		"no process": {func(n *standIn) { require.NoError(n.t, send(n.UnixConn, stateFollows)) }, "0 descriptors"},
 		"a counter for a process": {func(n *standIn) {
-			require.NoError(n.t, send(n.UnixConn, stateFollows, n.ready.FD()))
+			require.NoError(n.t, send(n.UnixConn, stateFollows, n.ready.FD(), n.ready.FD()))
 		}, "pidfd"},
+		"a process for a counter": {func(n *standIn) {
+			require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD(), n.process.FD()))
+		}, "eventfd"},
 		"no state": {func(n *standIn) {
-			require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD()))
+			require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD(), n.ready.FD()))
 		}, "EOF"},
 		"not sealed": {func(n *standIn) {
-			require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD()))
+			require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD(), n.ready.FD()))
 			file, err := memfd.New("test", memfd.AllowSealing)
 			require.NoError(n.t, err)
 			defer file.Close()
@@ -485,7 +499,7 @@ func TestFailedPredecessor(t *testing.T) {
 
 func sendSealed(n *standIn, text string) {
 	n.t.Helper()
-	require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD()))
+	require.NoError(n.t, send(n.UnixConn, stateFollows, n.process.FD(), n.ready.FD()))
 	file, err := memfd.NewSealed("test", []byte(text))
 	require.NoError(n.t, err)
 	defer file.Close()

@@ -17,7 +17,7 @@ import (
 )
 
 // ownDescriptors is how many descriptors a server needs beside one for each connection:
-// nine with those of the Go runtime, and seven for a handover.
+// nine with those of the Go runtime, six for a handover, and one to spare.
 const ownDescriptors = 16
 
 // A server counts for clients. Between start and freeze a goroutine accepts connections,

@@ -33,16 +33,12 @@ func take(o *options) (*server, error) {
 	if err := errors.Join(c.SetDeadline(time.Now().Add(o.timeout)), daemon.SameUser(c)); err != nil {
 		return nil, err
 	}
-	ready, err := eventfd.New(0)
-	if err != nil {
-		return nil, err
-	}
-	defer ready.Close()
-	old, st, err := ask(c, o.by, ready)
+	old, ready, st, err := ask(c, o.by)
 	if err != nil {
 		return nil, err
 	}
 	defer old.Close()
+	defer ready.Close()
 	if len(st.Conns) > cap(s.room) {
 		return nil, fmt.Errorf("%s need more descriptors than RLIMIT_NOFILE allows, which has room for %d",
 			daemon.Counted(len(st.Conns), "connection"), cap(s.room))
@@ -77,35 +73,37 @@ func connect(path string) (*net.UnixConn, error) {
 	return daemon.Adopt[*net.UnixConn](fd.New(passedNumber), net.FileConn)
 }
 
-// ask asks the old process to hand over, and returns it and its state.
-func ask(c *net.UnixConn, by string, ready *eventfd.EventFD) (*pidfd.PidFD, *state, error) {
+// ask asks the old process to hand over. It returns the process, the eventfd to signal, and
+// the state.
+func ask(c *net.UnixConn, by string) (old *pidfd.PidFD, ready *eventfd.EventFD, st *state, err error) {
 	self, err := pidfd.Self()
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
-	err = send(c, takeBy+by, self.FD(), ready.FD())
+	err = send(c, takeBy+by, self.FD())
 	if err = errors.Join(err, self.Close()); err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	fds, err := expect(c, stateFollows)
-	if err != nil {
-		return nil, nil, err
+	switch {
+	case err != nil:
+		return nil, nil, nil, err
+	case len(fds) != 2:
+		return nil, nil, nil, fmt.Errorf("%d descriptors, not those of a process and an eventfd", len(fds))
 	}
-	defer closeAll(fds)
-	if len(fds) != 1 {
-		return nil, nil, fmt.Errorf("%d descriptors, not the one of a process", len(fds))
+	if old, err = pidfd.FromFD(fds[0]); err != nil {
+		return nil, nil, nil, err
 	}
-	old, err := pidfd.FromFD(fds[0])
-	if err != nil {
-		return nil, nil, err
+	if ready, err = eventfd.FromFD(fds[1]); err != nil {
+		return nil, nil, nil, err
 	}
 	file, err := memfd.ReceiveFrom(c, mayNotChange)
 	if err != nil {
-		return nil, nil, errors.Join(err, old.Close())
+		return nil, nil, nil, err
 	}
 	defer file.Close()
-	st, err := readState(file)
-	return old, st, err
+	st, err = readState(file)
+	return old, ready, st, err
 }
 
 // descriptors returns duplicates of those that the old process has by these numbers.

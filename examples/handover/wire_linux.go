@@ -17,13 +17,13 @@ import (
 // The two processes talk over a socket that keeps messages apart. A message is a text with
 // descriptors:
 //
-//	new: takeBy + WAY   its pidfd, and an eventfd to tell that it is ready
-//	old: stateFollows   its pidfd
+//	new: takeBy + WAY   its pidfd
+//	old: stateFollows   its pidfd, and an eventfd for the new process to signal
 //	     the state      a memfd, sent by MemFD.SendTo
 //	     hereAre        up to mostRights descriptors, repeated for all of the state;
 //	                    not sent if the new process takes them by pidfd
 //
-// The new process then signals the eventfd, and the old one ends. Instead of each of its
+// The new process signals the eventfd when it is ready, and the old one ends. Instead of each of its
 // messages the old process may send
 //
 //	old: no + REASON
