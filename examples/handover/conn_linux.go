@@ -96,7 +96,7 @@ func (s *server) read(c *conn) error {
 		n, err = c.receive(c.Read)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		// What has come in time counts.
+		// Data that has come in time counts.
 		n, err = c.receive(c.readNow)
 	}
 	switch {

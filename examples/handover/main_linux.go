@@ -2,13 +2,12 @@
 // process takes over the listening socket, the connections and the state. The old
 // process then ends. Run it with -h.
 //
-// To read it, begin with wire_linux.go, which has the protocol of a handover, and its two
-// sides, give_linux.go and take_linux.go. Or begin with the server in server_linux.go. It
-// can stop at any moment, and go on in another process.
+// To read it, begin with wire_linux.go, which has the protocol of a handover. Its two sides
+// are give_linux.go and take_linux.go. Or begin with the server in server_linux.go. It can
+// stop at any moment, and go on in another process.
 package main
 
 import (
-	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -19,9 +18,6 @@ import (
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
-
-//go:embed help.txt
-var help string
 
 func main() { daemon.Main(help, run) }
 

@@ -1,4 +1,6 @@
-usage: handover [flags]
+package main
+
+const help = `usage: handover [flags]
 
 Counts for HTTP clients, and restarts without closing a connection. A restart loses
 no request and does none twice. Clients notice a short pause.
@@ -73,11 +75,12 @@ memfd holds the counters, so they cannot change after the new process has checke
 them. An eventfd tells the old process that the new one is ready. The pidfd of the
 old process tells the new one when to begin. The two never serve at the same time.
 
-limits: a connection needs one descriptor, and the server 16. So it serves 48 connections
-at RLIMIT_NOFILE 64, and 1008 at 1024. Further clients wait in the queue of the listening
-socket until a connection ends. The server closes no connection to get a descriptor. A
-new process whose limit is too low does not take over. One handover is done at a time, and
-others wait.
+limits: a connection needs one descriptor, and the server 16. At RLIMIT_NOFILE 64 it
+serves 48 connections, and at 1024 it serves 1008. Further clients wait in the queue
+of the listening socket until a connection ends. The server closes no connection to
+get a descriptor. A new process whose limit is too low does not take over. Descriptors
+that the server inherits, beside standard input, output and error, count too, and may
+make a handover fail. One handover is done at a time. A second one waits.
 
 A line that standard output or error does not take is lost, and the server goes on.
 The file of a Unix socket is replaced if no process listens at it.
@@ -87,3 +90,4 @@ are answered, or after -timeout.
 
 exit status: 0 after TERM or INT, or when another process has taken over; 1 when the
 server failed or could not take over; 2 when a flag was wrong.
+`
