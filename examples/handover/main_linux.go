@@ -8,6 +8,7 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"flag"
 	"fmt"
@@ -18,6 +19,9 @@ import (
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
 )
+
+//go:embed help.txt
+var help string
 
 func main() { daemon.Main(help, run) }
 
