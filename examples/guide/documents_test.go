@@ -181,3 +181,78 @@ func TestLinks(t *testing.T) {
 		}
 	}
 }
+
+// shape is what a translation has in common with its original: the headings' levels, the
+// code, the rows of tables, the list items, and where the links lead.
+type shape struct {
+	Headings []int
+	Blocks   []string
+	Rows     []int    // cells in each
+	Figures  []string // in the tables
+	Items    int
+	Links    []string
+	Code     []string // in running text, sorted: languages differ in the order of words
+}
+
+var (
+	inline = regexp.MustCompile("`[^`]+`")
+	figure = regexp.MustCompile(`\d+(\.\d+)*`)
+)
+
+func shapeOf(t *testing.T, path string) (s shape) {
+	t.Helper()
+	blocks, text := divide(t, path)
+	for _, b := range blocks {
+		s.Blocks = append(s.Blocks, b.language+"\n"+strings.Join(b.lines, "\n"))
+	}
+	for _, line := range text {
+		if strings.Contains(line, "README.") { // the line of languages
+			continue
+		}
+		switch {
+		case strings.HasPrefix(line, "#"):
+			s.Headings = append(s.Headings, len(line)-len(strings.TrimLeft(line, "#")))
+		case strings.HasPrefix(line, "|"):
+			s.Rows = append(s.Rows, strings.Count(line, "|"))
+			s.Figures = append(s.Figures, figure.FindAllString(line, -1)...)
+		case strings.HasPrefix(line, "- "):
+			s.Items++
+		}
+		s.Code = append(s.Code, inline.FindAllString(line, -1)...)
+	}
+	for _, match := range link.FindAllStringSubmatch(strings.Join(text, "\n"), -1) {
+		if target := match[1] + match[2]; !strings.HasPrefix(target, "README") {
+			s.Links = append(s.Links, target)
+		}
+	}
+	slices.Sort(s.Code)
+	return s
+}
+
+// The translations of the README say as much as the README.
+func TestTranslations(t *testing.T) {
+	paths, err := filepath.Glob(root + "/README.*.md")
+	require.NoError(t, err)
+	require.Len(t, paths, 4)
+	want := shapeOf(t, root+"/README.md")
+	require.NotEmpty(t, want.Blocks)
+	generated := func(path string) string {
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		_, rest, found := strings.Cut(string(text), "<!-- platforms")
+		require.True(t, found, path)
+		table, _, found := strings.Cut(rest, "<!-- /platforms -->")
+		require.True(t, found, path)
+		return table
+	}
+	for _, path := range paths {
+		assert.Equal(t, want, shapeOf(t, path), path)
+		assert.Equal(t, generated(root+"/README.md"), generated(path), path)
+		for _, other := range append(paths, root+"/README.md") {
+			if other != path {
+				text := strings.Join(readLines(t, path), "\n")
+				assert.Contains(t, text, "]("+filepath.Base(other)+")", path)
+			}
+		}
+	}
+}

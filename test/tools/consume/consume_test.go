@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -364,32 +365,23 @@ func (m market) vendoredCore(t *testing.T) {
 	assert.Equal(t, prints["fd"]+prints["iface"], c.run("./linux"))
 }
 
-// The programs of the README work to the letter with the root module alone.
+// The program of the README works to the letter with the root module's requirements.
 func (m market) readme(t *testing.T) {
 	text, err := os.ReadFile(filepath.Join(repository, "README.md"))
 	require.NoError(t, err)
-	_, quick, found := strings.Cut(string(text), "\n## Quick start\n")
+	_, rest, found := strings.Cut(string(text), "\n```go\n")
 	require.True(t, found)
-	quick, _, _ = strings.Cut(quick, "\n## ")
-	var blocks []string
-	for _, part := range strings.Split(quick, "\n```go\n")[1:] {
-		block, _, closed := strings.Cut(part, "\n```\n")
-		require.True(t, closed)
-		blocks = append(blocks, block)
-	}
-	require.Len(t, blocks, 2)
+	program, rest, found := strings.Cut(rest, "\n```\n")
+	require.True(t, found)
+	require.NotContains(t, rest, "```go", "another block would have to be tried, too")
 
-	cache := t.TempDir()
-	program := func(block, use string, imports ...string) consumer {
-		c := m.consumer(t, cache, map[string]string{"": m.old[""]})
-		require.NoError(t, os.Remove(filepath.Join(c.dir, "iofd.go")))
-		c.write("main.go", fmt.Sprintf("package main\n\nimport (\n\t%s\n)\n\nfunc main() {\n%s\n%s\n}\n", strings.Join(imports, "\n\t"), block, use))
-		return c
-	}
-	one := program(blocks[0], "fmt.Println(val)", `"fmt"`, `"code.hybscloud.com/iofd"`)
-	assert.Equal(t, "1\n", one.program())
-
-	several := program(blocks[1], "_, _ = fds, err", `"os/exec"`, `"time"`, `"golang.org/x/sys/unix"`,
-		`"code.hybscloud.com/iofd/signalfd"`, `"code.hybscloud.com/iofd/timerfd"`, `"code.hybscloud.com/iofd/pidfd"`)
-	several.run("go", "build", "-trimpath", "-o", "program", ".")
+	c := m.consumer(t, t.TempDir(), map[string]string{"": m.old[""]})
+	require.NoError(t, os.Remove(filepath.Join(c.dir, "iofd.go")))
+	c.write("main.go", program+"\n")
+	c.run("go", "build", "-trimpath", "-o", "program", ".")
+	awaited := exec.Command("sleep", "0.1")
+	require.NoError(t, awaited.Start())
+	pid := awaited.Process.Pid
+	assert.Equal(t, fmt.Sprintf("process %d has ended\n", pid), c.run("./program", strconv.Itoa(pid)))
+	assert.NoError(t, awaited.Wait())
 }
