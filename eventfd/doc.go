@@ -13,6 +13,19 @@
 // A [Waker] wakes the event loop of this process with few system calls: a
 // [Waker.Wake] that finds the loop woken makes none.
 //
+// # A first program
+//
+//	events, err := eventfd.New(0)
+//	if err != nil {
+//		return err
+//	}
+//	defer events.Close()
+//	go func() { _ = events.Signal(1) }()
+//	n, err := events.WaitContext(ctx) // parks the goroutine; n is 1
+//
+// WaitContext is for goroutines. [EventFD.Wait] does not wait: it is for an event loop
+// that poll(2) or epoll(7) has told that the number is readable.
+//
 // # Kernels
 //
 // Linux only; on other platforms the package is empty. Everything works on Linux

@@ -7,6 +7,16 @@
 // handle: a pipe, a socket, a terminal, an inotify instance. For buffers, deadlines
 // and directories use os.File and package net.
 //
+// # A first program
+//
+//	f := fd.New(number) // of a pipe, for example
+//	defer f.Close()
+//	buf := make([]byte, 4096)
+//	n, err := f.ReadContext(ctx, buf) // parks the goroutine
+//
+// [FD.Read] does not wait if the descriptor is in non-blocking mode: it returns
+// [ErrWouldBlock], for an event loop.
+//
 // # Life
 //
 //   - [New] takes ownership of a number. It makes no system call. [NewNonblock] is New

@@ -17,6 +17,21 @@
 // and secret memory. The kernel charges a page to the cgroup of the process that first
 // touches it, see cgroups(7).
 //
+// # A first program
+//
+//	file, err := memfd.NewSealed("config", []byte(`{"port": 80}`)) // no process can change it
+//	if err != nil {
+//		return err
+//	}
+//	defer file.Close()
+//	inherited, err := file.File("config")
+//	if err != nil {
+//		return err
+//	}
+//	defer inherited.Close()
+//	cmd.ExtraFiles = []*os.File{inherited} // descriptor 3 of the child
+//	err = cmd.Run()
+//
 // # Passing
 //
 // [MemFD.SendTo] and [ReceiveFrom] pass a file over a Unix socket. A message is the byte

@@ -15,6 +15,24 @@
 //   - end a process in good order, or stop work when a process ends, or
 //   - take descriptors and namespaces out of a process.
 //
+// # A first program
+//
+//	cmd := exec.Command("make", "test")
+//	child, err := pidfd.Start(cmd)
+//	if err != nil {
+//		return err
+//	}
+//	defer child.Close()
+//	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+//	defer cancel()
+//	status, err := child.WaitContext(ctx) // parks the goroutine
+//	if errors.Is(err, context.DeadlineExceeded) {
+//		status, err = child.Terminate(context.Background(), 5*time.Second)
+//	}
+//	_ = cmd.Wait() // reaps the child
+//
+// WaitContext is for goroutines. [PidFD.Wait] does not wait: see Poll loops.
+//
 // # Reaping
 //
 // The kernel keeps a process that has ended until its parent has asked for the exit

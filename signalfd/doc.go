@@ -8,6 +8,23 @@
 // "stop on SIGTERM", os/signal is simpler and works on every system. No package reads
 // the signals of the runtime, nor those that report a fault of the running thread.
 //
+// # A first program
+//
+//	signals, err := signalfd.New(signalfd.NewSet(unix.SIGHUP, unix.SIGTERM))
+//	if err != nil {
+//		return err
+//	}
+//	defer signals.Close()
+//	for info, err := range signals.All(ctx) { // parks between the signals
+//		if err != nil {
+//			return err
+//		}
+//		log.Printf("%v from process %d", info.Signal, info.PID)
+//	}
+//
+// [SignalFD.Read] does not wait: it is for an event loop that poll(2) or epoll(7) has
+// told that the number is readable.
+//
 // # New, Block, Open
 //
 // The kernel's signalfd gives a signal only if every thread has it blocked. The

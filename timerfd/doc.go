@@ -9,6 +9,26 @@
 // A goroutine that only waits needs no TimerFD: a time.Timer does the same without
 // a system call and without a descriptor.
 //
+// # A first program
+//
+//	timer, err := timerfd.New(timerfd.Boottime)
+//	if err != nil {
+//		return err
+//	}
+//	defer timer.Close()
+//	if err := timer.Arm(time.Second, time.Minute); err != nil {
+//		return err
+//	}
+//	for n, err := range timer.All(ctx) { // parks between the expirations
+//		if err != nil {
+//			return err
+//		}
+//		log.Print("expired ", n, " times")
+//	}
+//
+// [TimerFD.Read] does not wait: it is for an event loop that poll(2) or epoll(7) has
+// told that the number is readable. [TimerFD.WaitUntil] waits for one date.
+//
 // # Kernels
 //
 // Linux only; on other platforms the package is empty. Everything works on Linux
