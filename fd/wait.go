@@ -45,7 +45,44 @@ func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, e
 	return wait(ctx, f, writing, f.d.Life(), func(*side) (T, error) { return try() })
 }
 
-// All waiting is in wait. The rules:
+// WaitEvent parks the goroutine until ready returns true. The runtime's poller calls
+// ready when it begins to look for events of f, and after each event for reading. Each
+// write to an eventfd is such an event, even if nothing reads the eventfd. So a wait
+// that ready decides costs no system call of its own.
+//
+// WaitEvent calls done at the end of each wait for which it may have called ready. No
+// other goroutine is in a WaitEvent of f from the first call of ready until done has
+// returned. ready and done must not block. WaitEvent may return nil before ready has
+// returned true.
+//
+// If ctx ends, WaitEvent returns ctx's error. If f is closed, it returns [ErrClosed].
+// A nil ctx, ready or done fails with EINVAL.
+func (f *FD) WaitEvent(ctx context.Context, ready func() bool, done func()) error {
+	switch {
+	case !f.Valid():
+		return ErrClosed
+	case ctx == nil:
+		return sys.Invalid("fd: WaitEvent: context is nil")
+	case ready == nil || done == nil:
+		return noFunction(f, "WaitEvent")
+	}
+	s, err := f.acquire(ctx, reading, f.d.Life())
+	if err != nil {
+		return err
+	}
+	defer s.release()
+	s.ready = ready
+	defer func() {
+		s.ready = nil
+		done()
+	}()
+	if err = s.park(ctx); err == errMoved {
+		return nil
+	}
+	return err
+}
+
+// All other waiting is in wait. The rules:
 //
 //   - One goroutine at a time waits for each direction of an FD: the holder of
 //     side.lock. It calls try on its own stack, and parks in between.
@@ -137,6 +174,7 @@ type side struct {
 	asked    bool                        // poll(2) was asked since park
 	idle     int                         // parks in a row that did not wait
 	rare     bool                        // the last wait outlasted SetBusyPoll's time
+	ready    func() bool                 // of WaitEvent
 	reads    bool                        // readingUint64
 	tried    bool                        // the callback's read would block
 	value    uint64                      // of the callback's read
@@ -375,6 +413,8 @@ func (s *side) changed(number uintptr) bool {
 	switch {
 	case s.edges:
 		return s.collectEdge(int(number))
+	case s.ready != nil:
+		return s.ready()
 	case s.reads && s.readUint64():
 		return s.err != ErrWouldBlock
 	case s.asked:
