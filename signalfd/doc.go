@@ -34,12 +34,16 @@
 // [New] is enough for most programs. It works at any time and needs no preparation.
 // If all signals of the set are blocked in every thread, it uses the kernel's
 // signalfd. Otherwise it captures them. A signal handler appends each instance of a
-// signal to a ring in memory. A goroutine, the forwarder, writes them into a pipe. The
-// descriptor is the read end of that pipe. It gives the same records of 128 bytes as a
-// signalfd.
+// signal to a ring in memory. The descriptor is the read end of a pipe. It gives the same
+// records of 128 bytes as a signalfd.
+//
+// The methods of a SignalFD take signals from the ring. So [SignalFD.ReadContext],
+// [SignalFD.ReadBatchContext] and [SignalFD.All] are the fast way to wait. If no goroutine
+// waits in one of them, another goroutine, the forwarder, writes the signals into the
+// pipe. So poll(2), epoll(7) and io_uring(7) see that there are signals.
 //
 // [Block] comes before New, on the first line of main. It is for programs that need
-// the order of real-time signals or the lowest cost, and for processors without a
+// the order of real-time signals, bursts at the lowest cost, or a processor without a
 // capture. New then gives the kernel's signalfd. The price is that the program starts
 // twice. Its children inherit the mask unless [Start] starts them. The runtime never
 // leaves HUP, INT, QUIT, TERM, CHLD and 34 blocked, so only a capture reads these.
@@ -127,8 +131,9 @@
 // The library does not see a bare number from [SignalFD.Fd] that the program passes
 // to another process. Pass the number of a File instead.
 //
-// If a goroutine has parked in [SignalFD.ReadContext] or [SignalFD.All], the SignalFD
-// holds one more descriptor until Close.
+// If a goroutine has parked in [SignalFD.ReadContext], [SignalFD.ReadBatchContext] or
+// [SignalFD.All], the SignalFD holds one more descriptor until Close. If it captures, it
+// holds two, and the capture one.
 //
 // # Concurrency
 //

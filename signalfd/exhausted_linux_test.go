@@ -3,6 +3,7 @@ package signalfd_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"testing"
@@ -38,7 +39,7 @@ func TestNoDescriptors(t *testing.T) {
 	needCapture(t)
 	defer unchanged(t, unix.SIGUSR1)()
 	before, _, _ := counts(t)
-	for n, call := range []string{"pipe2", "pipe2"} {
+	for n, call := range []string{"pipe2", "pipe2", "eventfd2"} {
 		restore := leaveDescriptors(t, n)
 		_, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 		restore()
@@ -58,6 +59,27 @@ func TestNoDescriptors(t *testing.T) {
 	require.NoError(t, unix.Kill(os.Getpid(), unix.SIGUSR1))
 	assert.Equal(t, unix.SIGUSR1, next(t, s).Signal)
 	require.NoError(t, s.Close())
+	after, _, _ := counts(t)
+	assert.Equal(t, before, after)
+}
+
+// If the runtime's poller cannot watch the forwarder's eventfd, New captures nothing and
+// leaves no descriptor open.
+func TestPollerRefused(t *testing.T) {
+	needCapture(t)
+	defer unchanged(t, unix.SIGUSR1)()
+	var refusals []systest.Refusal
+	for number := range 64 {
+		if object, _ := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number)); object == "anon_inode:[eventpoll]" {
+			refusals = append(refusals, systest.Refusal{Call: unix.SYS_EPOLL_CTL, Errno: unix.ENOSPC, Arg: 1, Value: uint32(number)})
+		}
+	}
+	require.NotEmpty(t, refusals)
+	before, _, _ := counts(t)
+	systest.Refuse(t, func() {
+		_, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
+		assert.ErrorContains(t, err, "cannot register descriptor")
+	}, refusals...)
 	after, _, _ := counts(t)
 	assert.Equal(t, before, after)
 }

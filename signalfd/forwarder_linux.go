@@ -3,6 +3,7 @@ package signalfd
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync"
 	"sync/atomic"
@@ -15,17 +16,35 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/capture"
 )
 
-// A forwarder writes captured signals into a pipe. Its goroutine run takes them
-// from the ring of the capture. If the pipe is full, run puts the records into a
-// queue. The goroutine flush writes the queue, and ends when the queue is empty.
+// A forwarder makes captured signals readable from a pipe. Its goroutine run takes them
+// from the ring of the capture and writes records. If the pipe is full, run puts the
+// records into a queue. The goroutine flush writes the queue, and ends when the
+// queue is empty. The methods of a SignalFD also take signals from the ring directly.
 //
 // A write may block although the pipe is in non-blocking mode: another process that
 // has the read end can hold the lock of the pipe. So no lock is held during a write.
+//
+// The rules, all under mu:
+//
+//   - Order. A signal is taken from the ring directly only if no earlier one can be in
+//     the pipe, in the queue, or on its way there. That is, if put is emptied.
+//   - Emptied. A reader loads settled, and then reads the pipe until nothing is left.
+//     Then every record that had settled is out, and emptied may become that number. The
+//     reader may be a program that reads the number itself. The next read of a
+//     SignalFD then finds the pipe empty.
+//   - Wake. The next signal wakes the waiters of direct if there are any, and otherwise
+//     run. A waiter that may not take from the ring yet is woken when a record settles.
+//   - Leave. A waiter that leaves calls arm. If the ring is not empty then, arm wakes
+//     the next goroutine. So the descriptor becomes readable for poll(2).
+//   - The numbers of idle and direct stay open until the capture has ended, because a
+//     handler may be about to write to one of them.
 type forwarder struct {
 	capture *capture.Capture
 	pipe    fd.FD         // write end
 	readers atomic.Int32  // the SignalFDs on the read end
 	ended   chan struct{} // closed when the forwarder has ended
+	idle    *os.File      // an eventfd, on which run waits
+	idleNum int           // its number
 
 	masking sync.Mutex // held while the mask changes
 	stop    func()     // of unblock
@@ -35,6 +54,12 @@ type forwarder struct {
 	flushing  bool
 	flushes   sync.WaitGroup
 	unwritten atomic.Uint64 // signals that the queue had no room for, or that were in it at the end
+	put       uint64        // records that run has taken for the pipe
+	settled   uint64        // of these, records that are written or dropped
+	emptied   uint64        // of these, records that were read, or dropped
+	waiting   int           // goroutines that are parked on a duplicate of direct
+	direct    int           // an eventfd, made by the first wait; -1 if there is none
+	over      bool          // the ring and the eventfds are gone
 }
 
 // maxQueue is the length of the queue: 16 MiB. Tests change it.
@@ -47,17 +72,45 @@ func startForwarder(set, blocked Set) (*forwarder, int, error) {
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
 		return nil, -1, os.NewSyscallError("pipe2", err)
 	}
-	c, err := capture.New(uint64(set))
+	f := &forwarder{ended: make(chan struct{}), direct: -1}
+	err := f.openIdle()
+	if err == nil {
+		if f.capture, err = capture.New(uint64(set)); err != nil {
+			_ = f.idle.Close()
+		}
+	}
 	if err != nil {
 		_ = unix.Close(ends[0])
 		_ = unix.Close(ends[1])
 		return nil, -1, err
 	}
-	f := &forwarder{capture: c, ended: make(chan struct{}), stop: unblock(blocked & set)}
+	f.stop = unblock(blocked & set)
 	f.pipe.Internal().Init(ends[1], sys.Entersyscall)
 	f.readers.Store(1)
 	go f.run()
 	return f, ends[0], nil
+}
+
+// openIdle makes the eventfd of run. The runtime's poller watches it, so run waits
+// without a thread.
+func (f *forwarder) openIdle() (err error) {
+	if f.idleNum, err = newEventfd(); err != nil {
+		return err
+	}
+	f.idle = os.NewFile(uintptr(f.idleNum), "signalfd forwarder")
+	if err := f.idle.SetDeadline(time.Time{}); err != nil {
+		_ = f.idle.Close()
+		return fmt.Errorf("iofd: signalfd: cannot register descriptor %d with the runtime's poller: %w", f.idleNum, err)
+	}
+	return nil
+}
+
+func newEventfd() (int, error) {
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return -1, os.NewSyscallError("eventfd2", err)
+	}
+	return number, nil
 }
 
 func (f *forwarder) mask() Set { return Set(f.capture.Set()) }
@@ -80,6 +133,11 @@ func (f *forwarder) end() {
 	f.stop()
 	f.stop = func() {}
 	f.capture.End()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if !f.over {
+		capture.Wake(f.idleNum)
+	}
 }
 
 func (f *forwarder) dropped() uint64 { return f.capture.Dropped() + f.unwritten.Load() }
@@ -120,14 +178,14 @@ func (f *forwarder) leave(shared bool) {
 
 func (f *forwarder) run() {
 	var batch records
-	var info capture.Siginfo
-	for f.capture.Wait() {
-		n := 0
-		for n < maxRecords && f.capture.Next(&info) {
-			batch.at(n).fill(&info)
-			n++
+	idle, _ := f.idle.SyscallConn() // it is open
+	for {
+		_ = idle.Read(f.woken) // the poller watches it, and only run closes it
+		if n := f.collect(&batch); n > 0 {
+			f.deliver(&batch, n)
+		} else if f.capture.Ended() {
+			break
 		}
-		f.deliver(&batch, n)
 	}
 	// The records in the queue found no room.
 	f.mu.Lock()
@@ -136,26 +194,86 @@ func (f *forwarder) run() {
 	f.mu.Unlock()
 	_ = f.pipe.Close()
 	f.flushes.Wait()
+	f.mu.Lock()
+	f.over = true
+	if f.direct >= 0 {
+		capture.Wake(f.direct) // for those whose FD was closed behind them
+		_ = unix.Close(f.direct)
+	}
+	f.mu.Unlock()
+	_ = f.idle.Close()
 	f.capture.Free()
 	close(f.ended)
+}
+
+// woken reports whether there is something to do for run. The runtime's poller calls
+// it, before run parks and after each write to idle.
+func (f *forwarder) woken(uintptr) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.capture.Ended() || f.waiting == 0 && !f.capture.Empty() {
+		return true
+	}
+	f.arm()
+	return false
+}
+
+// arm makes the next signal wake a goroutine. The caller holds mu.
+func (f *forwarder) arm() {
+	switch {
+	case f.over:
+	case f.waiting == 0:
+		f.capture.Arm(f.idleNum)
+	case f.put == f.emptied:
+		f.capture.Arm(f.direct)
+	}
+}
+
+// collect takes signals from the ring for the pipe. It leaves them to the waiters if
+// there are any.
+func (f *forwarder) collect(batch *records) (n int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.waiting > 0 && !f.capture.Ended() {
+		return 0
+	}
+	n = f.next(batch[:]) / recordSize
+	f.put += uint64(n)
+	return n
+}
+
+// next fills p with records from the ring. It returns the number of bytes. The caller
+// holds mu.
+func (f *forwarder) next(p []byte) (n int) {
+	var info capture.Siginfo
+	for n+recordSize <= len(p) && f.capture.Next(&info) {
+		(*record)(p[n:]).fill(&info)
+		n += recordSize
+	}
+	return n
 }
 
 // deliver writes n records into the pipe, or puts them into the queue.
 func (f *forwarder) deliver(batch *records, n int) {
 	f.mu.Lock()
-	waiting := f.flushing
+	flushing := f.flushing
 	f.mu.Unlock()
-	if !waiting {
+	written := false
+	if !flushing {
 		// The pipe takes all of them or none: they are not longer than PIPE_BUF.
-		if _, err := f.pipe.Write(batch[:n*recordSize]); err == nil {
-			return
-		}
+		_, err := f.pipe.Write(batch[:n*recordSize])
+		written = err == nil
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if written {
+		f.settle(n)
+		return
+	}
 	for i := range n {
 		if len(f.queue) == maxQueue {
 			f.unwritten.Add(uint64(n - i))
+			f.settle(n - i)
 			break
 		}
 		f.queue = append(f.queue, *batch.at(i))
@@ -163,6 +281,14 @@ func (f *forwarder) deliver(batch *records, n int) {
 	if !f.flushing {
 		f.flushing = true
 		f.flushes.Go(f.flush)
+	}
+}
+
+// settle counts n records that are in the pipe or dropped. The caller holds mu.
+func (f *forwarder) settle(n int) {
+	f.settled += uint64(n)
+	if f.waiting > 0 {
+		capture.Wake(f.direct)
 	}
 }
 
@@ -182,7 +308,11 @@ func (f *forwarder) flush() {
 		if n == 0 {
 			return
 		}
-		if !f.write(batch[:n*recordSize]) {
+		written := f.write(batch[:n*recordSize])
+		f.mu.Lock()
+		f.settle(n)
+		f.mu.Unlock()
+		if !written {
 			f.unwritten.Add(uint64(n))
 			f.end()
 		}

@@ -25,7 +25,7 @@ func (s *SignalFD) String() string { return "signal" + s.fd.String() }
 
 // FD returns the core descriptor of s, for pins, descriptor flags and
 // SyscallConn. It still belongs to s. Close s and not the FD: only the Close
-// of s ends a capture.
+// of s ends a capture and wakes those that wait for s.
 func (s *SignalFD) FD() *fd.FD { return &s.fd }
 
 // Dup returns another SignalFD for the same signals, with a duplicate of the
@@ -86,5 +86,9 @@ func (s *SignalFD) Close() error {
 			s.source.leave(!s.fd.Internal().Fast())
 		}
 	})
-	return s.fd.Close()
+	err := s.fd.Close()
+	if f, ok := s.source.(*forwarder); ok {
+		f.closeWaiter(s)
+	}
+	return err
 }

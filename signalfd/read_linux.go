@@ -20,11 +20,25 @@ import (
 // Read returns [fd.ErrClosed] if s is closed.
 func (s *SignalFD) Read() (Info, error) {
 	var r record
-	n, err := s.fd.Read(r[:])
+	n, err := s.read(r[:])
 	if err != nil || n != recordSize {
 		return Info{}, readError(n, err)
 	}
 	return r.info(), nil
+}
+
+func (s *SignalFD) read(p []byte) (int, error) {
+	if f, ok := s.source.(*forwarder); ok {
+		return f.read(s, p, false)
+	}
+	return s.fd.Read(p)
+}
+
+func (s *SignalFD) readContext(ctx context.Context, p []byte) (int, error) {
+	if f, ok := s.source.(*forwarder); ok {
+		return f.readContext(ctx, s, p)
+	}
+	return s.fd.ReadContext(ctx, p)
 }
 
 // readError returns the error for a read of n bytes that are not whole records.
@@ -44,8 +58,8 @@ func readError(n int, err error) error {
 // more signals. The rest of infos does not change. The order is that of
 // [SignalFD.Read]. Like Read, ReadBatch does not block and allocates nothing.
 //
-// If infos is empty, ReadBatch takes nothing and returns 0. To wait for a batch,
-// call ReadBatch in [fd.WaitRead].
+// If infos is empty, ReadBatch takes nothing and returns 0. [SignalFD.ReadBatchContext]
+// waits for a batch.
 //
 // ReadBatch returns [fd.ErrWouldBlock] if there is no signal, and [fd.ErrClosed] if
 // s is closed. If an error occurs after some signals were read, ReadBatch returns
@@ -54,11 +68,36 @@ func (s *SignalFD) ReadBatch(infos []Info) (int, error) {
 	if !s.Valid() {
 		return 0, fd.ErrClosed
 	}
+	return s.readBatch(nil, false, infos)
+}
+
+// ReadBatchContext is like [SignalFD.ReadBatch], but parks the goroutine while there is
+// no signal, like [SignalFD.ReadContext]. It returns at least one signal, unless infos is
+// empty.
+//
+// ReadBatchContext returns the errors of ReadContext, also if infos is empty and s is
+// closed or ctx is nil.
+func (s *SignalFD) ReadBatchContext(ctx context.Context, infos []Info) (int, error) {
+	switch {
+	case !s.Valid():
+		return 0, fd.ErrClosed
+	case ctx == nil:
+		return 0, sys.Invalid("signalfd: ReadBatchContext: context is nil")
+	}
+	return s.readBatch(ctx, true, infos)
+}
+
+// readBatch waits for the first signal if wait is true.
+func (s *SignalFD) readBatch(ctx context.Context, wait bool, infos []Info) (taken int, err error) {
 	var buf records
-	taken := 0
 	for taken < len(infos) {
 		room := min(len(infos)-taken, maxRecords)
-		n, err := s.fd.Read(buf[:room*recordSize])
+		n := 0
+		if wait && taken == 0 {
+			n, err = s.readContext(ctx, buf[:room*recordSize])
+		} else {
+			n, err = s.read(buf[:room*recordSize])
+		}
 		if err != nil && taken > 0 {
 			break
 		}
@@ -79,13 +118,14 @@ func (s *SignalFD) ReadBatch(infos []Info) (int, error) {
 
 // ReadContext is like [SignalFD.Read], but parks the goroutine while there is no
 // signal. It tries first: if there is a signal, it returns the signal even if ctx
-// has ended. Any number of goroutines may wait, and one of them gets each signal.
+// has ended. Any number of goroutines may wait, and one of them gets each signal. While
+// a goroutine waits, a captured signal does not make the descriptor readable.
 //
 // ReadContext returns the error of ctx if ctx ends, and [fd.ErrClosed] if s is
 // closed. It returns EINVAL if ctx is nil.
 func (s *SignalFD) ReadContext(ctx context.Context) (Info, error) {
 	var r record
-	n, err := s.fd.ReadContext(ctx, r[:])
+	n, err := s.readContext(ctx, r[:])
 	if err != nil || n != recordSize {
 		return Info{}, readError(n, err)
 	}

@@ -3,6 +3,7 @@ package signalfd
 import (
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
@@ -19,6 +20,7 @@ type SignalFD struct {
 	fd     fd.FD
 	source source // nil in the zero SignalFD
 	leave  sync.Once
+	waiter atomic.Pointer[waiter] // of a capture, made by the first wait
 }
 
 var _ fd.PollCloser = (*SignalFD)(nil)
@@ -30,7 +32,7 @@ var _ fd.PollCloser = (*SignalFD)(nil)
 // If all signals of set are blocked in every thread of the process, New uses the
 // signalfd of the kernel. Otherwise New captures the whole set: see Captured signals
 // in the package documentation. Only one SignalFD, with its duplicates, can capture a
-// signal. A capture uses two descriptors. If some signals of set are blocked in every
+// signal. A capture uses three descriptors. If some signals of set are blocked in every
 // thread, it uses a thread that has them unblocked.
 //
 // New returns EINVAL for three kinds of sets:

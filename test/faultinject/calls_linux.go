@@ -73,7 +73,7 @@ var explained = []explanation{
 	{"internal/sys", "clock_gettime", "TimerFD.WaitUntil: " + ownTests},
 	{"internal/sys/capture", "rt_sigreturn", "does not return"},
 	{"internal/sys/capture", "rt_sigqueueinfo", "if it fails, the handler calls kill(2)"},
-	{"internal/sys/capture", "futex", "the Go runtime makes it too, and ends the program if it fails"},
+	{"internal/sys/capture", "write", "to an eventfd: the Go runtime makes it too, and ends the program if it fails"},
 	{"internal/sys/command", "*", execs},
 	{"signalfd", "clone", execs},
 	{"signalfd", "wait4", execs},
@@ -119,7 +119,6 @@ func init() {
 		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
 		unix.SYS_GETRUSAGE: "getrusage",
 		unix.SYS_FSETXATTR: "fsetxattr",
-		unix.SYS_FUTEX:     "futex",
 	} {
 		callNames[number] = name
 	}

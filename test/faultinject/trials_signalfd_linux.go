@@ -20,6 +20,7 @@ import (
 
 var signalfdTrials = []trial{
 	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
+	capturing("signalfd", "eventfd2", unix.SYS_EVENTFD2),
 	theFirst(capturing("internal/sys/capture", "mmap", systest.Mmap)),
 	theFirst(capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE)),
 	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
@@ -142,11 +143,11 @@ func masking(by, call string, number uintptr) trial {
 	}
 }
 
-// reading tries the calls of a capture's forwarder. The signal has to arrive, but may
-// be late.
+// reading tries the calls of a capture's forwarder. The signal has to arrive in the pipe,
+// but may be late.
 func reading(by, call string, number uintptr) trial {
 	return trial{
-		by: by, call: call, op: "SignalFD.ReadContext", number: number,
+		by: by, call: call, op: "FD.ReadContext of a SignalFD", number: number,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
@@ -158,12 +159,12 @@ func reading(by, call string, number uintptr) trial {
 				if arrived {
 					return receives(f)
 				}
-				return errors.Join(reads1(f, patience), receives(f))
+				return errors.Join(piped(f, patience), receives(f))
 			})
 			return func() error {
 				s.must(unix.Kill(os.Getpid(), unix.SIGUSR1))
 				// This call waits for the other calls of the trial.
-				err := reads1(f, 100*time.Millisecond)
+				err := piped(f, 100*time.Millisecond)
 				arrived = err == nil
 				return err
 			}
@@ -187,6 +188,15 @@ func reads1(f *signalfd.SignalFD, limit time.Duration) error {
 	defer cancel()
 	info, err := f.ReadContext(ctx)
 	return gives(unix.SIGUSR1)(info.Signal, err)
+}
+
+// piped waits for a record in the pipe, as other programs do that have the descriptor.
+func piped(f *signalfd.SignalFD, limit time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	record := make([]byte, 128)
+	n, err := f.FD().ReadContext(ctx, record)
+	return gives(len(record))(n, err)
 }
 
 // handler returns the address of the handler of the signal that is captured.

@@ -33,5 +33,10 @@ func (*Capture) Set() uint64         { return 0 }
 func (*Capture) Replaced() uint64    { return 0 }
 func (*Capture) Dropped() uint64     { return 0 }
 func (*Capture) Next(*Siginfo) bool  { return false }
-func (*Capture) Wait() bool          { return false }
+func (*Capture) Empty() bool         { return true }
+func (*Capture) Ended() bool         { return true }
+func (*Capture) Arm(int)             {}
 func (*Capture) Free()               {}
+
+// Wake does nothing, because no goroutine sleeps.
+func Wake(int) {}

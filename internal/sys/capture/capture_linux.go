@@ -75,8 +75,8 @@ const (
 	sigIgnore  = 1 // SIG_IGN
 )
 
-// A Capture takes signals from the process. One goroutine reads them by Next and
-// Wait. The other methods may be called from any goroutine.
+// A Capture takes signals from the process. One goroutine at a time calls Next. The
+// other methods may be called from any goroutine.
 type Capture struct {
 	ring  *ring
 	ended atomic.Bool
@@ -128,7 +128,6 @@ func (c *Capture) End() {
 	if !c.ended.Load() {
 		c.remove(c.set)
 		c.ended.Store(true)
-		c.ring.wake()
 	}
 }
 
@@ -236,23 +235,19 @@ func (c *Capture) Dropped() uint64 {
 // Next takes the oldest siginfo. It reports false if there is none.
 func (c *Capture) Next(info *Siginfo) bool { return c.ring.next(info) }
 
-// Wait returns true when Next may have a siginfo. After End it returns false when
-// Next has none.
-func (c *Capture) Wait() bool {
-	for {
-		ended := c.ended.Load()
-		switch {
-		case !c.ring.empty():
-			return true
-		case ended:
-			return false
-		}
-		c.ring.sleep(&c.ended)
-	}
-}
+// Empty reports whether Next has no siginfo.
+func (c *Capture) Empty() bool { return c.ring.empty() }
 
-// Free gives the ring back. The caller has ended c, and makes no call of Next or
-// Wait any more.
+// Ended reports whether End was called. If it was, Next has what is left.
+func (c *Capture) Ended() bool { return c.ended.Load() }
+
+// Arm makes the next handler write to the eventfd number. If Next has a siginfo
+// already, Arm writes itself. Arm replaces the number of an earlier call. The number
+// stays open until End has returned. End writes to no eventfd.
+func (c *Capture) Arm(number int) { c.ring.arm(number) }
+
+// Free gives the ring back. The caller has ended c, and makes no call of the other
+// methods any more, except Set, Replaced and Dropped.
 func (c *Capture) Free() {
 	changing.Lock()
 	defer changing.Unlock()

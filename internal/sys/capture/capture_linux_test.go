@@ -47,7 +47,7 @@ func end(c *Capture) (left int) {
 	}
 	c.End()
 	var info Siginfo
-	for c.Wait() && c.Next(&info) {
+	for c.Next(&info) {
 		left++
 	}
 	c.Free()
@@ -158,28 +158,78 @@ func TestWaitsForHandlers(t *testing.T) {
 	}
 }
 
-// A sleeping reader wakes for each signal, and for the end.
+// A handler, or Arm itself, writes to the eventfd of the reader that sleeps. The
+// number of a later Arm replaces that of an earlier one.
 func TestReaderWakes(t *testing.T) {
-	const sig, count = syscall.Signal(50), 2000
+	const sig, count = syscall.Signal(50), 20000
 	c := begin(t, sig)
-	read := make(chan bool)
+	var eventfds [2]int
+	for i := range eventfds {
+		var err error
+		eventfds[i], err = unix.Eventfd(0, unix.EFD_CLOEXEC)
+		require.NoError(t, err)
+		defer unix.Close(eventfds[i])
+	}
+	read := make(chan bool, 1)
 	go func() {
 		var info Siginfo
-		for c.Wait() {
+		for n := 0; n < count; {
 			for c.Next(&info) {
+				n++
 				read <- true
 			}
+			c.Arm(eventfds[0])
+			c.Arm(eventfds[1])
+			b := make([]byte, 8)
+			if n < count {
+				_, err := unix.Read(eventfds[1], b)
+				assert.NoError(t, err)
+			}
 		}
-		close(read)
 	}()
 	for range count {
 		raise(t, sig)
-		require.True(t, <-read)
+		select {
+		case <-read:
+		case <-time.After(20 * time.Second):
+			t.Fatal("the reader sleeps")
+		}
 	}
-	c.End()
-	_, open := <-read
-	assert.False(t, open)
-	c.Free()
+	assert.True(t, c.Empty())
+	assert.False(t, c.Ended())
+	require.Zero(t, end(c))
+	assert.True(t, c.Ended())
+}
+
+// A handler writes to no eventfd if no reader sleeps.
+func TestReaderIsAwake(t *testing.T) {
+	const sig = syscall.Signal(50)
+	c := begin(t, sig)
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	require.NoError(t, err)
+	defer unix.Close(number)
+	written := func() uint64 {
+		b := make([]byte, 8)
+		if _, err := unix.Read(number, b); err != nil {
+			require.Equal(t, unix.EAGAIN, err)
+			return 0
+		}
+		return binary.NativeEndian.Uint64(b)
+	}
+	raise(t, sig)
+	require.Zero(t, written())
+	c.Arm(number) // there is a signal
+	require.Equal(t, uint64(1), written())
+	raise(t, sig)
+	require.Zero(t, written())
+	var info Siginfo
+	require.True(t, c.Next(&info) && c.Next(&info) && c.Empty())
+	c.Arm(number)
+	require.Zero(t, written())
+	raise(t, sig)
+	raise(t, sig)
+	require.Equal(t, uint64(1), written())
+	require.Equal(t, 2, end(c))
 }
 
 func TestOverlapIsBusy(t *testing.T) {

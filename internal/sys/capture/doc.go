@@ -1,6 +1,6 @@
 // Package capture is the machine part of package signalfd. A signal handler in
 // assembly appends each instance of a captured signal to a ring, with the siginfo
-// that the kernel gave it. A goroutine takes it from there.
+// that the kernel gave it. Goroutines take it from there.
 //
 // # Rules
 //
@@ -18,7 +18,9 @@
 //     compare-and-swap of ring.tail, copies the siginfo and publishes the slot by its
 //     stamp. It subtracts 1 from entry.active last. If the ring is full, it counts the
 //     signal in entry.dropped.
-//   - Wake. It wakes the reader only if it exchanges ring.asleep from 1 to 0.
+//   - Wake. It exchanges ring.asleep for 0. If asleep was not 0, it is the number of an
+//     eventfd plus 1, and the handler writes to that eventfd. The runtime's poller
+//     watches the eventfd, so a goroutine that waits for it keeps no thread and no P.
 //   - Begin. A capture stores entry.ring, waits until entry.active is 0, and then
 //     installs the handler. So a handler that saw no ring has ended.
 //   - End. The old action is restored first. Then entry.ring is cleared, and the end

@@ -1,13 +1,13 @@
 #include "textflag.h"
 #include "go_asm.h"
 
+#define SYS_write	1
 #define SYS_rt_sigaction	13
 #define SYS_rt_sigreturn	15
 #define SYS_getpid	39
 #define SYS_kill	62
 #define SYS_rt_sigqueueinfo	129
 #define SYS_gettid	186
-#define SYS_futex	202
 
 DATA	·handlerPC(SB)/8, $handler<>(SB)
 GLOBL	·handlerPC(SB), NOPTR, $8
@@ -93,14 +93,13 @@ reserve:
 	XCHGQ	CX, slot_stamp(R11) // published, before asleep is looked at
 	CMPL	ring_asleep(R8), $0
 	JEQ	done
-	XORL	CX, CX
-	XCHGL	CX, ring_asleep(R8)
-	TESTL	CX, CX
-	JEQ	done
-	LEAQ	ring_asleep(R8), DI
-	MOVL	$const_futexWake, SI
-	MOVL	$1, DX
-	MOVL	$SYS_futex, AX
+	XORL	DI, DI
+	XCHGL	DI, ring_asleep(R8)
+	SUBL	$1, DI
+	JCS	done
+	LEAQ	·one(SB), SI
+	MOVL	$8, DX
+	MOVL	$SYS_write, AX
 	SYSCALL
 done:
 	LOCK

@@ -1,7 +1,7 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-#define SYS_futex	98
+#define SYS_write	64
 #define SYS_kill	129
 #define SYS_rt_sigaction	134
 #define SYS_rt_sigqueueinfo	138
@@ -107,10 +107,10 @@ wake:
 	STLXRW	ZR, (R4), R6
 	CBNZW	R6, wake
 	CBZW	R5, done
-	MOVD	R4, R0
-	MOVD	$const_futexWake, R1
-	MOVD	$1, R2
-	MOVD	$SYS_futex, R8
+	SUBW	$1, R5, R0
+	MOVD	$·one(SB), R1
+	MOVD	$8, R2
+	MOVD	$SYS_write, R8
 	SVC
 done:
 	ADD	$entry_active, R9, R6

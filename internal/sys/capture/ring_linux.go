@@ -5,7 +5,6 @@ package capture
 import (
 	"os"
 	"sync/atomic"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -15,25 +14,22 @@ import (
 type Siginfo [128]byte
 
 // slots is the number of signals that a ring holds. If all Ps are busy, the scheduler
-// may run the reader only after tens of milliseconds.
+// may run a reader only after tens of milliseconds.
 const slots = 32768
 
 const (
 	slotMask = slots - 1
 	slotSize = 136
-
-	futexWait = 128 // FUTEX_WAIT_PRIVATE
-	futexWake = 129 // FUTEX_WAKE_PRIVATE
 )
 
-// A ring passes siginfos from many handlers to one reader. Position n is in slot
+// A ring passes siginfos from many handlers to one reader at a time. Position n is in slot
 // n % slots. The slot is published when its stamp is n+1, and free again when head
 // is above n. Zeroed memory is an empty ring.
 type ring struct {
 	tail   atomic.Uint64 // the next position to reserve
 	_      [7]uint64     // the handlers and the reader write to different cache lines
 	head   atomic.Uint64 // the next position to read
-	asleep atomic.Uint32 // 1 while the reader is in futex(2), or about to be
+	asleep atomic.Uint32 // the eventfd to write to, plus 1; 0 if no goroutine sleeps
 	_      [52]byte
 	slots  [slots]slot
 }
@@ -88,30 +84,28 @@ func (r *ring) empty() bool {
 	return r.slots[n&slotMask].stamp.Load() != n+1
 }
 
-// sleep returns when a handler has published a slot or wake was called, and may
-// return earlier. The reader sets asleep before it looks, and a handler looks at
-// asleep after it has published. So one of them sees the other.
-func (r *ring) sleep(ended *atomic.Bool) {
-	r.asleep.Store(1)
-	if r.empty() && !ended.Load() {
-		switch errno := futex(&r.asleep, futexWait, 1); errno {
-		case 0, unix.EAGAIN, unix.EINTR:
-		default:
-			time.Sleep(time.Millisecond) // a seccomp(2) filter refuses futex(2)
-		}
+// arm makes the next handler that publishes a slot write to the eventfd number. If a
+// slot is published already, arm writes itself. It sets asleep before it looks, and a
+// handler looks at asleep after it has published. So one of them sees the other.
+func (r *ring) arm(number int) {
+	r.asleep.Store(uint32(number) + 1)
+	if !r.empty() {
+		r.wake()
 	}
-	r.asleep.Store(0)
 }
 
-// wake wakes the reader, as a handler does.
+// wake wakes the goroutine that sleeps, as a handler does.
 func (r *ring) wake() {
-	if r.asleep.Swap(0) == 1 {
-		futex(&r.asleep, futexWake, 1)
+	if n := r.asleep.Swap(0); n != 0 {
+		Wake(int(n - 1))
 	}
 }
 
-// futex tells the scheduler, because the wait may last.
-func futex(word *atomic.Uint32, op, value uintptr) unix.Errno {
-	_, _, errno := unix.Syscall6(unix.SYS_FUTEX, uintptr(unsafe.Pointer(word)), op, value, 0, 0, 0)
-	return errno
+// one is what a handler writes to an eventfd.
+var one uint64 = 1
+
+// Wake adds 1 to the eventfd number, which is in non-blocking mode. Nothing reads the
+// eventfd: each write is an edge for the runtime's poller.
+func Wake(number int) {
+	_, _, _ = unix.RawSyscall(unix.SYS_WRITE, uintptr(number), uintptr(unsafe.Pointer(&one)), unsafe.Sizeof(one))
 }

@@ -40,6 +40,7 @@ func (s *SignalFD) Read() (Info, error)
 func (s *SignalFD) ReadContext(ctx context.Context) (Info, error)
 func (s *SignalFD) All(ctx context.Context) iter.Seq2[Info, error]
 func (s *SignalFD) ReadBatch(infos []Info) (int, error)
+func (s *SignalFD) ReadBatchContext(ctx context.Context, infos []Info) (int, error)
 func (s *SignalFD) SetMask(Set) error
 func (s *SignalFD) Mask() Set
 func (s *SignalFD) Dropped() uint64
