@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"code.hybscloud.com/iofd/signalfd"
 )
 
 // childMark is the environment variable that tells a child its role.
@@ -29,6 +31,8 @@ func runChild() (isChild bool, err error) {
 		return true, firstChild(argument)
 	case "row":
 		return true, serveRow(argument)
+	case "blocked":
+		return true, serveBlocked(argument)
 	case "echo":
 		return true, echo(argument)
 	case "signals":
@@ -206,6 +210,18 @@ func serveRow(name string) error {
 		return err
 	}
 	return serve(ways[0], ways[1])
+}
+
+// serveBlocked is serveRow with the row's signals blocked. Block starts this program again.
+func serveBlocked(name string) error {
+	for _, r := range rows() {
+		if r.name == name {
+			if err := signalfd.Block(r.blocked); err != nil {
+				return err
+			}
+		}
+	}
+	return serveRow(name)
 }
 
 // openRow returns the ways of the row with this name.

@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"slices"
 	"time"
+
+	"code.hybscloud.com/iofd/signalfd"
 )
 
 // A row is one piece of work that bench does in several ways.
@@ -23,6 +25,9 @@ type row struct {
 	// bothCounts adds the library's way in a child that uses the atomic reference
 	// count only.
 	bothCounts bool
+
+	// blocked adds the library's way in a child that blocks these signals.
+	blocked signalfd.Set
 }
 
 // shortRound allows many rounds, so that a disturbance spoils few of them.
@@ -133,6 +138,13 @@ func (r row) measure(s span) (result rowResult, err error) {
 			return result, err
 		}
 		ways = slices.Insert(ways, 2, atomic)
+	}
+	if !r.blocked.Empty() && len(ways) > 1 {
+		c, err := startChild(&o, "blocked:"+r.name, nil)
+		if err != nil {
+			return result, err
+		}
+		ways = append(ways, c.way(ways[1].name+" after Block"))
 	}
 	n, err := r.calibrate(ways)
 	if err != nil {
