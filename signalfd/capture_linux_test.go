@@ -260,6 +260,7 @@ func TestStorm(t *testing.T) {
 		from := startSender(t)
 		_, err := fmt.Fprintln(p.in, "sender", from.pid())
 		require.NoError(t, err)
+		require.Equal(t, "known", p.line())
 		sending.Go(func() {
 			const burst = 100
 			for i := 0; i < each; i += burst {
@@ -384,6 +385,7 @@ func rideStorm() error {
 		mu.Lock()
 		known[n] = true
 		mu.Unlock()
+		fmt.Println("known")
 	}
 	if err := in.Err(); err != nil {
 		return err
