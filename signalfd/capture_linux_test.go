@@ -449,11 +449,14 @@ func trace() error {
 			if unix.PtraceSeize(tid) != nil {
 				continue // it has ended, or the machine forbids it
 			}
-			if unix.PtraceInterrupt(tid) != nil {
-				continue
-			}
+			// A thread that has ended meanwhile must be waited for too: the process does not
+			// end before.
+			interrupted := unix.PtraceInterrupt(tid) == nil
 			var status unix.WaitStatus
-			if _, err := unix.Wait4(tid, &status, unix.WALL, nil); err != nil {
+			for err = unix.EINTR; err == unix.EINTR; {
+				_, err = unix.Wait4(tid, &status, unix.WALL, nil)
+			}
+			if err != nil || !interrupted || !status.Stopped() {
 				continue
 			}
 			stops++
