@@ -195,12 +195,26 @@ func atomicCount(o *opened, row string) (way, error) {
 	if err != nil {
 		return way{}, err
 	}
-	w := c.way("iofd (atomic count)")
+	return c.rowWay("iofd (atomic count)"), nil
+}
+
+// blockedWay returns the library's way of a row, in a child that blocks the signals of the row.
+func blockedWay(o *opened, name, row string) (way, error) {
+	c, err := startChild(o, "blocked:"+row, nil)
+	if err != nil {
+		return way{}, err
+	}
+	return c.rowWay(name), nil
+}
+
+// rowWay is way with the allocations that serve counts.
+func (c *child) rowWay(name string) way {
+	w := c.way(name)
 	w.allocs = func(n int) (float64, error) {
 		answer, err := c.ask("allocs", n)
 		return answer[0], err
 	}
-	return w, nil
+	return w
 }
 
 func serveRow(name string) error {

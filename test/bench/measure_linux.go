@@ -140,11 +140,11 @@ func (r row) measure(s span) (result rowResult, err error) {
 		ways = slices.Insert(ways, 2, atomic)
 	}
 	if !r.blocked.Empty() && len(ways) > 1 {
-		c, err := startChild(&o, "blocked:"+r.name, nil)
+		w, err := blockedWay(&o, ways[1].name+" after Block", r.name)
 		if err != nil {
 			return result, err
 		}
-		ways = append(ways, c.way(ways[1].name+" after Block"))
+		ways = append(ways, w)
 	}
 	n, err := r.calibrate(ways)
 	if err != nil {
