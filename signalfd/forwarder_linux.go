@@ -197,7 +197,6 @@ func (f *forwarder) run() {
 	f.mu.Lock()
 	f.over = true
 	if f.direct >= 0 {
-		capture.Wake(f.direct) // for those whose FD was closed behind them
 		_ = unix.Close(f.direct)
 	}
 	f.mu.Unlock()
