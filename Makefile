@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .NOTPARALLEL:
-.PHONY: lint tools cross test sandboxes race modes stress fuzz model kernels downstream release smoke bench faultinject
+.PHONY: lint tools cross test sandboxes race modes newest-go stress fuzz model kernels downstream release smoke bench faultinject
 
 # Go and nothing else. The race detector needs C.
 export GOFLAGS :=
@@ -70,6 +70,15 @@ modes:
 	@.ci/step env IOFD_REFCOUNT=atomic GODEBUG=asyncpreemptoff=1 CGO_ENABLED=1 go test -short -count=1 -gcflags=all=-l -cpu 4 $(library)
 	@.ci/step env IOFD_REFCOUNT=biased go test -short -count=1 -cpu 1 -coverpkg=$(covered) -coverprofile=.bin/coverage $(library)
 	@.ci/step awk -f .ci/coverage.awk .bin/coverage
+
+# The newest Go beside the one of go.mod: vet, and the short tests with each way to
+# count references, once with the race detector. The go command fetches it.
+newest-go: export GOTOOLCHAIN := go1.27.4
+newest-go:
+	@.ci/step go version
+	@.ci/step go vet $(library)
+	@.ci/step env IOFD_REFCOUNT=atomic go test -short -count=1 $(library)
+	@.ci/step env IOFD_REFCOUNT=biased CGO_ENABLED=1 go test -short -count=1 -race $(library)
 
 # "-bias 60s" races a million closes against owners.
 stress:
