@@ -42,7 +42,7 @@ func both(ctx context.Context, p program, dir string, covered bool) (theirs, mov
 	if theirs, err = w.build(ctx, false, false); err != nil {
 		return nil, nil, err
 	}
-	if err = w.move(); err != nil {
+	if err = w.apply(p.name); err != nil {
 		return nil, nil, err
 	}
 	moved, err = w.build(ctx, true, covered)

@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 )
@@ -42,7 +46,7 @@ func lay(ctx context.Context, p program, dir string) (*workspace, error) {
 		modfile: filepath.Join(dir, "go.mod"),
 		dir:     dir,
 	}
-	if err := w.put("*_test.go"); err != nil {
+	if err := w.apply(p.name + "-tests"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	mod, err := os.ReadFile("go.mod")
@@ -60,39 +64,19 @@ func lay(ctx context.Context, p program, dir string) (*workspace, error) {
 	return w, os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600)
 }
 
-// put copies files of ours to the package.
-func (w *workspace) put(pattern string) error {
-	ours, err := filepath.Glob(filepath.Join("_port", w.program.name, pattern))
+// apply applies a patch to the copy. It fails if the patch does not fit exactly, as
+// after a change of theirs.
+func (w *workspace) apply(name string) error {
+	patch, err := os.ReadFile(filepath.Join("patches", name+".patch"))
 	if err != nil {
 		return err
 	}
-	for _, file := range ours {
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(w.pkg, filepath.Base(file)), text, 0o600); err != nil {
-			return err
-		}
+	cmd := exec.Command("git", "apply")
+	cmd.Dir = filepath.Join(w.dir, "module")
+	cmd.Env = append(os.Environ(), "GIT_CEILING_DIRECTORIES="+w.dir) // it is in no repository
+	cmd.Stdin = bytes.NewReader(patch)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("%s: git apply %s.patch: %w\n%s", w.version, name, err, out)
 	}
 	return nil
-}
-
-// move puts the handle in the place of the number.
-func (w *workspace) move() error {
-	for name, c := range w.program.changes {
-		file := filepath.Join(w.pkg, name)
-		text, err := os.ReadFile(file)
-		if err != nil {
-			return err
-		}
-		changed, err := c.apply(string(text))
-		if err != nil {
-			return fmt.Errorf("%s: %s: %w", w.version, name, err)
-		}
-		if err := os.WriteFile(file, []byte(changed), 0o600); err != nil {
-			return err
-		}
-	}
-	return w.put("*.go")
 }

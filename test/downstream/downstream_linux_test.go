@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -67,30 +68,24 @@ esac
 	assert.ErrorContains(t, err, "example.org/p: no test ran: exit status ")
 }
 
+// A patch that does not fit exactly is refused, and leaves the copy as it was.
 func TestApply(t *testing.T) {
-	const text = "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc b() { os.Exit(1) }\n\nfunc c() { os.Exit(2) }\n"
-	for name, test := range map[string]struct {
-		change change
-		want   string // or the error's text
-	}{
-		"nothing":               {change{}, text},
-		"a method":              {change{drop: []string{"T.a"}}, "package p\n\nimport (\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc b() { os.Exit(1) }\n\nfunc c() { os.Exit(2) }\n"},
-		"a type and a function": {change{drop: []string{"T", "b"}}, "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc c() { os.Exit(2) }\n"},
-		"no such function":      {change{drop: []string{"d"}}, "no declaration of d"},
-		"an expression":         {change{edits: []edit{{"os.Exit(1)", "os.Exit(3)"}}}, "package p\n\nimport (\n\t\"fmt\"\n\t\"os\"\n)\n\ntype T struct{}\n\nfunc (*T) a() { fmt.Print(1) }\n\nfunc b() { os.Exit(3) }\n\nfunc c() { os.Exit(2) }\n"},
-		"one that stands twice": {change{edits: []edit{{"os.Exit(", "exit("}}}, `"os.Exit(" stands there 2 times, not once`},
-		"one that is not there": {change{edits: []edit{{"exit(", ""}}}, `"exit(" stands there 0 times, not once`},
-		"what is no Go then":    {change{edits: []edit{{"type T", "typ T"}}}, "expected declaration"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			got, err := test.change.apply(text)
-			if err != nil {
-				assert.ErrorContains(t, err, test.want)
-				return
-			}
-			assert.Equal(t, test.want, got)
-		})
-	}
+	netpoll, err := choose([]string{"netpoll"})
+	require.NoError(t, err)
+	w, err := lay(t.Context(), netpoll[0], t.TempDir())
+	require.NoError(t, err)
+	file := filepath.Join(w.pkg, "poll_default_linux.go")
+	text, err := os.ReadFile(file)
+	require.NoError(t, err)
+	changed := bytes.Replace(text, []byte("SYS_EVENTFD2, 0"), []byte("SYS_EVENTFD2, 1"), 1)
+	require.NotEqual(t, text, changed)
+	require.NoError(t, os.WriteFile(file, changed, 0o600))
+	assert.ErrorContains(t, w.apply("netpoll"), "patch does not apply")
+	assert.NoFileExists(t, filepath.Join(w.pkg, "eventfd_iofd.go"))
+
+	require.NoError(t, os.WriteFile(file, text, 0o600))
+	require.NoError(t, w.apply("netpoll"))
+	assert.FileExists(t, filepath.Join(w.pkg, "eventfd_iofd.go"))
 }
 
 // What counts as a fault, and what is theirs.
