@@ -1,13 +1,16 @@
-// Command features lists every exported name of the library, the file that declares
-// it, and the tests that cover it. From the repository's root:
+// Command features checks that every exported name of the library has a test, and that
+// each name in api.txt has the type there. From the repository's root:
 //
-//	GOWORK=off go -C test/tools run ./features          # prints the table, as Markdown
+//	GOWORK=off go -C test/tools run ./features          # prints the names and their tests
 //	GOWORK=off go -C test/tools run ./features -check   # fails if a name or a test is missing
 //
-// What the library promises stands in _contract, a file for each package, in Go's
-// own syntax without function bodies. There, a type that is a struct may be
-// anything underneath, but has the fields that are named; a var may be any value of
-// its type, constants included; names of parameters and results do not matter.
+// What "go test" runs on linux/amd64 covers a name: tests, fuzz targets, and examples
+// whose output is checked. They cover the names that they mention, or that a declaration
+// of a test file mentions which they reach. A name counts where it is written: a call
+// through an interface counts for the interface's method, and the calls that the library
+// makes inside count for nothing. A value of a type, a function with such a parameter or
+// result, and an alias cover the type. "var _ I = ..." covers the interface I and its
+// methods.
 package main
 
 import (
@@ -18,8 +21,6 @@ import (
 	"fmt"
 	"go/ast"
 	"go/doc"
-	"go/importer"
-	"go/parser"
 	"go/token"
 	"go/types"
 	"maps"
@@ -33,22 +34,12 @@ import (
 	"golang.org/x/tools/go/packages"
 )
 
-const header = `# Every name, where it stands, and the tests that cover it
-
-- **Contract**: *yes*, the name is promised and has the promised signature; *beyond*, it comes on top.
-- **Covered by**: what "go test" runs on linux/amd64, that is tests, fuzz targets, and examples whose output is
-  checked. They cover the names that they mention, or that a declaration of a test file mentions which they reach. A
-  name counts where it is written: a call through an interface counts for the interface's method, not for those that
-  may stand behind it, and what the library calls inside counts for nothing. A type is also covered where a value of
-  it stands, a function with such a parameter or result, or an alias of it. ` + "`var _ I = …`" + ` covers the interface I
-  and its methods.
-
-%d names: %d promised, of which %d are missing and %d differ; %d covered by no test.
-`
+// apiFile has the names that the library keeps, a line for each: "pkg.Name: type".
+const apiFile = "test/tools/features/api.txt"
 
 func main() {
 	root := flag.String("root", "../..", "the `directory` of go.work")
-	check := flag.Bool("check", false, "print no table; fail if a promised name is missing or differs, or if no test covers a name")
+	check := flag.Bool("check", false, "print only problems, and fail if there are any")
 	flag.Parse()
 
 	table, problems, err := features(*root)
@@ -68,63 +59,56 @@ func main() {
 	}
 }
 
-// features returns the text of the table, and what is wrong with the library below
+// features returns each name with its tests, and what is wrong with the library below
 // root, a line for each name.
-func features(root string) (text []byte, problems []string, err error) {
+func features(root string) (table []byte, problems []string, err error) {
 	ws, err := load(root)
 	if err != nil {
 		return nil, nil, err
 	}
-	promised, err := ws.contract()
+	promised, err := readAPI(filepath.Join(root, apiFile))
 	if err != nil {
 		return nil, nil, err
 	}
 	covered := ws.coverage()
-	synopses := ws.synopses()
-
-	var names, promises, missing, differ, uncovered int
-	var tables bytes.Buffer
-	complain := func(pos token.Pos, format string, args ...any) {
-		at := ws.fset.Position(pos)
-		problems = append(problems, fmt.Sprintf("%s:%d: ", ws.rel(at.Filename), at.Line)+fmt.Sprintf(format, args...))
-	}
-	for _, pkg := range union(ws.library, promised) {
-		have, want := exported(ws.library[pkg]), exported(promised[pkg])
-		for i, name := range union(have, want) {
-			if i == 0 {
-				fmt.Fprintf(&tables, "\n## %s\n\n| Name | | Contract | Where | Covered by |\n| --- | --- | --- | --- | --- |\n", pkg)
+	for _, pkg := range slices.Sorted(maps.Keys(ws.library)) {
+		names := exported(ws.library[pkg])
+		for _, short := range slices.Sorted(maps.Keys(names)) {
+			have, name := names[short], pkg+"."+short
+			at := ws.fset.Position(have.Pos())
+			where := fmt.Sprintf("%s:%d", ws.rel(at.Filename), at.Line)
+			if want, ok := promised[name]; ok && have.is != want {
+				problems = append(problems, fmt.Sprintf("%s: %s is %s; %s has %s", where, name, have.is, apiFile, want))
 			}
-			h, w := have[name], want[name]
-			names++
-			if w.Object != nil {
-				promises++
-			}
-			if h.Object == nil {
-				missing++
-				complain(w.Pos(), "%s.%s is missing: %s", pkg, name, w.is)
-				fmt.Fprintf(&tables, "| `%s` | `%s` | **missing** | | |\n", name, w.is)
-				continue
-			}
-			contract := "yes"
-			switch {
-			case w.Object == nil:
-				contract = "beyond"
-			case !fits(h, w):
-				differ++
-				contract = "**differs**"
-				complain(h.Pos(), "%s.%s is %s; promised is %s", pkg, name, h.is, w.is)
-			}
-			file := ws.rel(ws.fset.Position(h.Pos()).Filename)
-			tests := covered[h.Pos()]
+			delete(promised, name)
+			tests := covered[have.Pos()]
 			if len(tests) == 0 {
-				uncovered++
-				complain(h.Pos(), "%s.%s is covered by no test", pkg, name)
+				problems = append(problems, fmt.Sprintf("%s: %s is covered by no test", where, name))
 			}
-			fmt.Fprintf(&tables, "| `%s` | %s | %s | [%s](%s) | %s |\n", name, synopses[h.Pos()], contract,
-				path.Base(file), file, list(tests, path.Dir(file), name))
+			table = fmt.Appendf(table, "%s: %s: %s\n", where, name, list(tests, path.Dir(where), short))
 		}
 	}
-	return append(fmt.Appendf(nil, header, names, promises, missing, differ, uncovered), tables.Bytes()...), problems, nil
+	for _, name := range slices.Sorted(maps.Keys(promised)) {
+		problems = append(problems, fmt.Sprintf("%s is missing: %s has %s", name, apiFile, promised[name]))
+	}
+	return table, problems, nil
+}
+
+// readAPI returns the types of the names in a file.
+func readAPI(file string) (map[string]string, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	promised := make(map[string]string)
+	for line := range bytes.Lines(text) {
+		name, is, ok := strings.Cut(strings.TrimSpace(string(line)), ": ")
+		if !ok {
+			return nil, fmt.Errorf("%s: %q is not a name with its type", file, line)
+		}
+		promised[name] = is
+	}
+	return promised, nil
 }
 
 // A workspace is all packages of a go.work, type-checked with their tests. Every
@@ -176,43 +160,6 @@ func (ws *workspace) rel(file string) string {
 	return filepath.ToSlash(rel)
 }
 
-// contract type-checks what is promised, by package name.
-func (ws *workspace) contract() (map[string]*types.Package, error) {
-	files, err := filepath.Glob(filepath.Join(ws.root, "test/tools/features/_contract/*.go"))
-	if err != nil {
-		return nil, err
-	}
-	if len(files) == 0 {
-		return nil, errors.New("no contract in test/tools/features/_contract")
-	}
-	promised := make(map[string]*types.Package)
-	for _, name := range files {
-		file, err := parser.ParseFile(ws.fset, name, nil, parser.SkipObjectResolution)
-		if err != nil {
-			return nil, err
-		}
-		pkg, err := (&types.Config{Importer: ws}).Check(file.Name.Name, ws.fset, []*ast.File{file}, nil)
-		if err != nil {
-			return nil, err
-		}
-		promised[file.Name.Name] = pkg
-	}
-	return promised, nil
-}
-
-// Import finds what the contract imports: what the library is or imports, and the
-// standard library.
-func (ws *workspace) Import(path string) (*types.Package, error) {
-	for _, p := range ws.library {
-		for _, pkg := range append([]*types.Package{p}, p.Imports()...) {
-			if pkg.Path() == path && pkg.Complete() {
-				return pkg, nil
-			}
-		}
-	}
-	return importer.Default().Import(path)
-}
-
 // A name is an exported object, and what it is: a comparable description that
 // leaves out the names of parameters and results.
 type name struct {
@@ -220,15 +167,11 @@ type name struct {
 	is string
 }
 
-// exported returns the exported names of a package, which may be nil. Methods and
-// fields are named with their type: "FD.Close". A promoted method is the method of
+// exported returns the exported names of a package. Methods and fields are named with their type: "FD.Close". A promoted method is the method of
 // the type that it is promoted to; of an interface, the methods that are not
 // embedded are listed.
 func exported(pkg *types.Package) map[string]name {
 	names := make(map[string]name)
-	if pkg == nil {
-		return names
-	}
 	text := func(t types.Type) string { return types.TypeString(t, types.RelativeTo(pkg)) }
 	add := func(typ, receiver string, obj types.Object) {
 		if !obj.Exported() {
@@ -307,28 +250,6 @@ func nameless(t *types.Tuple) *types.Tuple {
 		vars = append(vars, types.NewParam(token.NoPos, nil, "", v.Type()))
 	}
 	return types.NewTuple(vars...)
-}
-
-// fits reports whether a name is what was promised: see the command's comment.
-func fits(have, want name) bool {
-	switch w := want.Object.(type) {
-	case *types.TypeName:
-		_, isType := have.Object.(*types.TypeName)
-		if _, isStruct := w.Type().Underlying().(*types.Struct); isStruct && !w.IsAlias() {
-			return isType
-		}
-	case *types.Var:
-		named, ok := w.Type().(*types.Named)
-		if !ok || w.IsField() || named.Obj().Pkg() != w.Pkg() {
-			break
-		}
-		switch have.Object.(type) {
-		case *types.Var, *types.Const:
-			typ := have.Pkg().Scope().Lookup(named.Obj().Name())
-			return typ != nil && types.AssignableTo(have.Type(), typ.Type())
-		}
-	}
-	return have.is == want.is
 }
 
 // A test is a function that go test runs, and the directory where it stands.
@@ -445,47 +366,6 @@ func asserted(info *types.Info, typ ast.Expr) []token.Pos {
 	return found
 }
 
-var docLink = regexp.MustCompile(`\[([\w.*]+)\]`)
-
-// synopses returns the first sentences of all documentation, by the position of
-// what it documents.
-func (ws *workspace) synopses() map[token.Pos]string {
-	found := make(map[token.Pos]string)
-	add := func(names []*ast.Ident, docs ...*ast.CommentGroup) {
-		for _, n := range names {
-			text := ""
-			for _, d := range docs {
-				text = cmp.Or(text, d.Text())
-			}
-			text = docLink.ReplaceAllString(new(doc.Package).Synopsis(text), "$1")
-			found[n.Pos()] = strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`).Replace(text)
-		}
-	}
-	for _, p := range ws.packages {
-		for _, file := range p.Syntax {
-			ast.Inspect(file, func(n ast.Node) bool {
-				switch n := n.(type) {
-				case *ast.FuncDecl:
-					add([]*ast.Ident{n.Name}, n.Doc)
-				case *ast.GenDecl:
-					for _, spec := range n.Specs {
-						switch spec := spec.(type) {
-						case *ast.TypeSpec:
-							add([]*ast.Ident{spec.Name}, spec.Doc, spec.Comment, n.Doc)
-						case *ast.ValueSpec:
-							add(spec.Names, spec.Doc, spec.Comment, n.Doc)
-						}
-					}
-				case *ast.Field:
-					add(n.Names, n.Doc, n.Comment)
-				}
-				return true
-			})
-		}
-	}
-	return found
-}
-
 // list names a few tests: those of the package before others, those called after
 // what they cover before others, in the order of the alphabet.
 func list(tests map[test]bool, dir, covers string) string {
@@ -508,18 +388,11 @@ func list(tests map[test]bool, dir, covers string) string {
 		if t.dir != dir {
 			t.name = path.Join(t.dir, t.name)
 		}
-		names = append(names, "`"+t.name+"`")
+		names = append(names, t.name)
 	}
 	text := strings.Join(names, ", ")
 	if more := len(sorted) - few; more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
-	return cmp.Or(text, "**no test**")
-}
-
-// union returns the sorted keys of two maps.
-func union[V any](a, b map[string]V) []string {
-	all := maps.Clone(a)
-	maps.Copy(all, b)
-	return slices.Sorted(maps.Keys(all))
+	return cmp.Or(text, "no test")
 }
