@@ -190,28 +190,6 @@ func letRegister(t *testing.T, listener int) {
 
 // filterRegister installs a seccomp(2) filter for the registration with membarrier(2).
 func filterRegister(action uint32, flags uintptr) (int, error) {
-	const (
-		number, argument = 0, 16  // of the struct seccomp_data; the processors are little-endian
-		register         = 1 << 4 // MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
-		load             = unix.BPF_LD | unix.BPF_W | unix.BPF_ABS
-		equal            = unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K
-		result           = unix.BPF_RET | unix.BPF_K
-	)
-	program := []unix.SockFilter{
-		{Code: load, K: number},
-		{Code: equal, K: unix.SYS_MEMBARRIER, Jf: 3},
-		{Code: load, K: argument},
-		{Code: equal, K: register, Jf: 1},
-		{Code: result, K: action},
-		{Code: result, K: unix.SECCOMP_RET_ALLOW},
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return -1, err
-	}
-	filter := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	n, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, flags, uintptr(unsafe.Pointer(&filter)))
-	if errno != 0 {
-		return -1, errno
-	}
-	return int(n), nil
+	const register = 1 << 4 // MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED
+	return systest.InstallFilter(flags, systest.Refusal{Call: unix.SYS_MEMBARRIER, Arg: 1, Value: register, Action: action})
 }

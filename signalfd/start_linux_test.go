@@ -22,7 +22,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
@@ -216,7 +215,7 @@ func startWithoutFileSize() error {
 
 func startNotPermitted() error {
 	lockAndBlock()
-	if err := capturetest.Forbid(unix.SYS_SETSID, 0, unix.EPERM); err != nil {
+	if _, err := systest.InstallFilter(0, systest.Refusal{Call: unix.SYS_SETSID, Errno: unix.EPERM}); err != nil {
 		return err
 	}
 	cmd := exec.Command("/proc/self/exe")

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
 )
@@ -169,13 +170,8 @@ func act(argument string) error {
 // supervise makes the kernel ask the supervisor about each later call of that number,
 // in all threads.
 func supervise(number uintptr, p *page) error {
-	program := []unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(number), Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_USER_NOTIF},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}
-	listener, err := installFilter(program, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH)
+	listener, err := filterAll(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
+		systest.Refusal{Call: number, Action: unix.SECCOMP_RET_USER_NOTIF})
 	if err != nil {
 		return err
 	}
@@ -210,32 +206,7 @@ func sendDescriptor(socket, number int) error {
 	return nil
 }
 
-// installFilter is seccomp(2) for all threads of the process, and returns its result.
-func installFilter(program []unix.SockFilter, flags uintptr) (int, error) {
-	runtime.LockOSThread() // no_new_privs belongs to this thread until seccomp(2) sets it for all
-	defer runtime.UnlockOSThread()
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return -1, os.NewSyscallError("prctl", err)
-	}
-	fprog := unix.SockFprog{Len: uint16(len(program)), Filter: &program[0]}
-	r, _, errno := unix.Syscall(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER,
-		unix.SECCOMP_FILTER_FLAG_TSYNC|flags, uintptr(unsafe.Pointer(&fprog)))
-	if errno != 0 {
-		return -1, os.NewSyscallError("seccomp", errno)
-	}
-	return int(r), nil
-}
-
-// refuseFor makes the kernel answer errno to a call if its argument, counted from 0,
-// has the value. The filter holds in all threads and until the process ends.
-func refuseFor(number uintptr, argument int, value uint32, errno unix.Errno) error {
-	_, err := installFilter([]unix.SockFilter{
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: uint32(number), Jf: 3},
-		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: uint32(16 + 8*argument)},
-		{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: value, Jf: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)},
-		{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW},
-	}, 0)
-	return err
+// filterAll installs a filter in all threads, until the process ends.
+func filterAll(flags uintptr, refusals ...systest.Refusal) (int, error) {
+	return systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_TSYNC|flags, refusals...)
 }

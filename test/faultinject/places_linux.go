@@ -31,19 +31,16 @@ type place struct {
 }
 
 // forbids is a place where a seccomp filter refuses calls.
-func forbids(name string, errno unix.Errno, apart map[string]string, calls ...uint32) place {
+func forbids(name string, errno unix.Errno, apart map[string]string, calls ...uintptr) place {
 	return place{name: name, apart: apart, enter: func() error {
-		program := []unix.SockFilter{{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}}
+		var refusals []systest.Refusal
 		for _, call := range calls {
-			program = append(program,
-				unix.SockFilter{Code: unix.BPF_JMP | unix.BPF_JEQ | unix.BPF_K, K: call, Jf: 1},
-				unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ERRNO | uint32(errno)})
+			refusals = append(refusals, systest.Refusal{Call: call, Errno: errno})
 		}
-		program = append(program, unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: unix.SECCOMP_RET_ALLOW})
 		// A Go program ends if the runtime's poller cannot start, and the poller needs
 		// an eventfd itself. The sleep starts it before the filter.
 		time.Sleep(time.Nanosecond)
-		_, err := installFilter(program, 0)
+		_, err := filterAll(0, refusals...)
 		return err
 	}}
 }

@@ -83,7 +83,7 @@ var fdTrials = []trial{
 		// The library calls kcmp(2) only if F_DUPFD_QUERY fails: the trial refuses both.
 		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10", number: unix.SYS_KCMP,
 		prepare: func(s *scene) func() error {
-			s.must(refuseFor(systest.Fcntl, 1, unix.F_DUPFD_QUERY, unix.EINVAL))
+			s.must(second(filterAll(0, systest.Refusal{Call: systest.Fcntl, Errno: unix.EINVAL, Arg: 2, Value: unix.F_DUPFD_QUERY})))
 			return sameFile(s)
 		},
 	},

@@ -1,3 +1,3 @@
 // Package capturetest does for tests what takes unsafe: it sends signals with a
-// value, saves and restores signal handlers, and forbids system calls.
+// value, and saves and restores signal handlers.
 package capturetest
