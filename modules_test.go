@@ -28,13 +28,11 @@ var mayRequire = map[string][]string{
 	"signalfd":     {"iface", "internal/sys", "fd"},
 }
 
-// What may come from outside: testify for tests only. Programs of the module test
-// draw, and so does an example.
+// What may come from outside: testify for tests only. An example draws.
 var outside = []string{"golang.org/x/sys", "github.com/stretchr/testify"}
 
 var outsideOf = map[string][]string{
 	"examples": {"gonum.org/v1/plot"},
-	"test":     {"gonum.org/v1/plot", "golang.org/x/image"},
 }
 
 // Modules outside go.work, so that what they require raises no version in ours.

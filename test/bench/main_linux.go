@@ -36,7 +36,7 @@ func main() {
 		processes = flag.Int("processes", 5, "measure in `N` processes; the quartiles are over them, or over the rounds if N is 1")
 		rounds    = flag.Int("rounds", 0, "measure `N` rounds of each row in a process; 0: as many as fit into 2 s")
 		run       = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
-		svg, png  = flag.String("svg", "", "plot the ratios into `FILE`, as SVG"), flag.String("png", "", "plot the ratios into `FILE`, as PNG")
+		svg       = flag.String("svg", "", "plot the ratios into `FILE`, as SVG")
 	)
 	flag.Usage = func() {
 		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nCompares the library with bare system calls and its peers. Prints a table.")
@@ -55,7 +55,7 @@ func main() {
 	if err != nil {
 		exit(err)
 	}
-	exit(errors.Join(all.print(os.Stdout), all.plot(*svg, *png)))
+	exit(errors.Join(all.print(os.Stdout), all.plot().WriteFile(*svg)))
 }
 
 func exit(err error) {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -17,45 +16,15 @@ import (
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
-
-// roleVar in the environment makes this program play a part, as a child of itself.
-const roleVar = "IOFD_FAULTS_ROLE"
 
 // The main goroutine keeps the first thread. If another goroutine ended while locked to
 // that thread, the runtime would park it with every signal blocked.
 func init() {
-	if os.Getenv(roleVar) != "" {
+	if program.IsChild() {
 		runtime.LockOSThread()
 	}
-}
-
-// runRole plays the part, if this process has one.
-func runRole() (played bool, err error) {
-	role, played := os.LookupEnv(roleVar)
-	if !played {
-		return false, nil
-	}
-	_ = os.Unsetenv(roleVar)
-	kind, argument, _ := strings.Cut(role, " ")
-	play, known := roles[kind]
-	if !known {
-		return true, fmt.Errorf("no child is for %q", role)
-	}
-	return true, play(argument)
-}
-
-// child returns the command that makes this program play the role.
-func child(role string) (*exec.Cmd, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self)
-	// With the race detector a process sleeps for a second at its end by default.
-	cmd.Env = append(os.Environ(), roleVar+"="+role, "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	cmd.Stderr = os.Stderr
-	return cmd, nil
 }
 
 // perform makes an actor run a trial with errors, and returns the cells.
@@ -72,11 +41,11 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	}
 	defer shared.Close()
 
-	words := []string{"act", fmt.Sprint(index)}
+	words := []string{fmt.Sprint(index)}
 	for _, errno := range with {
 		words = append(words, fmt.Sprint(int(errno)))
 	}
-	cmd, err := child(strings.Join(words, " "))
+	cmd, err := program.Child("act", strings.Join(words, " "))
 	if err != nil {
 		return nil, err
 	}

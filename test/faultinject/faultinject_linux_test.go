@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 // covered is false for a call that is neither tried nor explained.
@@ -25,9 +26,7 @@ func TestCovered(t *testing.T) {
 }
 
 func TestMain(m *testing.M) {
-	if played, err := runRole(); played {
-		exit(err)
-	}
+	program.Play(roles)
 	systest.Main(m)
 }
 
@@ -78,7 +77,7 @@ func TestLimits(t *testing.T) {
 			if l.name == ofGroup && errors.Is(noGroup, errNoGroup) {
 				t.Skipf("needs a cgroup: %v", noGroup)
 			}
-			cmd, err := child(fmt.Sprint("limit ", i))
+			cmd, err := program.Child("limit", fmt.Sprint(i))
 			require.NoError(t, err)
 			assert.NoError(t, cmd.Run())
 		})

@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 // roles are the parts that this program plays as a child of itself. It is set in
@@ -16,50 +18,29 @@ import (
 var roles map[string]func(argument string) error
 
 func init() {
-	roles = map[string]func(string) error{
-		"act":   act,
-		"limit": runLimit,
-		"fill":  fill,
-		"visit": visit,
-	}
+	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill, "visit": visit}
 }
 
 // everything matches all trials.
 var everything = regexp.MustCompile("")
 
 func main() {
-	if played, err := runRole(); played {
-		exit(err)
-	}
+	program.Play(roles)
 	run := flag.String("run", "", "try only the operations and calls that match `REGEXP`")
 	traced := flag.Bool("trace", false, "compare what is tried with what the library's tests call; run in the root of the repository")
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: faultinject [flags]\nRefuses the library's system calls, and prints what becomes of its operations, as Markdown.")
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	match, err := regexp.Compile(*run)
-	if err != nil || flag.NArg() > 0 {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "faultinject: -run:", err)
+	var match *regexp.Regexp
+	program.Parse("Refuses the library's system calls, and prints what becomes of its operations, as Markdown.", func() (err error) {
+		if match, err = regexp.Compile(*run); err != nil {
+			return fmt.Errorf("-run: %w", err)
 		}
-		flag.Usage()
-		os.Exit(2)
-	}
+		return nil
+	})
 	if *traced {
-		exit(compare("."))
+		program.Exit(compare("."))
 	}
 	if *run == "" {
-		exit(report(os.Stdout))
+		program.Exit(report(os.Stdout))
 	}
 	rows, err := tryAll(match, errnos)
-	exit(errors.Join(err, printTable(os.Stdout, rows)))
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "faultinject:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	program.Exit(errors.Join(err, printTable(os.Stdout, rows)))
 }

@@ -16,6 +16,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 const ofGroup = "the memory of a cgroup(7)"
@@ -44,7 +45,7 @@ func memoryUsedUp() error {
 		return err
 	}
 	defer shared.Close()
-	cmd, err := child("fill " + group)
+	cmd, err := program.Child("fill", group)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 // A place is an environment in which a program may have to run. The tour is made there.
@@ -191,7 +192,7 @@ func (p *place) attributes() (*syscall.SysProcAttr, error) {
 // visit makes the tour in a place, by a child, and returns what worked. Its error is
 // errNotHere if this machine does not let the child get to the place.
 func (p *place) visit(index int) (map[string]string, error) {
-	cmd, err := child(fmt.Sprint("visit ", index))
+	cmd, err := program.Child("visit", fmt.Sprint(index))
 	if err != nil {
 		return nil, err
 	}

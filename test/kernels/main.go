@@ -25,6 +25,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 func main() {
@@ -46,23 +48,22 @@ func main() {
 	flag.StringVar(&l.logs, "logs", "", "keep what each machine writes in `DIR`")
 	flag.DurationVar(&l.stress, "stress", 10*time.Second, "how long each stress of the guard takes")
 	flag.DurationVar(&l.limit, "limit", 30*time.Minute, "how long a machine may take")
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: kernels [flags]\nRuns the library's tests on other processors and kernels, and prints a table.")
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	match, err := regexp.Compile(*run)
-	picked := *all || *ci || *run != ""
-	switch {
-	case err != nil:
-		usage("-run: %v", err)
-	case flag.NArg() > 0:
-		usage("no arguments are taken: %s", flag.Arg(0))
-	case *jobs < 1 || l.limit <= 0 || l.stress <= 0:
-		usage("-j, -limit and -stress take what is more than 0")
-	case !picked && !*list && !*render && !*check:
-		usage("one of -all, -ci, -run, -list, -render and -check says what to do")
-	}
+	var match *regexp.Regexp
+	program.Parse("Runs the library's tests on other processors and kernels, and prints a table.", func() (err error) {
+		match, err = regexp.Compile(*run)
+		picked := *all || *ci || *run != ""
+		switch {
+		case err != nil:
+			return fmt.Errorf("-run: %w", err)
+		case *jobs < 1 || l.limit <= 0 || l.stress <= 0:
+			return errors.New("-j, -limit and -stress take what is more than 0")
+		case !picked && !*list && !*render && !*check:
+			return errors.New("one of -all, -ci, -run, -list, -render and -check says what to do")
+		case len(selected(match, *ci)) == 0:
+			return fmt.Errorf("no machine matches %v", match)
+		}
+		return nil
+	})
 	chosen := selected(match, *ci)
 	if *list {
 		for _, m := range chosen {
@@ -70,34 +71,19 @@ func main() {
 		}
 		return
 	}
-	if len(chosen) == 0 {
-		usage("no machine matches %v", match)
-	}
+	var err error
 	if l.root, err = repository(); err != nil {
-		exit(err)
+		program.Exit(err)
 	}
 	if *render || *check {
-		exit(publishStored(l.root, *check))
+		program.Exit(publishStored(l.root, *check))
 	}
 	if l.store.dir, err = cacheDir(*cache); err != nil {
-		exit(err)
+		program.Exit(err)
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	exit(l.runAll(ctx, chosen, *jobs, *write))
-}
-
-func usage(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "kernels: "+format+"\n", args...)
-	os.Exit(2)
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "kernels:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	program.Exit(l.runAll(ctx, chosen, *jobs, *write))
 }
 
 func cacheDir(named string) (string, error) {

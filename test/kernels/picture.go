@@ -1,9 +1,9 @@
 package main
 
 import (
-	"bytes"
-	"encoding/xml"
 	"fmt"
+
+	"code.hybscloud.com/iofd/test/internal/svg"
 )
 
 // The picture's measures, in pixels.
@@ -24,43 +24,36 @@ const (
 
 // picture draws the matrix: a column for each machine, a row for each job.
 func picture(results []result) []byte {
-	var b bytes.Buffer
 	rows := names(results)
-	width, height := max(left+column*len(results)+90, 900), top+row*len(rows)+foot
-	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" width="%d" height="%d" font-family="sans-serif" font-size="12">
-<title>The tests of each module on each machine</title>
-<rect width="100%%" height="100%%" fill="white"/>
-`, width, height, width, height)
+	width := max(left+column*len(results)+90, 900)
+	p := svg.New(float64(width), float64(top+row*len(rows)+foot), "The tests of each module on each machine")
 	say := func(x, y int, attributes, text string) {
-		fmt.Fprintf(&b, `<text x="%d" y="%d" %s>`, x, y, attributes)
-		_ = xml.EscapeText(&b, []byte(text))
-		b.WriteString("</text>\n")
+		p.Text(float64(x), float64(y), text, attributes)
 	}
-	box := func(x, y int, colour string) {
-		fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%d" height="%d" rx="3" fill="%s"/>`+"\n", x+1, y+1, column-2, row-2, colour)
+	box := func(x, y int, colour, text string) {
+		p.Box(colour, float64(x+1), float64(y+1), column-2, row-2)
+		say(x+column/2, y+17, `font-size="11" text-anchor="middle"`, text)
 	}
 	for i, r := range results {
 		x := left + column*i
-		at := fmt.Sprintf(`transform="rotate(-55 %d %d)"`, x+column/2, top-8)
-		say(x+column/2, top-8, at, r.name())
+		say(x+column/2, top-8, fmt.Sprintf(`font-size="12" transform="rotate(-55 %d %d)"`, x+column/2, top-8), r.name())
 		if i > 0 && results[i-1].Kind != r.Kind {
-			fmt.Fprintf(&b, `<line x1="%d" y1="%d" x2="%d" y2="%d" stroke="#888"/>`+"\n", x, top-4, x, top+row*len(rows)+4)
+			p.Line("#888", 1, float64(x), top-4, float64(x), float64(top+row*len(rows)+4))
 		}
 	}
 	for j, name := range rows {
 		y := top + row*j
-		say(left-8, y+17, `text-anchor="end"`, title(name))
+		say(left-8, y+17, `font-size="12" text-anchor="end"`, title(name))
 		for i, r := range results {
-			x := left + column*i
 			c, ran := r.cell(name)
-			box(x, y, c.colour(ran))
+			text := ""
 			if ran {
-				say(x+column/2, y+17, `text-anchor="middle" font-size="11"`, c.short())
+				text = c.short()
 			}
+			box(left+column*i, y, c.colour(ran), text)
 		}
 	}
-	y := top + row*len(rows) + 18
-	x := left
+	x, y := left, top+row*len(rows)+18
 	for _, legend := range []struct {
 		colour, example, text string
 		width                 int
@@ -73,13 +66,11 @@ func picture(results []result) []byte {
 		if x+legend.width > width {
 			x, y = left, y+row+4
 		}
-		box(x, y, legend.colour)
-		say(x+column/2, y+17, `text-anchor="middle" font-size="11"`, legend.example)
-		say(x+column+6, y+17, "", legend.text)
+		box(x, y, legend.colour, legend.example)
+		say(x+column+6, y+17, `font-size="12"`, legend.text)
 		x += legend.width
 	}
-	b.WriteString("</svg>\n")
-	return b.Bytes()
+	return p.Bytes()
 }
 
 func (c cell) colour(ran bool) string {

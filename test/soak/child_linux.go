@@ -7,7 +7,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 	"time"
@@ -15,26 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-// childMark is the environment variable that tells a child what to do: to exit
-// with a code at once, or to wait for its end.
-const (
-	childMark = "IOFD_SOAK_CHILD"
-	childWait = "wait"
-)
-
-// runChild does a child's part, if this process is one.
-func runChild() {
-	role, isChild := os.LookupEnv(childMark)
-	if !isChild {
-		return
-	}
-	if role == childWait {
-		time.Sleep(patience) // should nobody be left to end it
-	}
-	code, _ := strconv.Atoi(role)
-	os.Exit(code)
+// roles are what children do: they wait for their end, or exit with a code at once.
+var roles = map[string]func(string) error{
+	"wait": func(string) error { time.Sleep(patience); return nil },
+	"exit": func(code string) error {
+		n, err := strconv.Atoi(code)
+		if err == nil {
+			os.Exit(n)
+		}
+		return err
+	},
 }
 
 // childLife starts a child which exits by itself or is ended by a signal, while
@@ -42,16 +34,14 @@ func runChild() {
 // However they ask, the end must be the same, and there must be one: who reaps the
 // child finds it, and afterwards it is gone.
 func childLife(a *account) error {
-	self, err := os.Executable()
+	code, role, sig := rand.N(256), "wait", []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]
+	if sig == 0 {
+		role = "exit"
+	}
+	cmd, err := program.Child(role, strconv.Itoa(code))
 	if err != nil {
 		return err
 	}
-	cmd := exec.Command(self)
-	code, role, sig := rand.N(256), childWait, []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]
-	if sig == 0 {
-		role = strconv.Itoa(code)
-	}
-	cmd.Env = []string{childMark + "=" + role}
 	p, err := pidfd.Start(cmd)
 	if err != nil {
 		return err

@@ -58,18 +58,6 @@ func TestThin(t *testing.T) {
 	assert.Equal(t, all[1231], some[499])
 }
 
-func TestPlainTicks(t *testing.T) {
-	for _, tt := range [][2]float64{{0, 2}, {99_000, 101_000}, {8, 14}, {0, 0.9}, {270, 350}, {0, 73.2}} {
-		ticks := plainTicks(tt[0], tt[1])
-		assert.GreaterOrEqual(t, len(ticks), 2, tt)
-		assert.LessOrEqual(t, len(ticks), 6, tt)
-		for _, tick := range ticks {
-			assert.GreaterOrEqual(t, tick.Value, tt[0])
-			assert.LessOrEqual(t, tick.Value, tt[1])
-		}
-	}
-}
-
 // What is due is what the kernel has counted, from the first moment on.
 func TestDue(t *testing.T) {
 	p := period{earliest: 100, latest: 104, interval: 10}

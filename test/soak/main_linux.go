@@ -13,45 +13,21 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 
 	"golang.org/x/sys/unix"
-)
 
-const (
-	statusFailed = 1
-	statusUsage  = 2
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 func main() {
-	runChild()
-	os.Exit(run(os.Args[1:]))
-}
-
-func run(args []string) int {
-	opts, err := parse(args)
-	switch {
-	case err == errHelp:
-		fmt.Print(help)
-		return 0
-	case err != nil:
-		return fail(err, statusUsage)
-	case opts.storm:
-		err = storms(os.Stdout, 1_000, 10_000, 100_000)
-	default:
-		ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
-		defer stop()
-		err = soak(ctx, opts, os.Stdout)
+	program.Play(roles)
+	opts := parse()
+	if opts.storm {
+		program.Exit(storms(os.Stdout, 1_000, 10_000, 100_000))
 	}
-	if err != nil {
-		return fail(err, statusFailed)
-	}
-	return 0
-}
-
-func fail(err error, status int) int {
-	fmt.Fprintln(os.Stderr, "soak:", err)
-	return status
+	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
+	defer stop()
+	program.Exit(soak(ctx, opts, os.Stdout))
 }

@@ -1,22 +1,12 @@
 package main
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
-	"image/color"
-	"io"
 	"math"
-	"os"
 	"strconv"
 	"time"
 
-	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/plotter"
-	"gonum.org/v1/plot/vg"
-	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
+	"code.hybscloud.com/iofd/test/internal/svg"
 )
 
 // A picture shows all samples over the time.
@@ -26,18 +16,11 @@ type picture struct {
 }
 
 const (
-	plotWidth   = 640 * vg.Length(1)
-	panelHeight = 110 * vg.Length(1)
-	head        = 34 * vg.Length(1)
-	margin      = 8 * vg.Length(1)
-	pngDPI      = 192
-)
-
-var (
-	ink   = color.RGBA{0x1f, 0x23, 0x28, 0xff}
-	faint = color.RGBA{0xd8, 0xde, 0xe4, 0xff}
-	blue  = color.RGBA{0x09, 0x69, 0xda, 0xff}
-	brown = color.RGBA{0xbc, 0x4c, 0x00, 0xff}
+	plotWidth   = 850
+	panelHeight = 145
+	head        = 40
+	left        = 100
+	right       = plotWidth - 20
 )
 
 // A panel is one or two lines over the time, in a scale of their own.
@@ -63,146 +46,79 @@ var panels = []panel{
 	{"1000 calls/s", []line{{"", func(s sample) float64 { return s.rate / 1000 }}}, false},
 }
 
-func (p picture) write(svg, png string) error {
-	var errs []error
-	if svg != "" {
-		errs = append(errs, toFile(svg, p.writeSVG))
-	}
-	if png != "" {
-		errs = append(errs, toFile(png, p.writePNG))
-	}
-	return errors.Join(errs...)
-}
+const small = `font-size="11" fill="` + svg.Ink + `"`
 
-func toFile(name string, write func(io.Writer) error) error {
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	return errors.Join(write(file), file.Close())
-}
-
-func (p picture) writePNG(w io.Writer) error {
-	c := vgimg.NewWith(vgimg.UseWH(plotWidth, plotHeight()), vgimg.UseDPI(pngDPI))
-	p.draw(draw.New(c))
-	_, err := vgimg.PngCanvas{Canvas: c}.WriteTo(w)
-	return err
-}
-
-func (p picture) writeSVG(w io.Writer) error {
-	c := vgsvg.New(plotWidth, plotHeight())
-	p.draw(draw.New(c))
-	var text bytes.Buffer
-	if _, err := c.WriteTo(&text); err != nil {
-		return err
-	}
-	// Few have the font that the text was measured with; these are as wide.
-	_, err := w.Write(bytes.ReplaceAll(text.Bytes(),
-		[]byte("font-family:Liberation Sans"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif")))
-	return err
-}
-
-func plotHeight() vg.Length { return head + vg.Length(len(panels))*panelHeight + margin }
-
-func (p picture) draw(c draw.Canvas) {
-	plot.DefaultFont.Variant = "Sans"
-	c.SetColor(color.White)
-	c.Fill(c.Rectangle.Path())
-	title := draw.TextStyle{Color: ink, Font: plot.DefaultFont, Handler: plot.DefaultTextHandler, YAlign: draw.YTop}
-	title.Font.Size = 11
-	c.FillText(title, vg.Point{X: margin, Y: c.Max.Y - margin}, fmt.Sprintf(
-		"%v of lives beside %.0f descriptors that stay open; dots: at rest, after the warm-up and at the end",
-		p.samples[len(p.samples)-1].at.Round(time.Second), p.before.descriptors))
-
-	rows := make([][]*plot.Plot, len(panels))
-	for i, panel := range panels {
-		rows[i] = []*plot.Plot{p.panel(panel, i == len(panels)-1)}
-	}
-	area := draw.Crop(c, margin, -2*margin, margin, -head)
-	tiles := draw.Tiles{Rows: len(panels), Cols: 1, PadY: 6}
-	for i, row := range plot.Align(rows, tiles, area) {
-		rows[i][0].Draw(row[0])
-	}
-}
-
-// panel draws the lines of one panel, and the two rests as dots. Only the lowest
-// panel says what the time is.
-func (p picture) panel(panel panel, lowest bool) *plot.Plot {
-	drawn := plot.New()
-	drawn.BackgroundColor = color.White
-	drawn.Y.Label.Text = panel.title
-	drawn.X.Padding = 0
-	grid := plotter.NewGrid()
-	grid.Horizontal.Color, grid.Vertical.Color = faint, faint
-	drawn.Add(grid)
-
-	unit, name := time.Minute, "minutes"
+func (p picture) draw() *svg.Picture {
 	last := p.samples[len(p.samples)-1].at
+	title := fmt.Sprintf("%v of lives beside %.0f descriptors that stay open; dots: at rest, after the warm-up and at the end",
+		last.Round(time.Second), p.before.descriptors)
+	drawn := svg.New(plotWidth, head+float64(len(panels))*panelHeight+30, title)
+	drawn.Text(10, 22, title, `font-size="14"`)
+	unit, name := time.Minute, "minutes"
 	if last < 5*time.Minute {
 		unit, name = time.Second, "seconds"
 	}
-	for i, l := range panel.lines {
-		shade := []color.Color{blue, brown}[i]
-		points := make(plotter.XYs, 0, len(p.samples))
-		for _, s := range p.samples {
-			points = append(points, plotter.XY{X: float64(s.at) / float64(unit), Y: l.of(s)})
-		}
-		drawn.Add(&plotter.Line{XYs: points, LineStyle: draw.LineStyle{Color: shade, Width: vg.Points(0.7)}})
-		if panel.atRest {
-			rests := plotter.XYs{}
-			for _, s := range []sample{p.before, p.after} {
-				rests = append(rests, plotter.XY{X: min(float64(s.at), float64(last)) / float64(unit), Y: l.of(s)})
-			}
-			dots := &plotter.Scatter{XYs: rests, GlyphStyle: draw.GlyphStyle{Color: ink, Radius: vg.Points(2.2), Shape: draw.CircleGlyph{}}}
-			drawn.Add(dots)
-		}
-		if l.name != "" {
-			drawn.Legend.Add(l.name, &plotter.Line{LineStyle: draw.LineStyle{Color: shade, Width: vg.Points(1.5)}})
-		}
+	x := svg.Scale{High: float64(last) / float64(unit), From: left, To: right}
+	at := func(s sample) float64 { return x.At(min(float64(s.at), float64(last)) / float64(unit)) }
+	for i, panel := range panels {
+		p.panel(drawn, panel, at, x, head+float64(i)*panelHeight)
 	}
-	drawn.X.Min, drawn.X.Max = 0, float64(last)/float64(unit)
-	drawn.Y.Min, drawn.Y.Max = widen(drawn.Y.Min, drawn.Y.Max)
-	if len(panel.lines) > 1 {
-		drawn.Y.Max += (drawn.Y.Max - drawn.Y.Min) / 2 // room for the legend
+	bottom := head + float64(len(panels))*panelHeight
+	for _, tick := range x.Ticks() {
+		drawn.Text(x.At(tick), bottom+4, plainly(tick), small+` text-anchor="middle"`)
 	}
-	drawn.Legend.Top, drawn.Legend.YOffs = true, vg.Points(-2)
-	drawn.Legend.TextStyle.Font.Size = 9
-	drawn.Y.Tick.Marker = plot.TickerFunc(plainTicks)
-	drawn.Y.Label.TextStyle.Font.Size = 9
-	drawn.Y.Tick.Label.Font.Size, drawn.X.Tick.Label.Font.Size = 8, 8
-	drawn.X.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
-		ticks := plainTicks(low, high)
-		if !lowest {
-			for i := range ticks {
-				ticks[i].Label = " " // the line of the grid stays
-			}
-		}
-		return ticks
-	})
-	if lowest {
-		drawn.X.Label.Text = name
-		drawn.X.Label.TextStyle.Font.Size = 9
-	}
+	drawn.Text((left+right)/2, bottom+20, name, small+` text-anchor="middle"`)
 	return drawn
 }
 
-// widen leaves room above and below, and has what hardly changes look so.
+// panel draws the lines of one panel below top, and the two rests as dots.
+func (p picture) panel(drawn *svg.Picture, panel panel, at func(sample) float64, x svg.Scale, top float64) {
+	rests := []sample{p.before, p.after}
+	y := svg.Scale{Low: panel.lines[0].of(p.samples[0]), From: top + panelHeight - 12, To: top + 4}
+	y.High = y.Low
+	for _, l := range panel.lines {
+		for _, s := range p.samples {
+			y.Low, y.High = min(y.Low, l.of(s)), max(y.High, l.of(s))
+		}
+		for _, s := range rests {
+			if panel.atRest {
+				y.Low, y.High = min(y.Low, l.of(s)), max(y.High, l.of(s))
+			}
+		}
+	}
+	y.Low, y.High = widen(y.Low, y.High)
+	if len(panel.lines) > 1 {
+		y.High += (y.High - y.Low) / 2 // room for the names
+	}
+	for _, tick := range y.Ticks() {
+		drawn.Line(svg.Grid, 0.8, left, y.At(tick), right, y.At(tick))
+		drawn.Text(left-6, y.At(tick)+4, plainly(tick), small+` text-anchor="end"`)
+	}
+	for _, tick := range x.Ticks() {
+		drawn.Line(svg.Grid, 0.8, x.At(tick), y.From, x.At(tick), y.To)
+	}
+	middle := (y.From + y.To) / 2
+	drawn.Text(18, middle, panel.title, fmt.Sprintf(`%s text-anchor="middle" transform="rotate(-90 18 %v)"`, small, middle))
+	for i, l := range panel.lines {
+		color := []string{svg.Blue, svg.Brown}[i]
+		points := make([]float64, 0, 2*len(p.samples))
+		for _, s := range p.samples {
+			points = append(points, at(s), y.At(l.of(s)))
+		}
+		drawn.Line(color, 1, points...)
+		for _, s := range rests {
+			if panel.atRest {
+				drawn.Dot(svg.Ink, at(s), y.At(l.of(s)), 3)
+			}
+		}
+		drawn.Text(right-6, y.To+12+14*float64(i), l.name, fmt.Sprintf(`font-size="11" text-anchor="end" fill="%s"`, color))
+	}
+}
+
+// widen leaves room above and below, and makes small changes look small.
 func widen(low, high float64) (float64, float64) {
 	room := max((high-low)*0.15, high*0.01, 2)
 	return max(low-room, 0), high + room
 }
 
-// plainTicks are some four round numbers, written as people do.
-func plainTicks(low, high float64) []plot.Tick {
-	step := math.Pow10(int(math.Floor(math.Log10(high-low))) - 1)
-	for _, coarser := range []float64{2, 2.5, 2, 2, 2.5, 2} {
-		if (high-low)/step > 4.5 {
-			step *= coarser
-		}
-	}
-	var ticks []plot.Tick
-	for v := math.Ceil(low/step) * step; v <= high; v += step {
-		ticks = append(ticks, plot.Tick{Value: v, Label: strconv.FormatFloat(v, 'f', -1, 64)})
-	}
-	return ticks
-}
+func plainly(v float64) string { return strconv.FormatFloat(math.Round(v*1e6)/1e6, 'f', -1, 64) }

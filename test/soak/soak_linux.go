@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 // patience is how long an operation may take that must come to an end.
@@ -169,7 +170,7 @@ func (s *soaking) work(l life, a *account) {
 func endStuck(name string) {
 	fmt.Fprintf(os.Stderr, "soak: %s: a life has not ended after %v: some call does not return\n", name, patience)
 	_ = pprof.Lookup("goroutine").WriteTo(os.Stderr, 1)
-	os.Exit(statusFailed)
+	os.Exit(program.StatusFailed)
 }
 
 func (s *soaking) fail(err error) {
@@ -284,8 +285,10 @@ func (s *soaking) judge(before, after sample, between []sample, open systest.Des
 		errs = append(errs, fmt.Errorf("left open since the warm-up:\n%s", some(left)))
 	}
 	fmt.Fprintln(s.out)
-	p := picture{s.samples, before, after}
-	return errors.Join(append(errs, p.write(s.svg, s.png))...)
+	if s.svg != "" && len(s.samples) > 0 { // none if ^C came at once
+		errs = append(errs, picture{thin(s.samples, 600), before, after}.draw().WriteFile(s.svg))
+	}
+	return errors.Join(errs...)
 }
 
 // print prints the work of the lives.
