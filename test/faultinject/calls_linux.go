@@ -104,29 +104,55 @@ var explained = []explanation{
 	{"internal/sys", "membarrier 1073741824", "an invalid command, which a test uses to make the call fail"},
 }
 
-// callNames are the names of the calls in trials and in explained.
-var callNames = make(map[uintptr]string)
+// numbers are the numbers of the calls in trials and in explained.
+var numbers = map[string]uintptr{
+	"clock_gettime": unix.SYS_CLOCK_GETTIME, "clone": unix.SYS_CLONE, "close": unix.SYS_CLOSE,
+	"epoll_create1": unix.SYS_EPOLL_CREATE1, "epoll_ctl": unix.SYS_EPOLL_CTL, "epoll_pwait": unix.SYS_EPOLL_PWAIT,
+	"eventfd2": unix.SYS_EVENTFD2, "execve": unix.SYS_EXECVE, "fallocate": unix.SYS_FALLOCATE, "fchmod": unix.SYS_FCHMOD,
+	"fcntl": systest.Fcntl, "fsetxattr": unix.SYS_FSETXATTR, "fstat": unix.SYS_FSTAT, "fstatfs": unix.SYS_FSTATFS,
+	"ftruncate": systest.Ftruncate, "futex": unix.SYS_FUTEX, "getdents64": unix.SYS_GETDENTS64, "getpid": unix.SYS_GETPID,
+	"getrusage": unix.SYS_GETRUSAGE, "getsockopt": unix.SYS_GETSOCKOPT, "gettid": unix.SYS_GETTID, "getuid": unix.SYS_GETUID,
+	"ioctl": unix.SYS_IOCTL, "kcmp": unix.SYS_KCMP, "kill": unix.SYS_KILL, "lseek": unix.SYS_LSEEK, "madvise": unix.SYS_MADVISE,
+	"membarrier": unix.SYS_MEMBARRIER, "memfd_create": unix.SYS_MEMFD_CREATE, "memfd_secret": 447, "mmap": systest.Mmap,
+	"munmap": unix.SYS_MUNMAP, "openat": unix.SYS_OPENAT, "openat2": unix.SYS_OPENAT2, "pidfd_getfd": unix.SYS_PIDFD_GETFD,
+	"pidfd_open": unix.SYS_PIDFD_OPEN, "pidfd_send_signal": unix.SYS_PIDFD_SEND_SIGNAL, "pipe2": unix.SYS_PIPE2,
+	"ppoll": unix.SYS_PPOLL, "pread64": unix.SYS_PREAD64, "preadv2": unix.SYS_PREADV2, "prlimit64": unix.SYS_PRLIMIT64,
+	"pwrite64": unix.SYS_PWRITE64, "pwritev2": unix.SYS_PWRITEV2, "read": unix.SYS_READ, "readlinkat": unix.SYS_READLINKAT,
+	"readv": unix.SYS_READV, "recvfrom": unix.SYS_RECVFROM, "recvmsg": unix.SYS_RECVMSG, "rt_sigaction": unix.SYS_RT_SIGACTION,
+	"rt_sigprocmask": unix.SYS_RT_SIGPROCMASK, "rt_sigqueueinfo": unix.SYS_RT_SIGQUEUEINFO, "rt_sigreturn": unix.SYS_RT_SIGRETURN,
+	"sendmsg": unix.SYS_SENDMSG, "sendto": unix.SYS_SENDTO, "shutdown": unix.SYS_SHUTDOWN, "signalfd4": unix.SYS_SIGNALFD4,
+	"statx": unix.SYS_STATX, "timerfd_create": unix.SYS_TIMERFD_CREATE, "timerfd_gettime": unix.SYS_TIMERFD_GETTIME,
+	"timerfd_settime": unix.SYS_TIMERFD_SETTIME, "wait4": unix.SYS_WAIT4, "waitid": unix.SYS_WAITID, "write": unix.SYS_WRITE,
+	"writev": unix.SYS_WRITEV,
+}
 
+// init gives each trial the number of its call, and the arguments that its call names.
 func init() {
-	for _, t := range trials {
-		name, _, _ := strings.Cut(t.call, " ")
-		callNames[t.number] = name
-	}
-	for number, name := range map[uintptr]string{
-		unix.SYS_READV: "readv", unix.SYS_WRITEV: "writev", unix.SYS_PREAD64: "pread64", unix.SYS_PWRITE64: "pwrite64",
-		unix.SYS_SHUTDOWN: "shutdown", unix.SYS_RT_SIGQUEUEINFO: "rt_sigqueueinfo",
-		unix.SYS_GETPID: "getpid", unix.SYS_GETTID: "gettid", unix.SYS_GETUID: "getuid",
-		unix.SYS_RT_SIGRETURN: "rt_sigreturn", unix.SYS_EPOLL_PWAIT: "epoll_pwait", unix.SYS_WAIT4: "wait4", unix.SYS_KILL: "kill", unix.SYS_PRLIMIT64: "prlimit64",
-		unix.SYS_GETRUSAGE: "getrusage",
-		unix.SYS_FSETXATTR: "fsetxattr",
-	} {
-		callNames[number] = name
+	for i := range trials {
+		t := &trials[i]
+		name, word, _ := strings.Cut(t.call, " ")
+		var known bool
+		if t.number, known = numbers[name]; !known {
+			panic("no number of " + t.call)
+		}
+		c := commands[t.number]
+		switch {
+		case word != "":
+			t.match = func(args *[6]uint64) bool { return c.names[uint64(uint32(args[c.argument]))] == word }
+		case name == "clone": // of a child, not of a thread
+			t.match = func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 }
+		}
 	}
 }
 
 // callName returns the name of a call in trials.
 func callName(number uintptr, args *[6]uint64) string {
-	name := callNames[number]
+	name := ""
+	for known, n := range numbers {
+		if n == number {
+			name = known
+		}
+	}
 	if name == "" {
 		return fmt.Sprintf("call %d", number)
 	}

@@ -30,7 +30,8 @@ type trial struct {
 	call string // as the trace names it: "fcntl F_DUPFD_CLOEXEC"
 	op   string // what a program calls: "FD.Dup"
 
-	// number is the call's. match selects calls by their arguments.
+	// number is the call's, by its name. match selects calls by their arguments, if
+	// there are others than those that call has the name of.
 	number uintptr
 	match  func(args *[6]uint64) bool
 
@@ -89,6 +90,16 @@ func (s *scene) on(number int) { s.number = number }
 // check registers f to check, after calls are let through again, the state that the
 // operation left behind. err is the operation's.
 func (s *scene) check(f func(err error) error) { s.checks = append(s.checks, f) }
+
+// after registers f to check what is left after the operation has failed.
+func (s *scene) after(f func() error) {
+	s.check(func(err error) error {
+		if err == nil {
+			return nil
+		}
+		return f()
+	})
+}
 
 // later registers f to be called when the trial is over.
 func (s *scene) later(f func()) { s.cleanup = append(s.cleanup, f) }

@@ -12,9 +12,9 @@ import (
 )
 
 // fcntlTrial tries an operation on the reading end of a pipe.
-func fcntlTrial(cmd int, name, op string, do func(r *fd.FD) error) trial {
+func fcntlTrial(name, op string, do func(r *fd.FD) error) trial {
 	return trial{
-		by: "fd", call: "fcntl " + name, op: op, number: systest.Fcntl, match: command(uint64(cmd)),
+		by: "fd", call: "fcntl " + name, op: op,
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			put(s, w, "text")
@@ -39,9 +39,9 @@ func waits(s *scene, r *fd.FD) func() error {
 }
 
 // waitTrial tries the first wait on a pipe, in blocking mode or not.
-func waitTrial(flags int, call, op string, number uintptr, match func(*[6]uint64) bool) trial {
+func waitTrial(flags int, call, op string) trial {
 	return trial{
-		by: "fd", call: call, op: op, number: number, match: match,
+		by: "fd", call: call, op: op,
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, flags)
 			put(s, w, "text")
@@ -57,14 +57,14 @@ func waitTrial(flags int, call, op string, number uintptr, match func(*[6]uint64
 const inBlocking = "FD.ReadContext, in blocking mode"
 
 var fdTrials = []trial{
-	fcntlTrial(unix.F_GETFL, "F_GETFL", "FD.Nonblock", func(r *fd.FD) error { return gives(true)(r.Nonblock()) }),
-	fcntlTrial(unix.F_GETFD, "F_GETFD", "FD.Cloexec", func(r *fd.FD) error { return gives(true)(r.Cloexec()) }),
-	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec(true)", func(r *fd.FD) error { return r.SetCloexec(true) }),
-	fcntlTrial(unix.F_SETFD, "F_SETFD", "FD.SetCloexec(false)", func(r *fd.FD) error { return r.SetCloexec(false) }),
-	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.Dup", func(r *fd.FD) error { return closing(r.Dup()) }),
-	fcntlTrial(unix.F_DUPFD_CLOEXEC, "F_DUPFD_CLOEXEC", "FD.File", func(r *fd.FD) error { return closing(r.File("")) }),
+	fcntlTrial("F_GETFL", "FD.Nonblock", func(r *fd.FD) error { return gives(true)(r.Nonblock()) }),
+	fcntlTrial("F_GETFD", "FD.Cloexec", func(r *fd.FD) error { return gives(true)(r.Cloexec()) }),
+	fcntlTrial("F_SETFD", "FD.SetCloexec(true)", func(r *fd.FD) error { return r.SetCloexec(true) }),
+	fcntlTrial("F_SETFD", "FD.SetCloexec(false)", func(r *fd.FD) error { return r.SetCloexec(false) }),
+	fcntlTrial("F_DUPFD_CLOEXEC", "FD.Dup", func(r *fd.FD) error { return closing(r.Dup()) }),
+	fcntlTrial("F_DUPFD_CLOEXEC", "FD.File", func(r *fd.FD) error { return closing(r.File("")) }),
 	{
-		by: "fd", call: "fcntl F_DUPFD_CLOEXEC", op: "fd.FromFile", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
+		by: "fd", call: "fcntl F_DUPFD_CLOEXEC", op: "fd.FromFile",
 		prepare: func(s *scene) func() error {
 			file, err := os.Open("/")
 			closes(s, file, err)
@@ -72,7 +72,7 @@ var fdTrials = []trial{
 		},
 	},
 	{
-		by: "fd", call: "fcntl F_DUPFD_QUERY", op: "FD.SameFile", number: systest.Fcntl, match: command(unix.F_DUPFD_QUERY),
+		by: "fd", call: "fcntl F_DUPFD_QUERY", op: "FD.SameFile",
 		prepare: sameFile,
 		also: map[string]func(error, unix.Errno) bool{"error, of kcmp": func(err error, errno unix.Errno) bool {
 			// A container's filter refuses kcmp(2), too.
@@ -81,22 +81,22 @@ var fdTrials = []trial{
 	},
 	{
 		// The library calls kcmp(2) only if F_DUPFD_QUERY fails: the trial refuses both.
-		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10", number: unix.SYS_KCMP,
+		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10",
 		prepare: func(s *scene) func() error {
 			s.must(second(filterAll(0, systest.Refusal{Call: systest.Fcntl, Errno: unix.EINVAL, Arg: 2, Value: unix.F_DUPFD_QUERY})))
 			return sameFile(s)
 		},
 	},
-	waitTrial(unix.O_NONBLOCK, "fcntl F_GETFL", "FD.ReadContext, the first", systest.Fcntl, command(unix.F_GETFL)),
-	waitTrial(unix.O_NONBLOCK, "fcntl F_DUPFD_CLOEXEC", "FD.ReadContext, the first", systest.Fcntl, command(unix.F_DUPFD_CLOEXEC)),
-	waitTrial(0, "epoll_create1", inBlocking, unix.SYS_EPOLL_CREATE1, nil),
-	waitTrial(0, "epoll_ctl EPOLL_CTL_ADD", inBlocking, unix.SYS_EPOLL_CTL, command(unix.EPOLL_CTL_ADD)),
-	waitTrial(0, "fcntl F_SETFL", inBlocking, systest.Fcntl, command(unix.F_SETFL)),
-	waitTrial(0, "fcntl F_GETFL", inBlocking, systest.Fcntl, command(unix.F_GETFL)),
-	waitTrial(unix.O_NONBLOCK, "epoll_ctl EPOLL_CTL_ADD", "FD.ReadContext, the first", unix.SYS_EPOLL_CTL, command(unix.EPOLL_CTL_ADD)),
-	adoptTrial("fcntl F_GETFD", systest.Fcntl, command(unix.F_GETFD)),
-	adoptTrial("fcntl F_SETFD", systest.Fcntl, command(unix.F_SETFD)),
-	adoptTrial("fcntl F_GETFL", systest.Fcntl, command(unix.F_GETFL)),
+	waitTrial(unix.O_NONBLOCK, "fcntl F_GETFL", "FD.ReadContext, the first"),
+	waitTrial(unix.O_NONBLOCK, "fcntl F_DUPFD_CLOEXEC", "FD.ReadContext, the first"),
+	waitTrial(0, "epoll_create1", inBlocking),
+	waitTrial(0, "epoll_ctl EPOLL_CTL_ADD", inBlocking),
+	waitTrial(0, "fcntl F_SETFL", inBlocking),
+	waitTrial(0, "fcntl F_GETFL", inBlocking),
+	waitTrial(unix.O_NONBLOCK, "epoll_ctl EPOLL_CTL_ADD", "FD.ReadContext, the first"),
+	adoptTrial("fcntl F_GETFD"),
+	adoptTrial("fcntl F_SETFD"),
+	adoptTrial("fcntl F_GETFL"),
 }
 
 func sameFile(s *scene) func() error {
@@ -108,9 +108,9 @@ func sameFile(s *scene) func() error {
 
 // adoptTrial tries Adopt of a descriptor that is not close-on-exec. Afterwards dst owns
 // the descriptor, or src after an error, and reads from it.
-func adoptTrial(call string, number uintptr, match func(*[6]uint64) bool) trial {
+func adoptTrial(call string) trial {
 	return trial{
-		by: "fd", call: call, op: "FD.Adopt", number: number, match: match,
+		by: "fd", call: call, op: "FD.Adopt",
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			raw, err := unix.FcntlInt(uintptr(r.Fd()), unix.F_DUPFD, 0)

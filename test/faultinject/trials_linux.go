@@ -19,6 +19,11 @@ import (
 // in the trace has to be here or in explained.
 var trials = slices.Concat(sysTrials, procTrials, fdTrials, eventfdTrials, timerfdTrials, pidfdTrials, memfdTrials, signalfdTrials)
 
+// always prepares nothing.
+func always(op func() error) func(*scene) func() error {
+	return func(*scene) func() error { return op }
+}
+
 // gives returns a function that returns nil for the wanted value.
 func gives[T comparable](want T) func(got T, err error) error {
 	return func(got T, err error) error {
@@ -35,16 +40,6 @@ func closing[C interface{ Close() error }](c C, err error) error {
 		err = c.Close()
 	}
 	return err
-}
-
-// command matches calls whose second argument has the value: of fcntl(2) and ioctl(2).
-func command(value uint64) func(*[6]uint64) bool {
-	return func(args *[6]uint64) bool { return args[1] == value }
-}
-
-// first matches calls whose first argument has the value.
-func first(value uint64) func(*[6]uint64) bool {
-	return func(args *[6]uint64) bool { return args[0] == value }
 }
 
 // waiting is how long an operation waits for an event that may not come. It is long

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
@@ -25,9 +24,9 @@ func file(s *scene, opts ...memfd.Option) *memfd.MemFD {
 }
 
 // onFile tries an operation on a file whose content has to be the same afterwards.
-func onFile(call, op string, number uintptr, match func(*[6]uint64) bool, do func(m *memfd.MemFD) error, opts ...memfd.Option) trial {
+func onFile(call, op string, do func(m *memfd.MemFD) error, opts ...memfd.Option) trial {
 	return trial{
-		by: "memfd", call: call, op: op, number: number, match: match,
+		by: "memfd", call: call, op: op,
 		prepare: func(s *scene) func() error {
 			m := file(s, opts...)
 			s.on(m.Fd())
@@ -44,9 +43,9 @@ func onFile(call, op string, number uintptr, match func(*[6]uint64) bool, do fun
 	}
 }
 
-func newTrial(call, op string, number uintptr, opts ...memfd.Option) trial {
+func newTrial(call, op string, opts ...memfd.Option) trial {
 	return trial{
-		by: "memfd", call: call, op: op, number: number,
+		by: "memfd", call: call, op: op,
 		prepare: func(s *scene) func() error {
 			file(s) // so that the library knows the kernel's features
 			return func() error { return closing(memfd.New("faults", opts...)) }
@@ -55,44 +54,32 @@ func newTrial(call, op string, number uintptr, opts ...memfd.Option) trial {
 }
 
 var memfdTrials = []trial{
-	{
-		by: "memfd", call: "memfd_create", op: "memfd.New, the first", number: unix.SYS_MEMFD_CREATE, once: true,
-		prepare: func(s *scene) func() error { return func() error { return closing(memfd.New("faults")) } },
-	},
-	newTrial("memfd_create", "memfd.New", unix.SYS_MEMFD_CREATE),
-	newTrial("fchmod", "memfd.New, WithoutExecSeal", unix.SYS_FCHMOD, memfd.WithoutExecSeal),
-	{
-		by: "memfd", call: "pwritev2", op: "memfd.NewSealed", number: unix.SYS_PWRITEV2,
-		prepare: sealed,
-	},
-	{
-		by: "memfd", call: "fcntl F_ADD_SEALS", op: "memfd.NewSealed", number: systest.Fcntl, match: command(unix.F_ADD_SEALS),
-		prepare: sealed,
-	},
-	{
-		by: "memfd", call: "memfd_secret", op: "memfd.NewSecret", number: 447,
-		prepare: func(s *scene) func() error { return func() error { return closing(memfd.NewSecret()) } },
-	},
-	onFile("pread64", "MemFD.ReadAt", unix.SYS_PREAD64, nil, func(m *memfd.MemFD) error {
+	{by: "memfd", call: "memfd_create", op: "memfd.New, the first", once: true, prepare: always(func() error { return closing(memfd.New("faults")) })},
+	newTrial("memfd_create", "memfd.New"),
+	newTrial("fchmod", "memfd.New, WithoutExecSeal", memfd.WithoutExecSeal),
+	{by: "memfd", call: "pwritev2", op: "memfd.NewSealed", prepare: sealed},
+	{by: "memfd", call: "fcntl F_ADD_SEALS", op: "memfd.NewSealed", prepare: sealed},
+	{by: "memfd", call: "memfd_secret", op: "memfd.NewSecret", prepare: always(func() error { return closing(memfd.NewSecret()) })},
+	onFile("pread64", "MemFD.ReadAt", func(m *memfd.MemFD) error {
 		b := make([]byte, 4)
 		n, err := m.ReadAt(b, 0)
 		return gives("what")(string(b[:n]), err)
 	}),
-	onFile("pwritev2", "MemFD.WriteAt", unix.SYS_PWRITEV2, nil, func(m *memfd.MemFD) error {
+	onFile("pwritev2", "MemFD.WriteAt", func(m *memfd.MemFD) error {
 		return second(m.WriteAt([]byte("more"), int64(len(content))))
 	}),
-	onFile("fcntl F_GETFL", "MemFD.WriteAt, sealed", systest.Fcntl, command(unix.F_GETFL), writeSealed, memfd.AllowSealing),
-	onFile("pwrite64", "MemFD.WriteAt, sealed", unix.SYS_PWRITE64, nil, writeSealed, memfd.AllowSealing),
+	onFile("fcntl F_GETFL", "MemFD.WriteAt, sealed", writeSealed, memfd.AllowSealing),
+	onFile("pwrite64", "MemFD.WriteAt, sealed", writeSealed, memfd.AllowSealing),
 	seekTrial(),
-	onFile("fstat", "MemFD.Size", unix.SYS_FSTAT, nil, func(m *memfd.MemFD) error { return second(m.Size()) }),
-	onFile("ftruncate", "MemFD.Truncate", systest.Ftruncate, nil, func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
-	onFile("fallocate", "MemFD.Allocate", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.Allocate(0, 1) }),
-	onFile("fallocate", "MemFD.PunchHole", unix.SYS_FALLOCATE, nil, func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
-	onFile("fcntl F_GET_SEALS", "MemFD.Seals", systest.Fcntl, command(unix.F_GET_SEALS), func(m *memfd.MemFD) error { return second(m.Seals()) }),
-	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", systest.Fcntl, command(unix.F_ADD_SEALS), func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),
-	onFile("fstat", "MemFD.Map", unix.SYS_FSTAT, nil, mapped(memfd.ReadWrite)),
+	onFile("fstat", "MemFD.Size", func(m *memfd.MemFD) error { return second(m.Size()) }),
+	onFile("ftruncate", "MemFD.Truncate", func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
+	onFile("fallocate", "MemFD.Allocate", func(m *memfd.MemFD) error { return m.Allocate(0, 1) }),
+	onFile("fallocate", "MemFD.PunchHole", func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
+	onFile("fcntl F_GET_SEALS", "MemFD.Seals", func(m *memfd.MemFD) error { return second(m.Seals()) }),
+	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),
+	onFile("fstat", "MemFD.Map", mapped(memfd.ReadWrite)),
 	{
-		by: "memfd", call: "mmap", op: "MemFD.Map", number: systest.Mmap,
+		by: "memfd", call: "mmap", op: "MemFD.Map",
 		match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
 		prepare: func(s *scene) func() error {
 			m := file(s)
@@ -100,7 +87,7 @@ var memfdTrials = []trial{
 		},
 	},
 	{
-		by: "memfd", call: "madvise", op: "Mapping.Advise", number: unix.SYS_MADVISE,
+		by: "memfd", call: "madvise", op: "Mapping.Advise",
 		match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
 		prepare: func(s *scene) func() error {
 			m := file(s)
@@ -112,7 +99,7 @@ var memfdTrials = []trial{
 	{
 		// A mapping that cannot be unmapped is closed, and its memory stays mapped
 		// until the process ends.
-		by: "memfd", call: "munmap", op: "Mapping.Close", number: unix.SYS_MUNMAP,
+		by: "memfd", call: "munmap", op: "Mapping.Close",
 		made: func() bool { return !raceEnabled }, // the race detector makes it, too
 		prepare: func(s *scene) func() error {
 			m := file(s)
@@ -121,19 +108,16 @@ var memfdTrials = []trial{
 			return mapping.Close
 		},
 	},
-	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GETFL), truncateSealed, memfd.AllowSealing),
-	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", systest.Fcntl, command(unix.F_GET_SEALS), truncateSealed, memfd.AllowSealing),
-	onFile("fstat", "MemFD.Truncate, sealed", unix.SYS_FSTAT, nil, truncateSealed, memfd.AllowSealing),
-	{
-		by: "memfd", call: "fstatfs", op: "memfd.FromFD", number: unix.SYS_FSTATFS,
-		prepare: fromMemfd,
-	},
+	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
+	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
+	onFile("fstat", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
+	{by: "memfd", call: "fstatfs", op: "memfd.FromFD", prepare: fromMemfd},
 	ofKind("a memfd", trial{
-		by: "memfd", call: "fcntl F_GET_SEALS", op: "memfd.FromFD", number: systest.Fcntl, match: command(unix.F_GET_SEALS),
+		by: "memfd", call: "fcntl F_GET_SEALS", op: "memfd.FromFD",
 		prepare: fromMemfd,
 	}),
 	{
-		by: "internal/sys", call: "read", op: "MemFD.WriteTo", number: unix.SYS_READ,
+		by: "internal/sys", call: "read", op: "MemFD.WriteTo",
 		prepare: func(s *scene) func() error {
 			m := file(s)
 			s.on(m.Fd())
@@ -146,7 +130,7 @@ var memfdTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "write", op: "MemFD.ReadFrom", number: unix.SYS_WRITE,
+		by: "internal/sys", call: "write", op: "MemFD.ReadFrom",
 		prepare: func(s *scene) func() error {
 			m := file(s)
 			s.on(m.Fd())
@@ -164,7 +148,7 @@ var memfdTrials = []trial{
 		},
 	},
 	{
-		by: "memfd", call: "sendmsg", op: "MemFD.SendTo", number: unix.SYS_SENDMSG,
+		by: "memfd", call: "sendmsg", op: "MemFD.SendTo",
 		prepare: func(s *scene) func() error {
 			a, b := sockets(s, unix.SOCK_STREAM)
 			m := file(s)
@@ -181,12 +165,12 @@ var memfdTrials = []trial{
 		also: deadlinePassed,
 	},
 	{
-		by: "memfd", call: "recvmsg", op: "memfd.ReceiveFrom", number: unix.SYS_RECVMSG,
+		by: "memfd", call: "recvmsg", op: "memfd.ReceiveFrom",
 		prepare: received(unix.SOCK_STREAM),
 		also:    deadlinePassed,
 	},
 	{
-		by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom",
 		prepare: func(s *scene) func() error {
 			a, b := sockets(s, unix.SOCK_DGRAM)
 			s.must(second(a.Write(nil)))
@@ -204,7 +188,7 @@ var memfdTrials = []trial{
 }
 
 func seekTrial() trial {
-	t := onFile("lseek", "MemFD.Seek", unix.SYS_LSEEK, nil, func(m *memfd.MemFD) error {
+	t := onFile("lseek", "MemFD.Seek", func(m *memfd.MemFD) error {
 		return gives[int64](5)(m.Seek(5, io.SeekStart))
 	})
 	t.also = map[string]func(error, unix.Errno) bool{"error, of the argument": func(err error, errno unix.Errno) bool {

@@ -10,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -44,9 +43,9 @@ func zombie(s *scene) *pidfd.PidFD {
 	return p
 }
 
-func onSleeper(by, call, op string, number uintptr, match func(*[6]uint64) bool, do func(p *pidfd.PidFD) error) trial {
+func onSleeper(by, call, op string, do func(p *pidfd.PidFD) error) trial {
 	return trial{
-		by: by, call: call, op: op, number: number, match: match,
+		by: by, call: call, op: op,
 		prepare: func(s *scene) func() error {
 			p := sleeper(s)
 			return func() error { return do(p) }
@@ -55,25 +54,17 @@ func onSleeper(by, call, op string, number uintptr, match func(*[6]uint64) bool,
 }
 
 var pidfdTrials = []trial{
+	{by: "pidfd", call: "pidfd_open", op: "pidfd.Self", prepare: always(func() error { return closing(pidfd.Self()) })},
+	{by: "pidfd", call: "pidfd_open", op: "pidfd.OpenThread", prepare: always(func() error { return closing(pidfd.OpenThread(os.Getpid())) })},
 	{
-		by: "pidfd", call: "pidfd_open", op: "pidfd.Self", number: unix.SYS_PIDFD_OPEN,
-		prepare: func(s *scene) func() error { return func() error { return closing(pidfd.Self()) } },
-	},
-	{
-		by: "pidfd", call: "pidfd_open", op: "pidfd.OpenThread", number: unix.SYS_PIDFD_OPEN,
-		prepare: func(s *scene) func() error {
-			return func() error { return closing(pidfd.OpenThread(os.Getpid())) }
-		},
-	},
-	{
-		by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded", number: unix.SYS_WAITID,
+		by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded",
 		prepare: func(s *scene) func() error {
 			zombie(s)
 			return func() error { return closing(pidfd.OpenEnded()) }
 		},
 	},
 	{
-		by: "internal/sys", call: "waitid", op: "PidFD.Wait", number: unix.SYS_WAITID,
+		by: "internal/sys", call: "waitid", op: "PidFD.Wait",
 		prepare: func(s *scene) func() error {
 			p := zombie(s)
 			return func() error {
@@ -86,7 +77,7 @@ var pidfdTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "waitid", op: "PidFD.WaitContext", number: unix.SYS_WAITID,
+		by: "internal/sys", call: "waitid", op: "PidFD.WaitContext",
 		prepare: func(s *scene) func() error {
 			p := zombie(s)
 			ctx := soon(s)
@@ -94,38 +85,32 @@ var pidfdTrials = []trial{
 			return func() error { return second(p.WaitContext(ctx)) }
 		},
 	},
-	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.SendSignal", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.SendSignal",
 		func(p *pidfd.PidFD) error { return p.SendSignal(unix.SIGCONT) }),
-	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.Queue", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+	onSleeper("internal/sys", "pidfd_send_signal", "PidFD.Queue",
 		func(p *pidfd.PidFD) error { return p.Queue(unix.SIGCONT, 1) }),
-	onSleeper("pidfd", "pidfd_send_signal", "PidFD.SendSignalTo", unix.SYS_PIDFD_SEND_SIGNAL, nil,
+	onSleeper("pidfd", "pidfd_send_signal", "PidFD.SendSignalTo",
 		func(p *pidfd.PidFD) error { return p.SendSignalTo(unix.SIGCONT, pidfd.ThreadGroup) }),
-	onSleeper("internal/sys", "ppoll", "PidFD.Alive", unix.SYS_PPOLL, nil,
+	onSleeper("internal/sys", "ppoll", "PidFD.Alive",
 		func(p *pidfd.PidFD) error { return gives(true)(p.Alive()) }),
-	onSleeper("internal/sys", "ppoll", "PidFD.Exited", unix.SYS_PPOLL, nil, untilSoon((*pidfd.PidFD).Exited)),
-	onSleeper("internal/sys", "ppoll", "PidFD.Reaped", unix.SYS_PPOLL, nil, untilSoon((*pidfd.PidFD).Reaped)),
-	onSleeper("pidfd", "fstatfs", "PidFD.ID", unix.SYS_FSTATFS, nil,
+	onSleeper("internal/sys", "ppoll", "PidFD.Exited", untilSoon((*pidfd.PidFD).Exited)),
+	onSleeper("internal/sys", "ppoll", "PidFD.Reaped", untilSoon((*pidfd.PidFD).Reaped)),
+	onSleeper("pidfd", "fstatfs", "PidFD.ID",
 		func(p *pidfd.PidFD) error { return second(p.ID()) }),
-	onSleeper("pidfd", "fstat", "PidFD.ID", unix.SYS_FSTAT, nil,
+	onSleeper("pidfd", "fstat", "PidFD.ID",
 		func(p *pidfd.PidFD) error { return second(p.ID()) }),
-	onSleeper("pidfd", "ioctl PIDFD_GET_INFO", "PidFD.Info", unix.SYS_IOCTL, command(unix.PIDFD_GET_INFO), info),
-	onSleeper("fd", "openat", "PidFD.Info", unix.SYS_OPENAT, nil, info),
-	onSleeper("pidfd", "fcntl F_GETFL", "PidFD.Usage", systest.Fcntl, command(unix.F_GETFL),
+	onSleeper("pidfd", "ioctl PIDFD_GET_INFO", "PidFD.Info", info),
+	onSleeper("fd", "openat", "PidFD.Info", info),
+	onSleeper("pidfd", "fcntl F_GETFL", "PidFD.Usage",
 		func(p *pidfd.PidFD) error { return second(p.Usage()) }),
-	onSleeper("pidfd", "ioctl PIDFD_GET_NAMESPACE", "PidFD.Namespace", unix.SYS_IOCTL, command(unix.PIDFD_GET_NET_NAMESPACE),
+	onSleeper("pidfd", "ioctl PIDFD_GET_NAMESPACE", "PidFD.Namespace",
 		func(p *pidfd.PidFD) error { return closing(p.Namespace(pidfd.NetNamespace)) }),
-	onSleeper("pidfd", "pidfd_getfd", "PidFD.GetFD", unix.SYS_PIDFD_GETFD, nil,
+	onSleeper("pidfd", "pidfd_getfd", "PidFD.GetFD",
 		func(p *pidfd.PidFD) error { return closing(p.GetFD(0)) }),
+	{by: "pidfd", call: "getsockopt SO_PEERCRED", op: "pidfd.FromPeer", prepare: fromPeer},
+	{by: "pidfd", call: "getsockopt SO_PEERPIDFD", op: "pidfd.FromPeer", prepare: fromPeer},
 	{
-		by: "pidfd", call: "getsockopt SO_PEERCRED", op: "pidfd.FromPeer", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_PEERCRED),
-		prepare: fromPeer,
-	},
-	{
-		by: "pidfd", call: "getsockopt SO_PEERPIDFD", op: "pidfd.FromPeer", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_PEERPIDFD),
-		prepare: fromPeer,
-	},
-	{
-		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.FromProcess", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
+		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.FromProcess",
 		prepare: func(s *scene) func() error {
 			cmd := exec.Command("sleep", "100")
 			s.must(cmd.Start())
@@ -135,41 +120,37 @@ var pidfdTrials = []trial{
 	},
 	{
 		// The duplicate for a caller's own SysProcAttr.PidFD, which is -1 without.
-		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.Start", number: systest.Fcntl, match: command(unix.F_DUPFD_CLOEXEC),
-		prepare: func(s *scene) func() error {
-			return func() error {
-				number := -2
-				cmd := exec.Command("true")
-				cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &number}
-				p, err := pidfd.Start(cmd)
-				if err != nil {
-					return err
-				}
-				if number >= 0 {
-					err = unix.Close(number)
-				} else {
-					err = gives(-1)(number, nil)
-				}
-				return errors.Join(err, p.Close(), cmd.Wait())
+		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.Start",
+		prepare: always(func() error {
+			number := -2
+			cmd := exec.Command("true")
+			cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &number}
+			p, err := pidfd.Start(cmd)
+			if err != nil {
+				return err
 			}
-		},
+			if number >= 0 {
+				err = unix.Close(number)
+			} else {
+				err = gives(-1)(number, nil)
+			}
+			return errors.Join(err, p.Close(), cmd.Wait())
+		}),
 	},
 	{
-		by: "os/exec", call: "clone", op: "pidfd.Start", number: unix.SYS_CLONE, match: func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 },
-		prepare: func(s *scene) func() error {
-			return func() error {
-				cmd := exec.Command("true")
-				p, err := pidfd.Start(cmd)
-				if err != nil {
-					return err
-				}
-				return errors.Join(p.Close(), cmd.Wait())
+		by: "os/exec", call: "clone", op: "pidfd.Start",
+		prepare: always(func() error {
+			cmd := exec.Command("true")
+			p, err := pidfd.Start(cmd)
+			if err != nil {
+				return err
 			}
-		},
+			return errors.Join(p.Close(), cmd.Wait())
+		}),
 	},
 	{
 		// Before Linux 6.13 /proc has the ID, and this trial does not cover that.
-		by: "pidfd", call: "ioctl PIDFD_GET_INFO", op: "pidfd.FromFD", number: unix.SYS_IOCTL, match: command(unix.PIDFD_GET_INFO),
+		by: "pidfd", call: "ioctl PIDFD_GET_INFO", op: "pidfd.FromFD",
 		prepare: fromPidfd,
 	},
 }
@@ -194,11 +175,6 @@ func untilSoon(wait func(*pidfd.PidFD, context.Context) error) func(*pidfd.PidFD
 			return err
 		}
 	}
-}
-
-// option matches getsockopt(2) for an option of SOL_SOCKET.
-func option(name uint64) func(*[6]uint64) bool {
-	return func(args *[6]uint64) bool { return args[2] == name }
 }
 
 // sockets returns two connected Unix sockets.

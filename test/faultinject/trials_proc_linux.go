@@ -9,7 +9,6 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
@@ -19,48 +18,43 @@ import (
 // procTrials try the calls that read a verified /proc, and those that find out the kind
 // of a descriptor.
 var procTrials = []trial{
-	procTrial("openat", "FD.Fdinfo", unix.SYS_OPENAT, fdinfo),
-	procTrial("fstatfs", "FD.Fdinfo", unix.SYS_FSTATFS, fdinfo),
-	procTrial("fstat", "FD.Fdinfo", unix.SYS_FSTAT, fdinfo),
-	procTrial("openat2", "FD.Fdinfo", unix.SYS_OPENAT2, fdinfo),
-	procTrial("read", "FD.Fdinfo", unix.SYS_READ, fdinfo),
-	procTrial("fcntl F_GETFD", "FD.Fdinfo", systest.Fcntl, fdinfo),
+	procTrial("openat", "FD.Fdinfo", fdinfo),
+	procTrial("fstatfs", "FD.Fdinfo", fdinfo),
+	procTrial("fstat", "FD.Fdinfo", fdinfo),
+	procTrial("openat2", "FD.Fdinfo", fdinfo),
+	procTrial("read", "FD.Fdinfo", fdinfo),
+	procTrial("fcntl F_GETFD", "FD.Fdinfo", fdinfo),
 
-	procTrial("openat", "eventfd.FromFD", unix.SYS_OPENAT, fromEventfd),
-	procTrial("fstatfs", "eventfd.FromFD", unix.SYS_FSTATFS, fromEventfd),
-	procTrial("fstat", "eventfd.FromFD", unix.SYS_FSTAT, fromEventfd),
-	procTrial("openat2", "eventfd.FromFD", unix.SYS_OPENAT2, fromEventfd),
-	procTrial("readlinkat", "eventfd.FromFD", unix.SYS_READLINKAT, fromEventfd),
-	procTrial("fcntl F_GETFD", "eventfd.FromFD", systest.Fcntl, fromEventfd),
-	procTrial("fcntl F_GETFL", "eventfd.FromFD", systest.Fcntl, fromEventfd),
-	procTrial("fcntl F_SETFL", "eventfd.FromFD", systest.Fcntl, fromEventfd),
-	procTrial("openat2", "signalfd.FromFD", unix.SYS_OPENAT2, fromSignalfd),
-	procTrial("openat2", "timerfd.FromFD", unix.SYS_OPENAT2, fromTimerfd),
-	procTrial("openat2", "memfd.FromFD", unix.SYS_OPENAT2, fromMemfd),
-	ofKind("a timerfd", procTrial("timerfd_gettime", "timerfd.FromFD", unix.SYS_TIMERFD_GETTIME, fromTimerfd)),
-	procTrial("waitid", "pidfd.FromFD", unix.SYS_WAITID, fromPidfd),
+	procTrial("openat", "eventfd.FromFD", fromEventfd),
+	procTrial("fstatfs", "eventfd.FromFD", fromEventfd),
+	procTrial("fstat", "eventfd.FromFD", fromEventfd),
+	procTrial("openat2", "eventfd.FromFD", fromEventfd),
+	procTrial("readlinkat", "eventfd.FromFD", fromEventfd),
+	procTrial("fcntl F_GETFD", "eventfd.FromFD", fromEventfd),
+	procTrial("fcntl F_GETFL", "eventfd.FromFD", fromEventfd),
+	procTrial("fcntl F_SETFL", "eventfd.FromFD", fromEventfd),
+	procTrial("openat2", "signalfd.FromFD", fromSignalfd),
+	procTrial("openat2", "timerfd.FromFD", fromTimerfd),
+	procTrial("openat2", "memfd.FromFD", fromMemfd),
+	ofKind("a timerfd", procTrial("timerfd_gettime", "timerfd.FromFD", fromTimerfd)),
+	procTrial("waitid", "pidfd.FromFD", fromPidfd),
 
-	procTrial("openat", "MemFD.ReopenReadOnly", unix.SYS_OPENAT, reopen),
-	procTrial("openat2", "MemFD.ReopenReadOnly", unix.SYS_OPENAT2, reopen),
-	procTrial("fstat", "MemFD.ReopenReadOnly", unix.SYS_FSTAT, reopen),
+	procTrial("openat", "MemFD.ReopenReadOnly", reopen),
+	procTrial("openat2", "MemFD.ReopenReadOnly", reopen),
+	procTrial("fstat", "MemFD.ReopenReadOnly", reopen),
 
-	procTrial("fstatfs", "signalfd.New", unix.SYS_FSTATFS, capture),
-	procTrial("fstat", "signalfd.New", unix.SYS_FSTAT, capture),
-	procTrial("openat2", "signalfd.New", unix.SYS_OPENAT2, capture),
-	procTrial("getdents64", "signalfd.New", unix.SYS_GETDENTS64, capture),
+	procTrial("fstatfs", "signalfd.New", capture),
+	procTrial("fstat", "signalfd.New", capture),
+	procTrial("openat2", "signalfd.New", capture),
+	procTrial("getdents64", "signalfd.New", capture),
 }
 
 // procTrial refuses a call of package sys, which it calls by the name of package
 // unix.
-func procTrial(call, op string, number uintptr, prepare func(*scene) func() error) trial {
-	t := trial{by: "internal/sys", call: call, op: op, number: number, prepare: prepare}
+func procTrial(call, op string, prepare func(*scene) func() error) trial {
+	t := trial{by: "internal/sys", call: call, op: op, prepare: prepare}
 	if call == "openat" {
 		t.name = "open"
-	}
-	for value, name := range commands[systest.Fcntl].names {
-		if call == "fcntl "+name {
-			t.match = command(value)
-		}
 	}
 	return t
 }

@@ -14,34 +14,22 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
 var signalfdTrials = []trial{
-	capturing("signalfd", "pipe2", unix.SYS_PIPE2),
-	capturing("signalfd", "eventfd2", unix.SYS_EVENTFD2),
-	theFirst(capturing("internal/sys/capture", "mmap", systest.Mmap)),
-	theFirst(capturing("internal/sys/capture", "madvise", unix.SYS_MADVISE)),
-	capturing("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
-	{
-		by: "signalfd", call: "openat", op: "signalfd.New", number: unix.SYS_OPENAT,
-		prepare: capture,
-	},
-	{
-		by: "signalfd", call: "read", op: "signalfd.New", number: unix.SYS_READ,
-		prepare: capture,
-	},
-	{
-		by: "signalfd", call: "signalfd4", op: "signalfd.Open", number: unix.SYS_SIGNALFD4,
-		prepare: func(s *scene) func() error {
-			return func() error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }
-		},
-	},
+	capturing("signalfd", "pipe2"),
+	capturing("signalfd", "eventfd2"),
+	theFirst(capturing("internal/sys/capture", "mmap")),
+	theFirst(capturing("internal/sys/capture", "madvise")),
+	capturing("internal/sys/capture", "rt_sigaction"),
+	{by: "signalfd", call: "openat", op: "signalfd.New", prepare: capture},
+	{by: "signalfd", call: "read", op: "signalfd.New", prepare: capture},
+	{by: "signalfd", call: "signalfd4", op: "signalfd.Open", prepare: always(func() error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) })},
 	{
 		// The kernel refuses to remove the handler. The handler then does what the
 		// action before the capture did.
-		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", number: unix.SYS_RT_SIGACTION, first: true,
+		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", first: true,
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
@@ -52,29 +40,23 @@ var signalfdTrials = []trial{
 			return f.Close
 		},
 	},
-	masking("internal/sys/capture", "rt_sigaction", unix.SYS_RT_SIGACTION),
-	reading("internal/sys", "write", unix.SYS_WRITE),
-	{
-		by: "signalfd", call: "execve", op: "signalfd.Block", number: unix.SYS_EXECVE, once: true,
-		prepare: block,
-	},
-	{
-		by: "signalfd", call: "rt_sigprocmask", op: "signalfd.Block", number: unix.SYS_RT_SIGPROCMASK, once: true,
-		prepare: block,
-	},
-	fromTheFirst(starting("signalfd", "rt_sigprocmask", unix.SYS_RT_SIGPROCMASK, nil)),
-	starting("internal/sys/unmask", "memfd_create", unix.SYS_MEMFD_CREATE, nil),
-	starting("internal/sys/unmask", "pipe2", unix.SYS_PIPE2, nil),
-	starting("internal/sys/unmask", "fcntl F_GETFD", systest.Fcntl, command(unix.F_GETFD)),
-	starting("internal/sys/unmask", "fcntl F_ADD_SEALS", systest.Fcntl, command(unix.F_ADD_SEALS)),
-	starting("internal/sys/unmask", "write", unix.SYS_WRITE, nil),
-	onFree(1, starting("internal/sys/unmask", "read", unix.SYS_READ, nil)),
-	starting("os/exec", "clone", unix.SYS_CLONE, func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 }),
+	masking("internal/sys/capture", "rt_sigaction"),
+	reading("internal/sys", "write"),
+	{by: "signalfd", call: "execve", op: "signalfd.Block", once: true, prepare: block},
+	{by: "signalfd", call: "rt_sigprocmask", op: "signalfd.Block", once: true, prepare: block},
+	fromTheFirst(starting("signalfd", "rt_sigprocmask")),
+	starting("internal/sys/unmask", "memfd_create"),
+	starting("internal/sys/unmask", "pipe2"),
+	starting("internal/sys/unmask", "fcntl F_GETFD"),
+	starting("internal/sys/unmask", "fcntl F_ADD_SEALS"),
+	starting("internal/sys/unmask", "write"),
+	onFree(1, starting("internal/sys/unmask", "read")),
+	starting("os/exec", "clone"),
 }
 
 // capturing tries to capture a signal.
-func capturing(by, call string, number uintptr) trial {
-	return trial{by: by, call: call, op: "signalfd.New", number: number, prepare: capture}
+func capturing(by, call string) trial {
+	return trial{by: by, call: call, op: "signalfd.New", prepare: capture}
 }
 
 // theFirst is for a call that only the first operation of a process makes.
@@ -123,10 +105,10 @@ func capture(s *scene) func() error {
 }
 
 // masking tries to change the captured signals: all or nothing.
-func masking(by, call string, number uintptr) trial {
+func masking(by, call string) trial {
 	old, wanted := signalfd.NewSet(unix.SIGUSR1), signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)
 	return trial{
-		by: by, call: call, op: "SignalFD.SetMask", number: number,
+		by: by, call: call, op: "SignalFD.SetMask",
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(old)
 			closes(s, f, err)
@@ -145,9 +127,9 @@ func masking(by, call string, number uintptr) trial {
 
 // reading tries the calls of a capture's forwarder. The signal has to arrive in the pipe,
 // but may be late.
-func reading(by, call string, number uintptr) trial {
+func reading(by, call string) trial {
 	return trial{
-		by: by, call: call, op: "FD.ReadContext of a SignalFD", number: number,
+		by: by, call: call, op: "FD.ReadContext of a SignalFD",
 		prepare: func(s *scene) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
@@ -268,9 +250,9 @@ func block(s *scene) func() error {
 
 // starting tries to start a child with no signal blocked, from a thread that has
 // one blocked.
-func starting(by, call string, number uintptr, match func(*[6]uint64) bool) trial {
+func starting(by, call string) trial {
 	return trial{
-		by: by, call: call, op: "signalfd.Start", number: number, match: match,
+		by: by, call: call, op: "signalfd.Start",
 		prepare: func(s *scene) func() error {
 			s.check(func(error) error {
 				var status unix.WaitStatus

@@ -16,7 +16,7 @@ import (
 // sysTrials refuse the calls that package sys makes for all handles.
 var sysTrials = []trial{
 	{
-		by: "internal/sys", call: "read", op: "EventFD.Wait", number: unix.SYS_READ,
+		by: "internal/sys", call: "read", op: "EventFD.Wait",
 		prepare: func(s *scene) func() error {
 			e := counter(s, 5)
 			s.on(e.Fd())
@@ -24,22 +24,17 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "read", op: "EventFD.WaitContext", number: unix.SYS_READ,
+		by: "internal/sys", call: "read", op: "EventFD.WaitContext",
 		prepare: func(s *scene) func() error {
 			e := counter(s, 5)
 			s.on(e.Fd())
 			ctx := soon(s)
-			s.check(func(err error) error {
-				if err == nil {
-					return nil
-				}
-				return gives[uint64](5)(e.Wait())
-			})
+			s.after(func() error { return gives[uint64](5)(e.Wait()) })
 			return func() error { return gives[uint64](5)(e.WaitContext(ctx)) }
 		},
 	},
 	{
-		by: "internal/sys", call: "read", op: "FD.Read, in blocking mode", number: unix.SYS_READ,
+		by: "internal/sys", call: "read", op: "FD.Read, in blocking mode",
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, 0)
 			put(s, w, "text")
@@ -48,7 +43,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "write", op: "EventFD.Signal", number: unix.SYS_WRITE,
+		by: "internal/sys", call: "write", op: "EventFD.Signal",
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)
 			s.on(e.Fd())
@@ -63,7 +58,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "write", op: "FD.Write, of more than fits", number: unix.SYS_WRITE,
+		by: "internal/sys", call: "write", op: "FD.Write, of more than fits",
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			s.on(w.Fd())
@@ -81,13 +76,13 @@ var sysTrials = []trial{
 			}
 		},
 	},
-	writeTrial("write", "FD.WriteContext, of more than a FIFO holds", unix.SYS_WRITE, fifo),
-	writeTrial("pwritev2", "FD.WriteContext, of more than a pipe holds", unix.SYS_PWRITEV2, pipe),
-	writeTrial("sendto", "FD.WriteContext, of more than a socket holds", unix.SYS_SENDTO, streamSockets),
+	writeTrial("write", "FD.WriteContext, of more than a FIFO holds", fifo),
+	writeTrial("pwritev2", "FD.WriteContext, of more than a pipe holds", pipe),
+	writeTrial("sendto", "FD.WriteContext, of more than a socket holds", streamSockets),
 	{
 		// The filter answers the call, so the kernel has not closed the number that the
 		// error is about. The check closes it.
-		by: "internal/sys", call: "close", op: "FD.Close", number: unix.SYS_CLOSE, endless: true, swallowed: "closed",
+		by: "internal/sys", call: "close", op: "FD.Close", endless: true, swallowed: "closed",
 		prepare: func(s *scene) func() error {
 			r, _ := pipe(s, 0)
 			number := r.Fd()
@@ -101,7 +96,7 @@ var sysTrials = []trial{
 		also: errorClosed,
 	},
 	{
-		by: "internal/sys/bare", call: "close", op: "EventFD.Close", number: unix.SYS_CLOSE, endless: true, swallowed: "closed",
+		by: "internal/sys/bare", call: "close", op: "EventFD.Close", endless: true, swallowed: "closed",
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)
 			number := e.Fd()
@@ -115,28 +110,23 @@ var sysTrials = []trial{
 		also: errorClosed,
 	},
 	{
-		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup", number: unix.SYS_PREADV2,
+		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup",
 		made: func() bool { return !raceEnabled }, // see unwaiting in package sys
 		prepare: func(s *scene) func() error {
 			e := counter(s, 5)
 			d, err := e.Dup()
 			closes(s, d, err)
 			ctx := soon(s)
-			s.check(func(err error) error {
-				if err == nil {
-					return nil
-				}
-				return gives[uint64](5)(e.Wait())
-			})
+			s.after(func() error { return gives[uint64](5)(e.Wait()) })
 			return func() error { return gives[uint64](5)(e.WaitContext(ctx)) }
 		},
 	},
-	readTrial("preadv2", "FD.ReadContext, in blocking mode", unix.SYS_PREADV2, nil, pipe, 0),
-	readTrial("recvfrom", "FD.ReadContext, of a socket", unix.SYS_RECVFROM, nil, streamSockets, 0),
-	readTrial("read", "FD.ReadContext, of a FIFO", unix.SYS_READ, nil, fifo, unix.O_NONBLOCK),
-	readTrial("fcntl F_GETFL", "FD.ReadContext, of a FIFO", systest.Fcntl, command(unix.F_GETFL), fifo, unix.O_NONBLOCK),
+	readTrial("preadv2", "FD.ReadContext, in blocking mode", pipe, 0),
+	readTrial("recvfrom", "FD.ReadContext, of a socket", streamSockets, 0),
+	readTrial("read", "FD.ReadContext, of a FIFO", fifo, unix.O_NONBLOCK),
+	readTrial("fcntl F_GETFL", "FD.ReadContext, of a FIFO", fifo, unix.O_NONBLOCK),
 	{
-		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, of a FIFO in blocking mode", number: unix.SYS_PPOLL,
+		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, of a FIFO in blocking mode",
 		prepare: func(s *scene) func() error {
 			op := readsInTime(s, fifo, 0)
 			s.on(-1) // the first argument is a pointer
@@ -144,7 +134,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, parked", number: unix.SYS_PPOLL,
+		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, parked",
 		prepare: func(s *scene) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			s.check(func(err error) error {
@@ -154,17 +144,17 @@ var sysTrials = []trial{
 			return waits(s, r)
 		},
 	},
-	readTrial("statx", "FD.ReadContext, the first", unix.SYS_STATX, nil, pipe, unix.O_NONBLOCK),
+	readTrial("statx", "FD.ReadContext, the first", pipe, unix.O_NONBLOCK),
 	{
 		// The library makes fstat(2) only if statx(2) fails: the trial refuses both.
-		by: "internal/sys", call: "fstat", op: "FD.ReadContext, the first, without statx", number: unix.SYS_FSTAT,
+		by: "internal/sys", call: "fstat", op: "FD.ReadContext, the first, without statx",
 		prepare: func(s *scene) func() error {
 			s.must(second(filterAll(0, systest.Refusal{Call: unix.SYS_STATX, Errno: unix.ENOSYS, Arg: 4, Value: unix.STATX_TYPE})))
 			return readsInTime(s, pipe, unix.O_NONBLOCK)
 		},
 	},
 	{
-		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.WriteContext, the first to a socket", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.WriteContext, the first to a socket",
 		prepare: func(s *scene) func() error {
 			r, w := socketPair(s, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK)
 			ctx := soon(s)
@@ -175,7 +165,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, at the end of a stream", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, at the end of a stream",
 		prepare: func(s *scene) func() error {
 			r, w := streamSockets(s, unix.O_NONBLOCK)
 			s.must(w.Close())
@@ -186,7 +176,7 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, of an empty datagram", number: unix.SYS_GETSOCKOPT, match: option(unix.SO_TYPE),
+		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, of an empty datagram",
 		prepare: func(s *scene) func() error {
 			r, w := socketPair(s, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK)
 			put(s, w, "")
@@ -198,22 +188,13 @@ var sysTrials = []trial{
 		},
 		also: map[string]func(error, unix.Errno) bool{"`io.EOF`": func(err error, _ unix.Errno) bool { return err == io.EOF }},
 	},
-	{
-		by: "internal/sys", call: "fcntl F_GETFL", op: "FD.SetNonblock(true)", number: systest.Fcntl, match: command(unix.F_GETFL),
-		prepare: setNonblock(true),
-	},
-	{
-		by: "internal/sys", call: "fcntl F_SETFL", op: "FD.SetNonblock(true)", number: systest.Fcntl, match: command(unix.F_SETFL),
-		prepare: setNonblock(true),
-	},
-	{
-		by: "internal/sys", call: "fcntl F_SETFL", op: "FD.SetNonblock(false)", number: systest.Fcntl, match: command(unix.F_SETFL),
-		prepare: setNonblock(false),
-	},
+	{by: "internal/sys", call: "fcntl F_GETFL", op: "FD.SetNonblock(true)", prepare: setNonblock(true)},
+	{by: "internal/sys", call: "fcntl F_SETFL", op: "FD.SetNonblock(true)", prepare: setNonblock(true)},
+	{by: "internal/sys", call: "fcntl F_SETFL", op: "FD.SetNonblock(false)", prepare: setNonblock(false)},
 	{
 		// A background goroutine registers, and no call waits for it.
-		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, 100 times", number: unix.SYS_MEMBARRIER,
-		match: first(1 << 4), once: true, made: sys.Registered, swallowed: doesWithout,
+		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, 100 times",
+		once: true, made: sys.Registered, swallowed: doesWithout,
 		prepare: func(s *scene) func() error {
 			e := counter(s, 0)
 			signals := func() error {
@@ -232,8 +213,8 @@ var sysTrials = []trial{
 		},
 	},
 	{
-		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner", number: unix.SYS_MEMBARRIER,
-		match: first(1 << 3), made: sys.Registered, swallowed: doesWithout,
+		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner",
+		made: sys.Registered, swallowed: doesWithout,
 		prepare: func(s *scene) func() error {
 			s.must(gives(true)(sys.Registered(), nil)) // before, no goroutine becomes the owner
 			e := counter(s, 0)
@@ -264,9 +245,9 @@ var errorClosed = map[string]func(error, unix.Errno) bool{"error, closed": func(
 type opener func(s *scene, flags int) (r, w *fd.FD)
 
 // readTrial tries a ReadContext that finds data.
-func readTrial(call, op string, number uintptr, match func(*[6]uint64) bool, open opener, flags int) trial {
+func readTrial(call, op string, open opener, flags int) trial {
 	return trial{
-		by: "internal/sys", call: call, op: op, number: number, match: match,
+		by: "internal/sys", call: call, op: op,
 		prepare: func(s *scene) func() error { return readsInTime(s, open, flags) },
 	}
 }
@@ -278,19 +259,14 @@ func readsInTime(s *scene, open opener, flags int) func() error {
 	put(s, w, "text")
 	s.on(r.Fd())
 	ctx := soon(s)
-	s.check(func(err error) error {
-		if err == nil {
-			return nil
-		}
-		return reads(r.Read, "text")()
-	})
+	s.after(func() error { return reads(r.Read, "text")() })
 	return reads(func(b []byte) (int, error) { return r.ReadContext(ctx, b) }, "text")
 }
 
 // writeTrial tries a WriteContext of more than fits, while another goroutine reads.
-func writeTrial(call, op string, number uintptr, open opener) trial {
+func writeTrial(call, op string, open opener) trial {
 	return trial{
-		by: "internal/sys", call: call, op: op, number: number,
+		by: "internal/sys", call: call, op: op,
 		prepare: func(s *scene) func() error {
 			r, w := open(s, unix.O_NONBLOCK)
 			s.on(w.Fd())

@@ -28,73 +28,45 @@ func socketPair(flags int) (a, b *fd.FD, err error) {
 	return fd.New(p[0]), fd.New(p[1]), nil
 }
 
-// connections is socketPair for those who need package net.
+// connections returns the ends of a stream, as package net has them.
 func connections() (a, b *net.UnixConn, err error) {
-	x, y, err := socketPair(unix.O_NONBLOCK)
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	var conns [2]*net.UnixConn
-	for i, end := range []*fd.FD{x, y} {
-		file, err1 := end.File("connection")
-		if err1 == nil {
-			conn, err2 := net.FileConn(file)
-			conns[i], _ = conn.(*net.UnixConn)
-			err1 = errors.Join(err2, file.Close())
-		}
-		err = errors.Join(err, err1, end.Close())
+	var ends [2]*net.UnixConn
+	for i, number := range pair {
+		file := os.NewFile(uintptr(number), "connection")
+		conn, failed := net.FileConn(file) // of a duplicate
+		err = errors.Join(err, failed, file.Close())
+		ends[i], _ = conn.(*net.UnixConn)
 	}
 	if err != nil {
-		for _, conn := range conns {
-			if conn != nil {
-				_ = conn.Close()
-			}
-		}
-		return nil, nil, err
+		return nil, nil, errors.Join(err, ends[0].Close(), ends[1].Close()) // they may be nil
 	}
-	return conns[0], conns[1], nil
+	return ends[0], ends[1], nil
 }
 
-// pass sends f through a socket, and returns what comes out at the other end:
-// another descriptor for the same open file description.
+// pass sends f through a socket, and returns the descriptor that is received: another
+// one for the same open file description.
 func pass(f *fd.FD) (passed *fd.FD, err error) {
-	a, b, err := socketPair(0)
+	a, b, err := connections()
 	if err != nil {
 		return nil, err
 	}
 	defer a.Close()
 	defer b.Close()
-	file, err := f.File("passed")
+	if err := fd.Send(a, []byte{0}, f); err != nil {
+		return nil, err
+	}
+	_, received, err := fd.Receive(b, make([]byte, 1), 1)
+	if err == nil && len(received) != 1 {
+		err = errors.New("no descriptor came out of the socket")
+	}
 	if err != nil {
 		return nil, err
 	}
-	defer file.Close()
-	conn, err := file.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	control := make([]byte, unix.CmsgSpace(4))
-	var n int
-	err = conn.Control(func(number uintptr) {
-		if err = unix.Sendmsg(a.Fd(), []byte{0}, unix.UnixRights(int(number)), nil, 0); err == nil {
-			_, n, _, _, err = unix.Recvmsg(b.Fd(), make([]byte, 1), control, unix.MSG_CMSG_CLOEXEC)
-		}
-	})
-	if err != nil {
-		return nil, err
-	}
-	messages, err := unix.ParseSocketControlMessage(control[:n])
-	if err != nil {
-		return nil, err
-	}
-	if len(messages) != 1 {
-		return nil, errors.New("no descriptor came out of the socket")
-	}
-	numbers, err := unix.ParseUnixRights(&messages[0])
-	if err != nil {
-		return nil, err
-	}
-	return fd.New(numbers[0]), nil
+	return received[0], nil
 }
 
 // A handle is what all handles are.
