@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -16,15 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 func TestMain(m *testing.M) {
-	// The rows start this program again as their children.
-	if isChild, err := runChild(); isChild {
-		exit(err)
-	}
-	// The race detector delays the end of each child by a second.
-	_ = os.Setenv("GORACE", "atexit_sleep_ms=10 "+os.Getenv("GORACE"))
+	program.Play(roles)
 	systest.Main(m)
 }
 

@@ -12,55 +12,28 @@ import (
 	"time"
 
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-// childMark is the environment variable that tells a child its role.
-const childMark = "IOFD_BENCH_CHILD"
-
-// runChild does the work of a child, if this process is one.
-func runChild() (isChild bool, err error) {
-	role, isChild := os.LookupEnv(childMark)
-	if !isChild {
-		return false, nil
-	}
-	role, argument, _ := strings.Cut(role, ":")
-	switch role {
-	case "measure":
-		return true, measureChild(argument)
-	case "first":
-		return true, firstChild(argument)
-	case "row":
-		return true, serveRow(argument)
-	case "blocked":
-		return true, serveBlocked(argument)
-	case "echo":
-		return true, echo(argument)
-	case "signals":
-		return true, sendSignals()
-	case "receive":
-		return true, receive()
-	}
-	return true, fmt.Errorf("no child has the role %q", role)
+// roles are what children do.
+var roles = map[string]func(argument string) error{
+	"measure": measureChild,
+	"first":   firstChild,
+	"row":     serveRow,
+	"blocked": serveBlocked,
+	"echo":    echo,
+	"signals": func(string) error { return sendSignals() },
+	"receive": func(string) error { return receive() },
 }
 
 // output runs this program once more, and returns what it prints.
-func output(role string, stderr io.Writer) ([]byte, error) {
-	cmd, err := command(role)
+func output(role, argument string, stderr io.Writer) ([]byte, error) {
+	cmd, err := program.Child(role, argument)
 	if err != nil {
 		return nil, err
 	}
 	cmd.Stderr = stderr
 	return cmd.Output()
-}
-
-func command(role string) (*exec.Cmd, error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.Command(self)
-	cmd.Env = append(os.Environ(), childMark+"="+role)
-	return cmd, nil
 }
 
 // A child is a process that works with this one until its standard input ends.
@@ -71,7 +44,8 @@ type child struct {
 
 // startChild starts this program once more. The files are its descriptors from 3.
 func startChild(o *opened, role string, env []string, files ...*os.File) (*child, error) {
-	cmd, err := command(role)
+	role, argument, _ := strings.Cut(role, ":")
+	cmd, err := program.Child(role, argument)
 	if err != nil {
 		return nil, err
 	}
@@ -99,7 +73,7 @@ func start(o *opened, cmd *exec.Cmd) (*child, error) {
 		_, err := cmd.Process.Wait()
 		if !done.Load() {
 			// A way that waits for the child would never return.
-			exit(fmt.Errorf("%v ended too early", cmd))
+			program.Exit(fmt.Errorf("%v ended too early", cmd))
 		}
 		ended <- err
 	}()

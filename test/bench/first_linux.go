@@ -16,15 +16,15 @@ var first = tally{
 	format:  "%.1f µs",
 	lines: func(o *opened, s span) ([]tallyLine, error) {
 		ways := []struct{ name, child string }{
-			{"eventfd Signal+Wait, bare calls", "first:0:eventfd Signal+Wait"},
-			{"eventfd Signal+Wait, iofd", "first:1:eventfd Signal+Wait"},
-			{"timerfd Arm, bare calls", "first:0:timerfd Arm"},
-			{"timerfd Arm, iofd", "first:1:timerfd Arm"},
+			{"eventfd Signal+Wait, bare calls", "0:eventfd Signal+Wait"},
+			{"eventfd Signal+Wait, iofd", "1:eventfd Signal+Wait"},
+			{"timerfd Arm, bare calls", "0:timerfd Arm"},
+			{"timerfd Arm, iofd", "1:timerfd Arm"},
 		}
 		slowest := make([][]float64, len(ways))
 		for range s.all() {
 			for i, w := range ways {
-				out, err := output(w.child, os.Stderr)
+				out, err := output("first", w.child, os.Stderr)
 				if err != nil {
 					return nil, err
 				}

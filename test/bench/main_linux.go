@@ -23,47 +23,37 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/test/internal/program"
 )
 
 // rowTime is the time for a row in one process.
 const rowTime = 2 * time.Second
 
 func main() {
-	if isChild, err := runChild(); isChild {
-		exit(err)
-	}
+	program.Play(roles)
 	var (
 		processes = flag.Int("processes", 5, "measure in `N` processes; the quartiles are over them, or over the rounds if N is 1")
 		rounds    = flag.Int("rounds", 0, "measure `N` rounds of each row in a process; 0: as many as fit into 2 s")
 		run       = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
 		svg       = flag.String("svg", "", "plot the ratios into `FILE`, as SVG")
 	)
-	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: bench [flags]\nCompares the library with bare system calls and its peers. Prints a table.")
-		flag.PrintDefaults()
-	}
-	flag.Parse()
-	match, err := regexp.Compile(*run)
-	if err != nil || flag.NArg() > 0 || *rounds < 0 || *processes < 1 {
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "bench: -run:", err)
+	var match *regexp.Regexp
+	program.Parse("Compares the library with bare system calls and its peers. Prints a table.", func() (err error) {
+		match, err = regexp.Compile(*run)
+		switch {
+		case err != nil:
+			return fmt.Errorf("-run: %w", err)
+		case *rounds < 0 || *processes < 1:
+			return errors.New("-rounds must not be negative, and -processes must be at least 1")
 		}
-		flag.Usage()
-		os.Exit(2)
-	}
+		return nil
+	})
 	all, err := measureIn(*processes, match, *rounds, os.Stderr)
 	if err != nil {
-		exit(err)
+		program.Exit(err)
 	}
-	exit(errors.Join(all.print(os.Stdout), all.plot().WriteFile(*svg)))
-}
-
-func exit(err error) {
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "bench:", err)
-		os.Exit(1)
-	}
-	os.Exit(0)
+	program.Exit(errors.Join(all.print(os.Stdout), all.plot().WriteFile(*svg)))
 }
 
 // A report holds all results.

@@ -22,7 +22,7 @@ func measureIn(processes int, match *regexp.Regexp, rounds int, progress io.Writ
 	all := make([]report, processes)
 	for i := range all {
 		fmt.Fprintf(progress, "process %d of %d\n", i+1, processes)
-		out, err := output(fmt.Sprintf("measure:%d:%v", rounds, match), progress)
+		out, err := output("measure", fmt.Sprintf("%d:%v", rounds, match), progress)
 		if err != nil {
 			return nil, err
 		}
