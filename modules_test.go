@@ -15,7 +15,7 @@ import (
 
 const prefix = "code.hybscloud.com/iofd"
 
-// What each module may require of its siblings. The examples, the module test and
+// mayRequire has the siblings that a module may require. The examples, the module test and
 // the root may require all. Handles never require each other.
 var mayRequire = map[string][]string{
 	"iface":        {},
@@ -28,7 +28,7 @@ var mayRequire = map[string][]string{
 	"signalfd":     {"iface", "internal/sys", "fd"},
 }
 
-// What may come from outside: testify for tests only. An example draws.
+// outside has the other modules: testify is for tests only. An example draws.
 var outside = []string{"golang.org/x/sys", "github.com/stretchr/testify"}
 
 var outsideOf = map[string][]string{
@@ -84,7 +84,7 @@ func modules(t *testing.T) map[string]goMod {
 	return mods
 }
 
-// The rule of the house: who may depend on whom. Every sibling that is needed is
+// A module requires only the siblings that mayRequire names. Every sibling that is needed is
 // replaced by the folder beside it, so that a module builds without go.work.
 func TestModules(t *testing.T) {
 	mods := modules(t)

@@ -11,9 +11,9 @@ import (
 	"strconv"
 )
 
-// measure runs the benchmarks of p before and after by turns, and returns a line
-// for each with two ratios, after to before: of the time, and of the processors'
-// time, which says more on a machine that does other things. Median and quartiles.
+// measure runs the benchmarks of p before and after by turns. It returns a line for each
+// with two ratios, after to before: of the elapsed time, and of the processors' time,
+// which is less sensitive to other load. The figures are medians and quartiles.
 func measure(ctx context.Context, p program, rounds int) (lines []string, err error) {
 	if len(p.bench) == 0 {
 		return nil, fmt.Errorf("%s has no benchmark of the descriptor", p.name)

@@ -67,8 +67,8 @@ func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
 	if err := alone(p.mended); err != nil {
 		return nil, err
 	}
-	// Many tests count on a machine with nothing else to do. Those that are lost are
-	// run twice more, alone: both ways, so that one that fails as it is shows it.
+	// Many tests expect an idle machine. So the lost tests run twice more, alone, before
+	// and after the move.
 	r := judge(p, before, after)
 	for range 2 {
 		if err := alone(slices.Collect(maps.Keys(r.lost))); err != nil {

@@ -22,7 +22,7 @@ func TestPrograms(t *testing.T) {
 	}
 }
 
-// One that hangs or panics has failed, and those after it run all the same.
+// A test that hangs or panics has failed, and the tests after it still run.
 func TestRun(t *testing.T) {
 	b := &build{&workspace{program: program{pkg: "example.org/p"}, dir: t.TempDir()}, filepath.Join(t.TempDir(), "binary")}
 	script := func(lines string) {
@@ -88,7 +88,7 @@ func TestApply(t *testing.T) {
 	assert.FileExists(t, filepath.Join(w.pkg, "eventfd_iofd.go"))
 }
 
-// What counts as a fault, and what is theirs.
+// A test that passed before the move must pass after it. Failures before do not count.
 func TestVerdict(t *testing.T) {
 	pass, fail, skip := result{action: "pass"}, result{action: "fail"}, result{action: "skip"}
 	p := program{pkg: "example.org/p", mended: []string{"TestOurs"}}

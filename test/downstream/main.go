@@ -16,7 +16,7 @@ func main() {
 	all := flag.Bool("all", false, "also their tests that take long and have nothing to do with the descriptor")
 	rounds := flag.Int("bench", 0, "instead, measure their benchmarks before and after in this many `rounds`")
 	flag.Usage = func() {
-		fmt.Fprintln(flag.CommandLine.Output(), "usage: downstream [-all | -bench rounds] [program…]\nRun the tests of others' programs before and after they are moved to this library.")
+		fmt.Fprintln(flag.CommandLine.Output(), "usage: downstream [-all | -bench rounds] [program…]\nRuns the tests of other projects before and after they are moved to this library.")
 		for _, p := range programs {
 			fmt.Fprintf(flag.CommandLine.Output(), "  %-12s  %s: %s\n", p.name, p.pkg, p.what)
 		}

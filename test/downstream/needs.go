@@ -2,8 +2,8 @@
 
 package main
 
-// What go.mod is to hold though no package of this module imports it: the
-// programs, and what their patched copies and their tests import.
+// go.mod requires these modules although no package of this module imports them. The
+// patched copies of the programs and their tests do.
 import (
 	_ "code.hybscloud.com/iofd/eventfd"
 	_ "code.hybscloud.com/iofd/fd"

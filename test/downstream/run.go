@@ -19,9 +19,9 @@ import (
 // A result is how a test ended: "pass", "fail" or "skip", and what it wrote.
 type result struct{ action, output string }
 
-// run runs the tests and returns the results by name, subtests among them. Where
-// one ends the run, as it hangs or panics, the rest is run without it: what goes
-// wrong in theirs now and then does not hide the others.
+// run runs the tests and returns the results by name, subtests among them. If a test
+// ends the run because it hangs or panics, run runs the rest without it. So a failure
+// that occurs now and then does not hide the results of the other tests.
 func (b *build) run(ctx context.Context, skip []string, flags ...string) (map[string]result, error) {
 	results := make(map[string]result)
 	for {

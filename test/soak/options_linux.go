@@ -10,9 +10,9 @@ import (
 	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-const summary = `Has all handles of the library live random lives, beside many that stay open, and
-fails if anything does not add up or is left at the end. ^C ends it early, and the
-samples until then are judged.
+const summary = `Runs random workloads on all handles of the library, beside many handles that stay
+open. Fails if the counts do not add up or something is left at the end. ^C ends the
+run early and judges the samples until then.
 
 exit status: 0 if all is as it should be; 1 if it is not, or soak failed; 2 if the
 command line is wrong.
@@ -35,8 +35,8 @@ func parse() *options {
 	flag.IntVar(&o.handles, "handles", 100_000, "how many handles stay open; fewer if RLIMIT_NOFILE cannot be raised")
 	flag.Float64Var(&o.load, "load", 0.5, "how much of the processors to use, 0.5 being half of one, children included")
 	flag.StringVar(&o.svg, "svg", "", "draw what was measured into `FILE`")
-	flag.DurationVar(&o.step, "step", 0, "set the wall clock OF THE WHOLE MACHINE this often, by up to an hour to and fro, and right at the end; it takes root, and is for a virtual machine that has no other use")
-	flag.BoolVar(&o.storm, "storm", false, "instead, make 1000, 10000 and 100000 goroutines wait on one handle, end all their waits at once, and print how long that takes")
+	flag.DurationVar(&o.step, "step", 0, "set the wall clock OF THE WHOLE MACHINE this often, by up to an hour to and fro. Sets it right at the end. Takes root; only for a virtual machine that has no other use")
+	flag.BoolVar(&o.storm, "storm", false, "print how long it takes to end the waits of 1000, then 10000 and 100000 goroutines on one handle")
 	program.Parse(summary, o.check)
 	return &o
 }

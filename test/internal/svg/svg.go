@@ -36,7 +36,7 @@ func (p *Picture) Text(x, y float64, text, attributes string) {
 	fmt.Fprintf(&p.body, `<text x="%s" y="%s" %s>%s</text>`+"\n", number(x), number(y), attributes, escape(text))
 }
 
-// Line draws a line through points, which are x1, y1, x2, y2 and so on.
+// Line draws a line through points: x and y of the first, x and y of the second, and so on.
 func (p *Picture) Line(color string, width float64, points ...float64) {
 	fmt.Fprintf(&p.body, `<polyline fill="none" stroke="%s" stroke-width="%s" points="`, color, number(width))
 	for i, v := range points {

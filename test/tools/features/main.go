@@ -4,13 +4,13 @@
 //	GOWORK=off go -C test/tools run ./features          # prints the names and their tests
 //	GOWORK=off go -C test/tools run ./features -check   # fails if a name or a test is missing
 //
-// What "go test" runs on linux/amd64 covers a name: tests, fuzz targets, and examples
-// whose output is checked. They cover the names that they mention, or that a declaration
-// of a test file mentions which they reach. A name counts where it is written: a call
-// through an interface counts for the interface's method, and the calls that the library
-// makes inside count for nothing. A value of a type, a function with such a parameter or
-// result, and an alias cover the type. "var _ I = ..." covers the interface I and its
-// methods.
+// The tests, the fuzz targets and the examples with output that "go test" runs on
+// linux/amd64 cover names. They cover the names that they mention, directly or through a
+// declaration of a test file. A name counts where it is written: a call through an
+// interface counts for the interface's method. The calls that the library makes inside
+// count for nothing. A value of a type covers the type. So does a function with such a
+// parameter or result, and so does an alias. "var _ I = ..." covers the interface I and
+// its methods.
 package main
 
 import (
@@ -366,8 +366,8 @@ func asserted(info *types.Info, typ ast.Expr) []token.Pos {
 	return found
 }
 
-// list names a few tests: those of the package before others, those called after
-// what they cover before others, in the order of the alphabet.
+// list names a few tests. Tests of the package come first, and among them those whose
+// names have the covered name in them.
 func list(tests map[test]bool, dir, covers string) string {
 	const few = 3
 	covers = covers[strings.LastIndexByte(covers, '.')+1:]
