@@ -4,7 +4,6 @@
 package main
 
 import (
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -42,5 +41,6 @@ func main() {
 		program.Exit(report(os.Stdout))
 	}
 	rows, err := tryAll(match, errnos)
-	program.Exit(errors.Join(err, printTable(os.Stdout, rows)))
+	fmt.Print(tableOf(rows).Markdown())
+	program.Exit(err)
 }

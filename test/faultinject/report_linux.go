@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 const head = "# Faults\n\n" + `This page shows how each operation behaves if one of its system calls fails. ` + "`go run ./test/faultinject`" + ` prints it. A seccomp(2)
@@ -28,66 +30,42 @@ is not on this page.
 
 // report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
-	rows, err := tryAll(everything, errnos)
-	if _, failed := io.WriteString(w, head); failed != nil {
-		return failed
-	}
-	err = errors.Join(err, printTable(w, rows), printForbidden(w), printExplained(w), printLimits(w), printPlaces(w))
-	return err
-}
-
-// printForbidden says which trials are left out, because this machine refuses the call
-// whatever the program does.
-func printForbidden(w io.Writer) error {
+	rows, tried := tryAll(everything, errnos)
 	var text strings.Builder
+	text.WriteString(head + tableOf(rows).Markdown())
+	// This machine refuses the calls of some trials, whatever the program does.
 	for _, t := range trials {
 		if err := t.forbidden(); err != nil {
 			fmt.Fprintf(&text, "\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
 		}
 	}
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-func printExplained(w io.Writer) error {
-	var text strings.Builder
-	text.WriteString("\n## Calls that are not refused\n\n| made by | system call | why |\n| --- | --- | --- |\n")
+	explanations := table.Table{{"made by", "system call", "why"}}
 	for _, e := range explained {
-		by, call := e.by, e.call
-		if by == "*" {
-			by = "all"
-		}
-		if call == "*" {
-			call = "all"
-		}
-		fmt.Fprintf(&text, "| %s | %s | %s |\n", by, call, e.why)
+		explanations.Add(strings.Replace(e.by, "*", "all", 1), strings.Replace(e.call, "*", "all", 1), e.why)
 	}
-	_, err := io.WriteString(w, text.String())
-	return err
-}
-
-// printLimits lists the limits and the effect of each. The tests use them up.
-func printLimits(w io.Writer) error {
-	var text strings.Builder
-	text.WriteString("\n## Limits\n\n| used up | effect |\n| --- | --- |\n")
+	text.WriteString("\n## Calls that are not refused\n\n" + explanations.Markdown())
+	effects := table.Table{{"used up", "effect"}} // the tests use them up
 	for _, l := range limits {
-		fmt.Fprintf(&text, "| %s | %s |\n", l.name, l.effect)
+		effects.Add(l.name, l.effect)
 	}
+	text.WriteString("\n## Limits\n\n" + effects.Markdown())
+	visits, toured := visitAll()
+	text.WriteString("\n## Places\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
+		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n" +
+		visits.Markdown())
 	_, err := io.WriteString(w, text.String())
-	return err
+	return errors.Join(tried, toured, err)
 }
 
-// printPlaces makes the tour in each place.
-func printPlaces(w io.Writer) error {
-	var text strings.Builder
+// visitAll makes the tour in each place.
+func visitAll() (table.Table, error) {
 	var problems []error
-	text.WriteString("\n## Places\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
-		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n| place | does not work |\n| --- | --- |\n")
+	visits := table.Table{{"place", "does not work"}}
 	for i := range places {
 		p := &places[i]
 		results, err := p.visit(i)
 		if errors.Is(err, errNotHere) {
-			fmt.Fprintf(&text, "| %s | %v |\n", p.name, err)
+			visits.Add(p.name, err)
 			continue
 		}
 		if err != nil {
@@ -108,8 +86,7 @@ func printPlaces(w io.Writer) error {
 			apart = []string{"–"}
 		}
 		slices.Sort(apart)
-		fmt.Fprintf(&text, "| %s | %s |\n", p.name, strings.Join(apart, ", "))
+		visits.Add(p.name, strings.Join(apart, ", "))
 	}
-	_, err := io.WriteString(w, text.String())
-	return errors.Join(append(problems, err)...)
+	return visits, errors.Join(problems...)
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"errors"
-	"fmt"
-	"io"
 	"regexp"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 // A row is a trial with all errnos.
@@ -66,20 +65,18 @@ func (r *row) try(index int, with []unix.Errno) error {
 	return err
 }
 
-func printTable(w io.Writer, rows []row) error {
-	var text strings.Builder
-	text.WriteString("| made by | system call | in |")
+func tableOf(rows []row) table.Table {
+	names := []string{"made by", "system call", "in"}
 	for _, errno := range errnos {
-		fmt.Fprintf(&text, " %s |", unix.ErrnoName(errno))
+		names = append(names, unix.ErrnoName(errno))
 	}
-	text.WriteString("\n|" + strings.Repeat(" --- |", 3+len(errnos)) + "\n")
+	t := table.Table{names}
 	for _, r := range rows {
-		fmt.Fprintf(&text, "| %s | %s | `%s` |", r.by, r.call, r.op)
+		cells := []any{r.by, r.call, "`" + r.op + "`"}
 		for _, c := range r.cells {
-			fmt.Fprintf(&text, " %s |", c)
+			cells = append(cells, c)
 		}
-		text.WriteByte('\n')
+		t.Add(cells...)
 	}
-	_, err := io.WriteString(w, text.String())
-	return err
+	return t
 }

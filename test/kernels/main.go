@@ -140,7 +140,7 @@ func (l *lab) runAll(ctx context.Context, chosen []machine, atOnce int, write bo
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	printTable(os.Stdout, results)
+	err = errors.Join(err, grid("passed (skipped)", results, func(r result) string { return r.Machine }).Print(os.Stdout))
 	for _, r := range results {
 		if !r.ok() {
 			err = errors.Join(err, errors.New(r.complaint()))

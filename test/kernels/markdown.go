@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 const head = `<!-- Made by go run ./test/kernels -all -write. Do not edit. -->
@@ -52,30 +54,16 @@ of the model, on the real ABI. None of it has run on such hardware.
 func markdown(results []result) []byte {
 	var b bytes.Buffer
 	b.WriteString(head)
-	b.WriteString("## Machines\n\n| machine | kernel | emulator | passed | failed | skipped | seconds |\n| --- | --- | --- | --- | --- | --- | --- |\n")
+	machines := table.Table{{"machine", "kernel", "emulator", "passed", "failed", "skipped", "seconds"}}
 	for _, r := range results {
 		var passed, failed, skipped int
 		for _, c := range r.Cells {
 			passed, failed, skipped = passed+c.Passed, failed+len(c.Failed)+c.unexplained(), skipped+len(c.Skipped)-c.unexplained()
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %d | %d | %d | %.0f |\n", r.name(), r.Kernel, r.Emulator, passed, failed, skipped, r.Seconds)
+		machines.Add(r.name(), r.Kernel, r.Emulator, passed, failed, skipped, fmt.Sprintf("%.0f", r.Seconds))
 	}
-	b.WriteString("\n## Passed, and skipped in brackets\n\n| |")
-	for _, r := range results {
-		fmt.Fprintf(&b, " %s |", strings.ReplaceAll(r.name(), ", ", "<br>"))
-	}
-	b.WriteString("\n| --- |" + strings.Repeat(" --- |", len(results)) + "\n")
-	for _, name := range names(results) {
-		fmt.Fprintf(&b, "| %s |", title(name))
-		for _, r := range results {
-			text := ""
-			if c, ran := r.cell(name); ran {
-				text = c.text()
-			}
-			fmt.Fprintf(&b, " %s |", text)
-		}
-		b.WriteString("\n")
-	}
+	passed := grid("", results, func(r result) string { return strings.ReplaceAll(r.name(), ", ", "<br>") })
+	b.WriteString("## Machines\n\n" + machines.Markdown() + "\n## Passed, and skipped in brackets\n\n" + passed.Markdown())
 	writeProblems(&b, results)
 	writeSkips(&b, results)
 	b.WriteString(order)
@@ -112,14 +100,14 @@ func writeSkips(b *bytes.Buffer, results []result) {
 			}
 		}
 	}
-	b.WriteString("\n## Why tests were skipped\n\n| why | what the test said | tests | machines |\n| --- | --- | --- | --- |\n")
+	skips := table.Table{{"why", "what the test said", "tests", "machines"}}
 	groups := slices.SortedFunc(maps.Keys(tests), func(x, y group) int {
 		return cmp.Or(strings.Compare(x.why, y.why), strings.Compare(x.reason, y.reason))
 	})
 	for _, g := range groups {
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", g.why, g.reason, strings.Join(slices.Sorted(maps.Keys(tests[g])), ", "),
-			strings.Join(machines[g], "; "))
+		skips.Add(g.why, g.reason, strings.Join(slices.Sorted(maps.Keys(tests[g])), ", "), strings.Join(machines[g], "; "))
 	}
+	b.WriteString("\n## Why tests were skipped\n\n" + skips.Markdown())
 }
 
 func writeStress(b *bytes.Buffer, results []result) {
@@ -129,24 +117,25 @@ func writeStress(b *bytes.Buffer, results []result) {
 			stresses = append(stresses, name)
 		}
 	}
-	fmt.Fprintf(b, "| machine | %s |\n| --- |%s\n", strings.Join(stresses, " | "), strings.Repeat(" --- |", len(stresses)))
+	closes := table.Table{append([]string{"machine"}, stresses...)}
 	for _, r := range results {
-		fmt.Fprintf(b, "| %s |", r.name())
+		row := []any{r.name()}
 		for _, name := range stresses {
 			text := ""
 			if c, ran := r.cell(name); ran {
 				text = fmt.Sprint(c.Closes)
 			}
-			fmt.Fprintf(b, " %s |", text)
+			row = append(row, text)
 		}
-		b.WriteString("\n")
+		closes.Add(row...)
 	}
+	b.WriteString(closes.Markdown())
 }
 
 // writeProbe lists the answers of the machines. Machines with the same answer share a
 // line.
 func writeProbe(b *bytes.Buffer, results []result) {
-	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n| call | answer | machines |\n| --- | --- | --- |\n")
+	told := table.Table{{"call", "answer", "machines"}}
 	var calls []string
 	for _, r := range results {
 		for _, a := range r.Probe {
@@ -165,7 +154,8 @@ func writeProbe(b *bytes.Buffer, results []result) {
 			}
 		}
 		for _, answer := range slices.Sorted(maps.Keys(said)) {
-			fmt.Fprintf(b, "| %s | %s | %s |\n", call, answer, strings.Join(said[answer], "; "))
+			told.Add(call, answer, strings.Join(said[answer], "; "))
 		}
 	}
+	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n" + told.Markdown())
 }

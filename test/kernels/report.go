@@ -2,9 +2,9 @@ package main
 
 import (
 	"fmt"
-	"io"
 	"strings"
-	"text/tabwriter"
+
+	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 // line says in short how a machine did.
@@ -83,20 +83,23 @@ func (r result) cell(name string) (cell, bool) {
 	return cell{}, false
 }
 
-func printTable(w io.Writer, results []result) {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(t, "passed (skipped)")
+// grid has a column for each machine, and a row for each job.
+func grid(corner string, results []result, machine func(result) string) table.Table {
+	head := []string{corner}
 	for _, r := range results {
-		fmt.Fprint(t, "\t", r.Machine)
+		head = append(head, machine(r))
 	}
-	fmt.Fprintln(t)
+	t := table.Table{head}
 	for _, name := range names(results) {
-		fmt.Fprint(t, name)
+		row := []any{title(name)}
 		for _, r := range results {
-			c, _ := r.cell(name)
-			fmt.Fprint(t, "\t", c.text())
+			text := ""
+			if c, ran := r.cell(name); ran {
+				text = c.text()
+			}
+			row = append(row, text)
 		}
-		fmt.Fprintln(t)
+		t.Add(row...)
 	}
-	_ = t.Flush()
+	return t
 }
