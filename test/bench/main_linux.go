@@ -11,6 +11,9 @@
 // Bench measures in several processes, because a process can be lucky with its
 // memory from start to end. The figure of a way is the median over the processes
 // of each process's median ratio. The quartiles are those over the processes.
+//
+// With -scale, bench measures the same call beside more and more handles, waiters,
+// signals and goroutines instead, in one process.
 package main
 
 import (
@@ -37,6 +40,7 @@ func main() {
 		rounds    = flag.Int("rounds", 0, "measure `N` rounds of each row in a process; 0: as many as fit into 2 s")
 		run       = flag.String("run", "", "measure only the rows whose name matches `REGEXP`")
 		svg       = flag.String("svg", "", "plot the ratios into `FILE`, as SVG")
+		scale     = flag.String("scale", "", "measure calls beside up to 1,000,000 handles, 100,000 waiters and so on instead, and plot into `DIRECTORY`")
 	)
 	var match *regexp.Regexp
 	program.Parse("Compares the library with bare system calls and its peers. Prints a table.", func() (err error) {
@@ -49,6 +53,9 @@ func main() {
 		}
 		return nil
 	})
+	if *scale != "" {
+		program.Exit(measureScale(*scale, match, span{*rounds, rowTime / 2}, os.Stdout, os.Stderr))
+	}
 	all, err := measureIn(*processes, match, *rounds, os.Stderr)
 	if err != nil {
 		program.Exit(err)
