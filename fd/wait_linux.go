@@ -18,7 +18,7 @@ func epollInstance(number int) (int, error) {
 	event := unix.EpollEvent{Events: unix.EPOLLIN | unix.EPOLLOUT | unix.EPOLLET, Fd: int32(number)}
 	err = os.NewSyscallError("epoll_ctl", unix.EpollCtl(instance, unix.EPOLL_CTL_ADD, number, &event))
 	if err == nil {
-		err = os.NewSyscallError("fcntl", unix.SetNonblock(instance, true))
+		_, err = fcntl(instance, unix.F_SETFL, unix.O_NONBLOCK)
 	}
 	if err != nil {
 		_ = unix.Close(instance)

@@ -2,6 +2,7 @@ package pidfd
 
 // For tests of what this kernel does not do, and for the fuzz tests.
 var (
+	IsExact     = isExact
 	IsOwnPeak   = isOwnPeak
 	NewInfo     = newInfo
 	OnPidfs     = onPidfs
@@ -10,4 +11,5 @@ var (
 	ParsePIDs   = parsePIDs
 	ParseTimes  = parseTimes
 	ScopesKnown = scopesKnown
+	SeenPeak    = &seenPeak
 )

@@ -34,7 +34,7 @@ func Start(cmd *exec.Cmd) (*PidFD, error) {
 		return nil, err
 	}
 	// The child has executed its program, so it takes no more of this process's peak.
-	peak := ownPeak()
+	peak := selfPeak()
 	var p *PidFD
 	if number < 0 {
 		if p, err = open("Start", cmd.Process.Pid, 0, peeks); err != nil {

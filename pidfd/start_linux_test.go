@@ -3,6 +3,7 @@ package pidfd_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -41,6 +43,36 @@ func TestStartWithCopying(t *testing.T) {
 
 	assert.Equal(t, 7, wait(t, p).Code, "remembered")
 	assert.ErrorIs(t, p.SendSignal(0), os.ErrProcessDone)
+}
+
+// A file that is nil is the null device, as for cmd.Start. The child can only read from
+// its standard input.
+func TestStartOpensNullDevice(t *testing.T) {
+	const script = `[ $(readlink /proc/$$/fd/%d) = /dev/null ]`
+	for missing := range 3 {
+		var out bytes.Buffer
+		cmd := exec.Command("sh", "-c", fmt.Sprintf(script, missing)+"&& ! echo >&0")
+		if missing != 0 {
+			cmd.Stdin = strings.NewReader("in")
+		}
+		if missing != 1 {
+			cmd.Stdout = &out
+		}
+		if missing != 2 {
+			cmd.Stderr = &out
+		}
+		p, err := pidfd.Start(cmd)
+		require.NoError(t, err)
+		assert.Equal(t, []any{missing == 0, missing == 1, missing == 2}, []any{cmd.Stdin == nil, cmd.Stdout == nil, cmd.Stderr == nil})
+		assert.NoError(t, cmd.Wait(), "%d: %s", missing, &out)
+		assert.NoError(t, p.Close())
+	}
+
+	var err error
+	systest.Refuse(t, func() { _, err = pidfd.Start(exec.Command("/bin/true")) }, systest.Refusal{Call: unix.SYS_OPENAT, Errno: unix.EMFILE})
+	var path *os.PathError
+	require.ErrorAs(t, err, &path)
+	assert.Equal(t, &os.PathError{Op: "open", Path: os.DevNull, Err: unix.EMFILE}, path)
 }
 
 func TestStartWithPipe(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -62,9 +63,10 @@ func (s *ExitStatus) MaxRSS() int64 { return int64(s.Rusage.Maxrss) * 1024 }
 
 // MaxRSSExact reports whether [ExitStatus.MaxRSS] is the peak of the process, or of its
 // largest child, and not that of its parent: it is clearly larger than the peak of the
-// calling process when [Start] returned. The kernel does not tell the process from its
-// children. MaxRSSExact always returns false if the PidFD is not from Start, because the
-// peak of the parent at that time is not known.
+// calling process when [Start] returned. If the calling process took over a larger peak
+// from its own parent, its peak when Wait finds the status counts. The kernel does not tell
+// the process from its children. MaxRSSExact always returns false if the PidFD is not from
+// Start, because the peak of the parent at that time is not known.
 func (s *ExitStatus) MaxRSSExact() bool { return s.exactRSS }
 
 // isOwnPeak reports whether rss, the peak of a child, cannot be its parent's peak. The
@@ -79,20 +81,48 @@ func isOwnPeak(rss, parent int64) bool {
 }
 
 // ownPeak returns the peak resident memory of this process, or 0 if it is not known.
-//
-// /proc has the peak of the program. getrusage(2) may have that of this process's own
-// parent, which is another limit.
+// The peak of the program is smaller than selfPeak if the parent of this process had a
+// larger one before execve(2).
 func ownPeak() int64 {
 	if text, err := sys.ReadProc("thread-self/status"); err == nil {
 		if peak, ok := parseMemory(text, "VmHWM"); ok {
 			return peak
 		}
 	}
+	return selfPeak()
+}
+
+// selfPeak returns an upper limit of the peak that a new child takes over, in one system
+// call, or 0.
+func selfPeak() int64 {
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
 		return 0
 	}
 	return int64(usage.Maxrss) * 1024
+}
+
+// seenPeak is the largest result of ownPeak so far. The peak does not fall.
+var seenPeak atomic.Int64
+
+// isExact reports whether rss is the peak of a child and not that of this process, whose
+// selfPeak was limit when the child began. A child with at most seenPeak is not, which is
+// most of them. In between, only ownPeak tells, and it costs eight system calls. It may have
+// grown since.
+func isExact(rss, limit int64) bool {
+	switch {
+	case limit == 0:
+		return false
+	case isOwnPeak(rss, limit):
+		return true
+	case seenPeak.Load() > 0 && !isOwnPeak(rss, seenPeak.Load()):
+		return false
+	}
+	peak := ownPeak()
+	for seen := seenPeak.Load(); peak > seen && !seenPeak.CompareAndSwap(seen, peak); {
+		seen = seenPeak.Load()
+	}
+	return isOwnPeak(rss, peak)
 }
 
 // String returns "exit status 3", "signal: killed" or

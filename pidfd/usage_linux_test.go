@@ -213,3 +213,22 @@ func TestParseTimes(t *testing.T) {
 	assert.True(t, ok)
 	assert.Equal(t, int64(1234<<10), bytes)
 }
+
+// The limit is 1<<40 for a process that took over a larger peak from its parent.
+func TestIsExactAsksProcWhenNeeded(t *testing.T) {
+	const inherited, larger = int64(1 << 40), int64(1 << 39)
+	defer pidfd.SeenPeak.Store(pidfd.SeenPeak.Load())
+	pidfd.SeenPeak.Store(0)
+	assert.False(t, pidfd.IsExact(larger, 0), "the parent's is not known")
+	assert.True(t, pidfd.IsExact(larger, 1<<20))
+	assert.Zero(t, pidfd.SeenPeak.Load(), "the limit is sufficient")
+
+	assert.True(t, pidfd.IsExact(larger, inherited))
+	seen := pidfd.SeenPeak.Load()
+	assert.Positive(t, seen, "ownPeak is needed")
+	assert.False(t, pidfd.IsExact(seen, inherited))
+
+	pidfd.SeenPeak.Store(larger)
+	assert.False(t, pidfd.IsExact(larger, inherited), "a peak does not fall")
+	assert.Equal(t, larger, pidfd.SeenPeak.Load())
+}

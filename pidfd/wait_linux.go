@@ -155,7 +155,7 @@ func (p *PidFD) waitUnlessHeld() (*ExitStatus, error) {
 // end is the end of a process, which a PidFD shares with its duplicates.
 type end struct {
 	reaping    reaping
-	parentPeak int64 // the peak memory of the parent when it started the process, or 0
+	parentPeak int64 // selfPeak when this process had started the process, or 0
 
 	mu    sync.Mutex // a second Wait finds the status that the first one took
 	known *ExitStatus
@@ -175,7 +175,7 @@ func (p *PidFD) status() (*ExitStatus, error) {
 	switch {
 	case err == nil:
 		status := exitStatus(ended)
-		status.exactRSS = isOwnPeak(status.MaxRSS(), p.end.parentPeak)
+		status.exactRSS = isExact(status.MaxRSS(), p.end.parentPeak)
 		return status, nil
 	case errors.Is(err, unix.ECHILD):
 		return p.statusByInfo(err)

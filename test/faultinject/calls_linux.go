@@ -83,7 +83,7 @@ var explained = []explanation{
 	{"internal/sys/unmask", "waitid", execs},
 	{"internal/sys/unmask", "pidfd_send_signal", execs},
 	{"pidfd", "kill", "package os's, in os.Process.Signal: FromProcess learns from it why there is no handle"},
-	{"pidfd", "getrusage", "for the time without /proc: if it fails, MaxRSSExact is false"},
+	{"pidfd", "getrusage", "if it fails, MaxRSSExact is false"},
 	{"*", "epoll_ctl EPOLL_CTL_ADD", pollerTry},
 	{"*", "fcntl F_GETFL", pollerTry},
 	{"*", "fcntl F_SETFL", pollerTry},
