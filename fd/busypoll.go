@@ -18,10 +18,12 @@ import (
 // that of SO_BUSY_POLL in socket(7).
 //
 // The price is processor time. The goroutine yields between its tries, so other
-// goroutines of the program run, but other programs wait. A wait that outlasts d
-// turns busy polling off until a wait is shorter again, so a handle with rare events
-// costs one d after each burst. A good d is a little more than the time that a parked
-// peer takes to answer: 20 µs between goroutines, 100 µs between processes.
+// goroutines of the program run, but other programs wait. If the tries fail, the
+// next waits park at once, until there have been one, three, seven and so on, up to
+// 1,023 waits shorter than d. A success ends the pause. So a handle with rare events
+// costs one d after each burst, and one whose peer cannot run at the same time costs
+// next to nothing. A good d is a little more than the time that a parked peer takes to
+// answer: 20 µs between goroutines, 100 µs between processes.
 //
 // While GOMAXPROCS is 1, a wait tries once more, after the other goroutines that can
 // run. More tries would keep the only P from the runtime's poller, for which the peer
@@ -40,16 +42,18 @@ func (f *FD) SetBusyPoll(d time.Duration) error {
 
 // A busyPoll is the part of a wait before it parks.
 type busyPoll struct {
-	limit time.Duration // 0 if the handle does not poll
-	start time.Time
-	tries int // that are left
+	limit  time.Duration // 0 if the handle does not poll
+	start  time.Time
+	tries  int // that are left
+	polled bool
+	parked bool
 }
 
 // startBusyPoll returns the tries of a wait that begins now. s is nil if it has failed.
 func (f *FD) startBusyPoll(s *side) (b busyPoll) {
 	if limit := f.busy.Load(); limit > 0 && s != nil {
 		b.limit, b.start = time.Duration(limit)*time.Microsecond, time.Now()
-		if !s.rare {
+		if b.polled = s.pause == 0; b.polled {
 			b.tries = math.MaxInt
 			if runtime.GOMAXPROCS(0) == 1 {
 				b.tries = 1
@@ -59,10 +63,10 @@ func (f *FD) startBusyPoll(s *side) (b busyPoll) {
 	return b
 }
 
-// more yields and reports whether to try again before the goroutine parks.
+// more yields, and reports whether to try again before the goroutine parks.
 func (b *busyPoll) more(ctx context.Context) bool {
 	if b.tries == 0 || ctx.Err() != nil || time.Since(b.start) >= b.limit {
-		b.tries = 0
+		b.tries, b.parked = 0, true
 		return false
 	}
 	b.tries--
@@ -70,9 +74,16 @@ func (b *busyPoll) more(ctx context.Context) bool {
 	return true
 }
 
-// done is called after the try that succeeded.
+// done is called after the try that succeeded, and if the wait ends without one.
 func (b *busyPoll) done(s *side) {
-	if b.limit > 0 {
-		s.rare = time.Since(b.start) >= b.limit
+	switch {
+	case b.limit == 0:
+	case b.polled && !b.parked:
+		s.penalty = 0
+	case b.polled:
+		s.penalty = min(2*s.penalty+1, 1023)
+		s.pause = s.penalty
+	case time.Since(b.start) < b.limit:
+		s.pause--
 	}
 }

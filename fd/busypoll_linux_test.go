@@ -2,7 +2,9 @@ package fd_test
 
 import (
 	"context"
+	"math"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -42,40 +44,57 @@ func tries(t *testing.T, ctx context.Context, f *fd.FD, last int) int {
 	return n
 }
 
-func shortly(t *testing.T) context.Context {
-	ctx, cancel := context.WithTimeout(background, 5*time.Millisecond)
+func within(t *testing.T, d time.Duration) context.Context {
+	ctx, cancel := context.WithTimeout(background, d)
 	t.Cleanup(cancel)
 	return ctx
 }
 
-// A wait tries again before it parks, if SetBusyPoll says so and waits are short.
+// A wait tries again before it parks, if SetBusyPoll says so and the tries before were
+// not without success.
 func TestBusyPoll(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
 	r, w := pipe(t, true)
-	assert.Equal(t, 1, tries(t, shortly(t), r, 100), "not before SetBusyPoll")
+	assert.Equal(t, 1, tries(t, within(t, 5*time.Millisecond), r, 100), "not before SetBusyPoll")
 
 	require.NoError(t, r.SetBusyPoll(time.Second))
-	assert.Equal(t, 100, tries(t, background, r, 100))
+	assert.Equal(t, 100, tries(t, within(t, deadline), r, 100))
 	ctx, cancel := context.WithCancel(background)
 	cancel()
 	assert.Equal(t, 1, tries(t, ctx, r, 100), "the context has ended")
 
-	// A wait that outlasts the time turns polling off, a short one on again.
+	// After tries that fail, 1, 3, 7 short waits park at once. Long ones do not count.
+	wait := func(limit time.Duration) {
+		require.NoError(t, r.SetBusyPoll(limit))
+		var write sync.Once
+		_, err := fd.WaitRead(background, r, func() (int, error) {
+			write.Do(func() { time.AfterFunc(2*time.Millisecond, func() { _, _ = w.Write([]byte("x")) }) })
+			return r.Read(make([]byte, 1))
+		})
+		require.NoError(t, err)
+		require.NoError(t, r.SetBusyPoll(time.Second))
+	}
+	for _, pause := range []int{1, 3, 7} {
+		wait(time.Microsecond)
+		for range pause {
+			assert.Equal(t, 1, tries(t, within(t, 5*time.Millisecond), r, 100), "parks at once")
+			wait(time.Microsecond)
+			assert.Equal(t, 1, tries(t, within(t, 5*time.Millisecond), r, 100), "the wait before was long")
+			wait(time.Second)
+		}
+	}
+	assert.Equal(t, 100, tries(t, within(t, deadline), r, 100), "the pause is over")
+	wait(time.Microsecond)
+	wait(time.Second)
+	assert.Equal(t, 100, tries(t, within(t, deadline), r, 100), "success has made the pause short again")
+
 	require.NoError(t, r.SetBusyPoll(time.Microsecond))
-	got := make(chan error, 1)
-	go func() { got <- readByte(background, r) }()
-	time.Sleep(10 * time.Millisecond)
-	_, err := w.Write([]byte("x"))
-	require.NoError(t, err)
-	require.NoError(t, <-got)
+	tries(t, within(t, 5*time.Millisecond), r, math.MaxInt)
 	require.NoError(t, r.SetBusyPoll(time.Second))
-	assert.Equal(t, 1, tries(t, shortly(t), r, 100), "the wait before was long")
-	time.AfterFunc(5*time.Millisecond, func() { _, _ = w.Write([]byte("x")) })
-	require.NoError(t, readByte(background, r))
-	assert.Equal(t, 100, tries(t, background, r, 100), "the wait before was short")
+	assert.Equal(t, 1, tries(t, within(t, 5*time.Millisecond), r, 100), "the context ended a poll")
 
 	require.NoError(t, r.SetBusyPoll(0))
-	assert.Equal(t, 1, tries(t, shortly(t), r, 100), "off again")
+	assert.Equal(t, 1, tries(t, within(t, 5*time.Millisecond), r, 100), "off again")
 }
 
 // With one P, more than one try would keep it from the runtime's poller.
@@ -83,7 +102,7 @@ func TestBusyPollWithOneP(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
 	r, _ := pipe(t, true)
 	require.NoError(t, r.SetBusyPoll(time.Second))
-	assert.Equal(t, 2, tries(t, shortly(t), r, 100))
+	assert.Equal(t, 2, tries(t, within(t, 5*time.Millisecond), r, 100))
 }
 
 // Close and the end of the context end a wait that polls.

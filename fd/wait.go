@@ -108,7 +108,8 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 	}
 	s, err := f.acquire(ctx, how, life)
 	defer func() { s.release() }()
-	for poll := f.startBusyPoll(s); err == nil; {
+	poll := f.startBusyPoll(s)
+	for err == nil {
 		if !poll.more(ctx) {
 			if err = s.park(ctx); err == errMoved {
 				s.release()
@@ -124,6 +125,9 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 			}
 			err = nil
 		}
+	}
+	if s != nil && poll.polled && poll.parked {
+		poll.done(s)
 	}
 	return v, err
 }
@@ -173,7 +177,8 @@ type side struct {
 	again    bool                        // the context before had the same
 	asked    bool                        // poll(2) was asked since park
 	idle     int                         // parks in a row that did not wait
-	rare     bool                        // the last wait outlasted SetBusyPoll's time
+	pause    int                         // short waits to come before one polls
+	penalty  int                         // the pause after the last poll that failed
 	ready    func() bool                 // of WaitEvent
 	reads    bool                        // readingUint64
 	tried    bool                        // the callback's read would block
