@@ -68,7 +68,7 @@ func (s *SignalFD) ReadBatch(infos []Info) (int, error) {
 	if !s.Valid() {
 		return 0, fd.ErrClosed
 	}
-	return s.readBatch(nil, false, infos)
+	return s.readBatch(context.Background(), false, infos)
 }
 
 // ReadBatchContext is like [SignalFD.ReadBatch], but parks the goroutine while there is

@@ -223,7 +223,9 @@ func TestReaderIsAwake(t *testing.T) {
 	raise(t, sig)
 	require.Zero(t, written())
 	var info Siginfo
-	require.True(t, c.Next(&info) && c.Next(&info) && c.Empty())
+	require.True(t, c.Next(&info))
+	require.True(t, c.Next(&info))
+	require.True(t, c.Empty())
 	c.Arm(number)
 	require.Zero(t, written())
 	raise(t, sig)
