@@ -25,11 +25,12 @@ lint: tools
 	@.ci/step .bin/staticcheck work
 	@.ci/each "$(aside)" "$(CURDIR)/.bin/staticcheck" ./...
 # Every name that is promised is there, and every exported name has a test.
-	@.ci/step env GOWORK=off go -C test/tools test ./features
+	@.ci/step env GOWORK=off go -C test/tools test ./features ./facade
 	@.ci/step env GOWORK=off go -C test/tools run ./features -check
 # The root package has a name for each.
-	@.ci/step env GOWORK=off go -C test/tools test ./facade
 	@.ci/step env GOWORK=off go -C test/tools run ./facade -check
+# The English is within its budget.
+	@.ci/step env GOWORK=off go -C test/tools test ./prose
 
 tools:
 	@GOWORK=off GOBIN="$(CURDIR)/.bin" go -C test/tools install tool ./vet

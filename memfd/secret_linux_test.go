@@ -188,7 +188,7 @@ func TestSecretLimit(t *testing.T) {
 	m := secret(t, 4*int64(page))
 	if p, err := unix.Mmap(m.Fd(), 0, 3*page, unix.PROT_READ, unix.MAP_SHARED); err == nil {
 		require.NoError(t, unix.Munmap(p))
-		t.Skip("this kernel, say Linux 7.3.4, maps secret memory beyond RLIMIT_MEMLOCK for anybody")
+		t.Skip("this kernel, such as Linux 7.3.4, maps secret memory beyond RLIMIT_MEMLOCK without CAP_IPC_LOCK")
 	}
 	_, err := m.Map(0, 3*page, memfd.ReadWrite)
 	require.ErrorIs(t, err, unix.EAGAIN)

@@ -33,7 +33,7 @@ func childWays(*opened) ([]way, error) {
 			}
 			return p.Close()
 		})),
-		// What is left is the kernel's: a process with no files, which blocks a thread.
+		// The kernel's share: start a process with no files, and block a thread in wait4(2).
 		timed("syscall.ForkExec, wait4", times(func() error {
 			pid, err := syscall.ForkExec(program, []string{program}, nil)
 			if err != nil {

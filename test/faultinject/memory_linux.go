@@ -27,8 +27,8 @@ const (
 )
 
 // memoryUsedUp has a child of a cgroup(7) write more into a memfd than the group may
-// have. No call fails then: the kernel kills. What is left to show is that the other
-// side learns of it, and has all that was written.
+// have. No call fails then: the kernel kills the child. The receiver must learn of
+// that and must have every byte that was written.
 func memoryUsedUp() error {
 	group, err := newMemoryGroup()
 	if err != nil {
@@ -83,7 +83,7 @@ const filled = 'x'
 
 // fill is the child's part.
 func fill(group string) error {
-	// 0 stands for who writes it.
+	// The kernel takes 0 for the process that writes it.
 	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
 		return err
 	}

@@ -16,14 +16,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A tracer runs test binaries under ptrace(2), and notes the system calls that the
-// library's own code makes, or has package os and the runtime make: those on whose
-// stack the first frame that is neither the standard library's nor x/sys's is in
-// a file of the library that is no test's.
+// A tracer runs test binaries under ptrace(2) and records the system calls that the
+// library makes, directly or through package os and the runtime. The library makes a
+// call if a file of the library, not a test, has the first frame on the stack outside
+// the standard library and x/sys.
 //
-// What the Go runtime does by itself, to run goroutines and to collect, does not
-// count, but for its poller's epoll_ctl(2). Nor do the calls of a child between
-// fork and exec, which are package syscall's.
+// Calls that the Go runtime makes to run goroutines and to collect garbage do not
+// count. The epoll_ctl(2) calls of its poller do. The calls of a child between fork and
+// exec do not count, because package syscall makes them.
 type tracer struct {
 	dir      string // of the binaries
 	root     string // of the workspace
@@ -137,8 +137,9 @@ func (t *tracer) run(test, dir string) error {
 	return nil
 }
 
-// stopped looks at a thread that has stopped, and has it go on. One that has been
-// killed meanwhile gives ESRCH, and wait4(2) tells.
+// stopped records the call at which a thread has stopped, and continues the thread. If
+// the thread has been killed meanwhile, ptrace(2) returns ESRCH, and wait4(2) reports
+// the end.
 func (t *tracer) stopped(tid int, status unix.WaitStatus) {
 	th := t.thread(tid)
 	deliver := 0
@@ -243,9 +244,10 @@ func (t *tracer) entered(tid int, th *thread) bool {
 	return true
 }
 
-// maker returns the package and the function of the library that makes a call, ""
-// where it is somebody else's. The assembly has no frame, so that its return
-// address is where the stack ends; all others are found by their frame pointers.
+// maker returns the package and the function of the library that makes a call. Both
+// are empty if the library does not make the call. The assembly has no frame, so its
+// return address is at the top of the stack. The frame pointers lead to all other
+// return addresses.
 func (t *tracer) maker(tid int, table *gosym.Table, regs *unix.PtraceRegs) (by, in string) {
 	pcs := make([]uint64, 0, 64)
 	pcs = append(pcs, regs.Rip)
@@ -326,6 +328,6 @@ func read(tid int, from uint64, words []uint64) bool {
 	return true
 }
 
-// repeats matches the tests that make the same calls as others, a hundred thousand
-// times: each stops twice here.
+// repeats matches tests that make the calls of another test a hundred thousand times.
+// They are left out, because each call stops twice here.
 const repeats = "Stray|Stress|Against|Race|Storm|Histor|Scheduler|Moves|Alloc|Fuzz|Model|Concurrent|Random|LargeWrites|HugeWrite|Lost|Batch|Overflow|While|Reader"

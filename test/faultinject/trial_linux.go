@@ -30,8 +30,8 @@ type trial struct {
 	call string // as the trace names it: "fcntl F_DUPFD_CLOEXEC"
 	op   string // what a program calls: "FD.Dup"
 
-	// number is the call's, by its name. match selects calls by their arguments, if
-	// there are others than those that call has the name of.
+	// number is the number of the system call. match selects the calls by their
+	// arguments, if not every call with that number is meant.
 	number uintptr
 	match  func(args *[6]uint64) bool
 

@@ -52,7 +52,7 @@ var excuses = []excuse{
 	{system, nil, reason(`^splice\(2\) does not hold the lock`), "", "that kernel's splice(2) of a pipe waits without the lock"},
 	{user, nil, reason(`emulator ignores advice`), "", "QEMU does nothing for most of madvise(2)"},
 	{system, nil, reason(`no network device that can be added`), "", "its devices are modules of that kernel, and none is loaded"},
-	{system, nil, reason(`beyond RLIMIT_MEMLOCK for anybody`), "mmap(2) of secret memory heeds RLIMIT_MEMLOCK", "that kernel does not heed the limit"},
+	{system, nil, reason(`beyond RLIMIT_MEMLOCK without CAP_IPC_LOCK`), "mmap(2) of secret memory enforces RLIMIT_MEMLOCK", "that kernel does not enforce the limit"},
 	{system, nil, reason(`no FUSE to be had|needs FUSE: `), "open(2) of /dev/fuse", "it is a module of that kernel, and none is loaded"},
 	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
 	{native, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
@@ -75,7 +75,7 @@ var flaws = []excuse{
 		"a duplicate of an eventfd gives its value", turned},
 }
 
-const turned = "QEMU turns the bytes of a counter round only in a read(2) of the number that eventfd2(2) or timerfd_create(2) returned, not of a duplicate, of one from elsewhere, or by another call"
+const turned = "QEMU swaps the bytes of a counter only in a read(2) of the number that eventfd2(2) or timerfd_create(2) returned. It does not swap them for a duplicate, for a received descriptor or in another call"
 
 var since = regexp.MustCompile(`^since Linux (\d+)\.(\d+): `)
 

@@ -1,4 +1,4 @@
-// Matrix runs the library's tests on other processors and other kernels: under
+// Kernels runs the library's tests on other processors and other kernels: under
 // QEMU's user-mode emulation, and in virtual machines that boot Debian's kernels.
 // From the repository's root, on Debian or with -mirror:
 //
@@ -6,9 +6,9 @@
 //	go run ./test/kernels -run linux-5.10
 //	go run ./test/kernels -all -write     # writes doc/reports/kernels.* and the README's table
 //
-// What it needs of QEMU, kernels and their first programs it fetches with apt-get, verified by
-// Debian's keys, and unpacks into the user's cache: nothing is installed, and it
-// needs no privilege. A test that is skipped for a reason that does not hold on
+// It fetches QEMU, the kernels and their first programs with apt-get, verifies them with
+// Debian's keys, and unpacks them into the user's cache. It installs nothing and needs
+// no privilege. A test that is skipped for a reason that does not hold on
 // the machine counts as failed.
 package main
 

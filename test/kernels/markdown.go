@@ -12,42 +12,43 @@ import (
 )
 
 const head = `<!-- Made by go run ./test/kernels -all -write. Do not edit. -->
-# Where the tests were run
+# Test results by processor and kernel
 
 ` + "`go run ./test/kernels -all -write`" + ` runs the tests of every module of the library on other processors and other kernels, and writes
-this page; ` + "`-list`" + ` names the machines, ` + "`-run REGEXP`" + ` runs some, ` + "`-ci`" + ` the few that each change is tried on.
+this page. ` + "`-list`" + ` names the machines, ` + "`-run REGEXP`" + ` runs some, and ` + "`-ci`" + ` runs the few that each change is tried on.
 
-- **native**: the processor and the kernel of the machine where it was run; all tests.
-- **user mode**: QEMU translates the program; the kernel is that of the machine. The short tests.
+- **native**: the processor and the kernel of the machine itself. All tests.
+- **user mode**: QEMU translates the program, and the kernel is that of the machine. The short tests.
 - **Linux X.Y**: QEMU emulates a machine with two processors, which boots a kernel of Debian's. The short tests, as root, with the
   few programs of Debian's that they start.
 
-Tests and subtests count alike. A test that is skipped counts as failed unless the reason that it gives holds on that machine: the
-kernel is older than what is tested, or the emulator lacks it. A [probe](../../test/kernels/probe/main_linux.go) that knows nothing of
-the library asks each machine by bare system calls; an excuse holds only where the probe has found the same.
-Not run: the tests that look at the source tree or build other programs.
+Tests and subtests count alike. A skipped test counts as failed unless its reason is a known skip of that machine: the kernel is
+older than the feature, or the emulator lacks it. A [probe](../../test/kernels/probe/main_linux.go) tries the features by bare system
+calls, without the library. A known skip holds only if the probe has also found that the feature is missing.
+Tests that read the source tree or build other programs are not run.
 
 ![passed and skipped tests, modules by machines](kernels.svg)
 
 `
 
 const order = `
-## The guard under stress, and what this says of memory order
+## The reference count under stress, and memory order
 
-Owners and readers are raced against closers, while a stranger takes each number that is freed: nobody may read from the stranger.
-Numbers closed that way, none of them with a stray read:
+Owners and readers race against closers, while another goroutine opens a descriptor with each freed number. No call may read from
+that descriptor. The table has the numbers of descriptors closed in this way. No read reached the wrong descriptor.
 
 `
 
 const orderAfter = `
-The processors in the table but amd64 and 386 order memory weakly; an emulator on a strongly ordered host shows little of it.
-QEMU runs each thread of the program, or each processor of the machine, as a thread of the host, so calls do interleave as they would on several
-processors, interrupted anywhere: a protocol that is wrong in its steps is found. But the host does not reorder stores with stores or loads
-with loads, and where the emulated processor orders more than the host, QEMU adds barriers. What remains is what the host itself does,
-a load that overtakes an earlier store. That is the order that the biased count needs membarrier(2) for, so leaving that out is
-found here too. A missing acquire or release in the assembly of arm64, riscv64 or loong64 would not be found. For those stands the model in
-[test/model/](../../test/model), which reorders all that a weak processor may; the tests here show that the assembly does the steps
-of the model, on the real ABI. None of it has run on such hardware.
+All processors in the table except amd64 and 386 order memory weakly. An emulator on a strongly ordered host shows little of that.
+QEMU runs each thread of the program, or each processor of the machine, as a thread of the host. Calls therefore interleave at any
+instruction, as on several processors, and a protocol with a wrong step fails here.
+
+The host does not reorder stores with stores or loads with loads. If the emulated processor orders more than the host, QEMU adds
+barriers. The host does let a load overtake an earlier store. The biased count needs membarrier(2) to prevent this reordering, so
+a missing membarrier(2) is found here. A missing acquire or release in the assembly of arm64, riscv64 or loong64 would not be found.
+The model in [test/model/](../../test/model) covers these: it does every reordering that a weak processor may do. The tests here show
+that the assembly does the steps of the model, on the real ABI. None of it has run on such hardware.
 `
 
 // markdown writes the report.
@@ -157,5 +158,5 @@ func writeProbe(b *bytes.Buffer, results []result) {
 			told.Add(call, answer, strings.Join(said[answer], "; "))
 		}
 	}
-	b.WriteString("\n## What the probe was told\n\nEach machine that did not answer yes, by the kernel or by the emulator that stands in for it.\n\n" + told.Markdown())
+	b.WriteString("\n## Features that the probe did not find\n\nThe answer is that of the kernel, or of the emulator in user mode.\n\n" + told.Markdown())
 }

@@ -9,7 +9,7 @@ import (
 
 // These platforms are not run on any machine.
 const elsewhere = `| darwin/amd64, arm64; freebsd/amd64, arm64 | ` + "`iface`, `fd`" + ` and the root package with these, cross-compiled and vetted; not executed |
-| others | ` + "`iface`" + ` |
+| all other platforms | ` + "`iface`" + ` |
 `
 
 // platforms is the table of the README.

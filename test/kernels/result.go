@@ -46,8 +46,8 @@ type failure struct {
 // on this machine. Without a why, it should have been run.
 type skip struct{ Test, Reason, Why string }
 
-// An answer is what the kernel, or who stands in for it, says to a bare system
-// call.
+// An answer is the result of a bare system call on a machine, from its kernel or from
+// its emulator.
 type answer struct{ Call, Answer string }
 
 // ok reports whether all went well: every skip is explained.
@@ -131,8 +131,8 @@ func count(o job.Output, events []event) cell {
 			c.Skipped = append(c.Skipped, skip{Test: e.Test, Reason: lastLogged(said[e.Test])})
 		}
 	}
-	// One that panics, is killed or leaves something behind ends without a word of
-	// its tests.
+	// A test binary that panics, is killed or leaves something behind may fail without
+	// a failed test.
 	if o.Status != "exit status 0" && len(c.Failed) == 0 {
 		status := o.Status
 		if status == "" {

@@ -29,10 +29,9 @@ var roles = map[string]func(string) error{
 	},
 }
 
-// childLife starts a child which exits by itself or is ended by a signal, while
-// several goroutines wait for that through a handle that may be closed before.
-// However they ask, the end must be the same, and there must be one: who reaps the
-// child finds it, and afterwards it is gone.
+// childLife starts a child that exits or is ended by a signal. Several goroutines wait
+// for that through a handle, which may be closed before. All ways of asking must report
+// the same end. The child can be reaped once, and cannot be waited for afterwards.
 func childLife(a *account) error {
 	code, role, sig := rand.N(256), "wait", []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]
 	if sig == 0 {
@@ -59,7 +58,7 @@ func childLife(a *account) error {
 	if ended := cmd.ProcessState.Sys().(syscall.WaitStatus); ended.Signal() != sig && sig != 0 || ended.ExitStatus() != code && sig == 0 {
 		return fmt.Errorf("cmd.Wait: %v, where signal %v or code %d was to end it", cmd.ProcessState, sig, code)
 	}
-	// The status is remembered; nobody else can have it any more.
+	// The status is remembered. The kernel does not return it a second time.
 	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
 		return fmt.Errorf("the child that has been reaped can be waited for: %w", err)
 	}

@@ -10,9 +10,9 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// counterLife has several goroutines add to a counter, and several take from it
-// until it is closed, which may be before all is added. What they leave is taken
-// through another handle.
+// counterLife has several goroutines add to a counter, and several take from it until
+// it is closed, which may be before all is added. Another handle takes the remaining
+// value.
 func counterLife(a *account) error {
 	create := eventfd.New
 	if sometimes(2) {

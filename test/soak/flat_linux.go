@@ -15,20 +15,19 @@ type level struct {
 	of   func(sample) float64
 	show func(float64) string
 
-	// atRest is how much more there may be when no life is lived. It is nothing for
-	// what is counted and closed by hand. Threads the runtime makes as goroutines
-	// block in system calls, and keeps: of those the lives have, at most
-	// [blocking] at a time. Memory at rest is what the collector and the kernel have
-	// left of it: the live heap varies by what the runtime holds back for itself, the
-	// resident set by the pages that a few live objects keep, and by what it has
-	// for its threads. A leak of a hundred bytes a life passes these bounds within
-	// minutes.
+	// atRest is the growth that is allowed when no workload runs. It is 0 for things
+	// that the workloads close themselves. The runtime starts threads when goroutines
+	// block in system calls, and keeps them. At most [blocking] goroutines of the
+	// workloads block at a time. The live heap at rest varies by the memory that the
+	// runtime holds back for itself. The resident set varies by the pages that a few live
+	// objects keep, and by the memory of the threads. A leak of a hundred bytes per
+	// handle exceeds these bounds within minutes.
 	atRest float64
 
-	// drift is how much it may grow in the second half of the run, by the median of
-	// the slopes between all pairs of samples: what a single one says is noise,
-	// as it depends on who is at work and on when memory was last collected. Of less
-	// than [enough] even the median is noise.
+	// drift is the growth that is allowed in the second half of the run. The growth is
+	// the median of the slopes between all pairs of samples. A single sample is noise,
+	// because it depends on the workloads that run and on the last garbage collection.
+	// In a run shorter than [enough] even the median is noise.
 	drift float64
 }
 

@@ -58,7 +58,7 @@ func TestThin(t *testing.T) {
 	assert.Equal(t, all[1231], some[499])
 }
 
-// What is due is what the kernel has counted, from the first moment on.
+// The expirations that are due are those that the kernel has counted from the start on.
 func TestDue(t *testing.T) {
 	p := period{earliest: 100, latest: 104, interval: 10}
 	for now, want := range map[time.Duration][2]uint64{

@@ -12,12 +12,12 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// A life is what happens to one handle from its making to its end. It is as random
-// as may be, and fails where what came out is not what went in.
+// A life is a workload that opens a handle, uses it and closes it, at random. It fails
+// if it received something other than it sent.
 type life struct {
 	name    string
-	unit    string // of what goes in and comes out
-	workers int    // who live it at the same time
+	unit    string // of the things sent and received
+	workers int    // goroutines that run it at the same time
 	live    func(*account) error
 }
 
@@ -41,7 +41,7 @@ type account struct {
 	in, out      atomic.Uint64
 	dropped      atomic.Uint64 // of signals alone: SignalFD.Dropped
 	refused      atomic.Uint64 // likewise: there was no room when they were sent
-	undecided    atomic.Uint64 // lives in which somebody set the clock
+	undecided    atomic.Uint64 // runs during which the clock was set
 }
 
 // settle books what went in and came out, and fails if these differ.

@@ -1,9 +1,9 @@
-// Soak has all handles of the library live random lives for as long as it is told,
-// beside a hundred thousand that stay open: they are made, used by several
-// goroutines at once, waited on, duplicated, sent through sockets and closed in the
-// middle of it, while children start and die and signals come faster than they are
-// read. What goes in must come out, all waits must return, and at the end there must
-// be as many descriptors, goroutines and threads as there were, and as much memory.
+// Soak runs random workloads on all handles of the library for a given time, beside a
+// hundred thousand handles that stay open. Several goroutines at once use a handle, wait
+// on it, duplicate it, send it through a socket and close it. Meanwhile children start
+// and end, and signals come faster than they are read. Each workload must receive
+// everything that it sent, and all waits must return. At the end the process must have
+// as many descriptors, goroutines and threads, and as much memory, as at the beginning.
 //
 //	go run ./test/soak -for 30m -svg doc/reports/soak.svg
 //

@@ -13,9 +13,9 @@ import (
 
 const immutable = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
 
-// memoryLife has several goroutines write a file, each its part, while others read
-// it, seals it and sends it away. The file is closed while it is read; the receiver
-// must have every byte of it.
+// memoryLife fills a file, seals it and sends it away. Several goroutines write a part
+// each, while several read. The file is closed while it is read. The receiver must have
+// every byte of it.
 func memoryLife(a *account) error {
 	m, err := memfd.New("soak", memfd.AllowSealing)
 	if err != nil {

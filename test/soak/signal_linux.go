@@ -22,9 +22,8 @@ var captured = func() chan syscall.Signal {
 	return signals
 }()
 
-// signalLife captures a signal, has several goroutines send it to this process,
-// faster than the kernel's queue holds, and several read it until their handle is
-// closed. Another handle reads the rest. Each signal that the kernel took when it
+// signalLife captures a signal. Several goroutines send it to this process, faster than
+// the kernel's queue holds. Several goroutines read it until their handle is closed. Another handle reads the rest. Each signal that the kernel took when it
 // was sent must have been read or counted as dropped.
 func signalLife(a *account) error {
 	sig := <-captured

@@ -76,7 +76,7 @@ func childless() error {
 	case unix.ECHILD:
 		return nil
 	case nil:
-		return errors.New("children are left that nobody has reaped")
+		return errors.New("children are left that have not been reaped")
 	default:
 		return os.NewSyscallError("waitid", err)
 	}

@@ -19,8 +19,8 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A calm is a handle on which nothing ever happens, so that all who wait on it
-// wait until it is closed or their context ends.
+// A calm is a handle on which nothing ever happens. A wait on it ends when the handle
+// is closed or the context ends.
 type calm struct {
 	wait  func(context.Context) error
 	close func() error
@@ -94,8 +94,8 @@ type storm struct {
 	end time.Duration // the call that ended it
 	all time.Duration
 
-	// used is what it took of the processors: what others want of them leaves that
-	// alone.
+	// used is the processor time of this process. It depends less on other programs
+	// than the elapsed time.
 	used time.Duration
 }
 
@@ -121,8 +121,8 @@ func (e ending) raise(c calm, waiters int) (storm, error) {
 		}
 		return nil
 	})
-	// Who comes to wait later than this is served as well, but would not be in the
-	// storm: the count is the runtime's, and approximate.
+	// The runtime's count of waiters is approximate. A goroutine that begins to wait
+	// later than this gets the error too, but is not woken with the rest.
 	for patience := time.Now().Add(20 * time.Second); waiting() < parked && !returned.Load() && time.Now().Before(patience); {
 		time.Sleep(10 * time.Millisecond)
 	}

@@ -20,7 +20,7 @@ func TestStorms(t *testing.T) {
 	}
 }
 
-// A storm in which somebody does not wait, or for something else, is an error.
+// raise fails if a goroutine does not wait or returns another error than expected.
 func TestNoStorm(t *testing.T) {
 	c, err := calms[0].open()
 	require.NoError(t, err)

@@ -22,8 +22,8 @@ func main() {
 	}
 }
 
-// What the tests need of a system. The kernels have no other file system built
-// in than these.
+// mounts are the file systems that the tests need. The kernels have no other file
+// system built in.
 var mounts = []struct{ source, target, data string }{
 	{"proc", "/proc", ""},
 	{"sysfs", "/sys", ""},

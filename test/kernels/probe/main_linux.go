@@ -138,7 +138,7 @@ var questions = []struct {
 	{"memfd_create(2), MFD_NOEXEC_SEAL", func() error { return create(unix.MFD_NOEXEC_SEAL) }},
 	{"memfd_create(2), MFD_HUGETLB", func() error { return create(unix.MFD_HUGETLB | unix.MFD_HUGE_2MB) }},
 	{"memfd_secret(2)", func() error { return call(memfdSecret, unix.O_CLOEXEC) }},
-	{"mmap(2) of secret memory heeds RLIMIT_MEMLOCK", mapSecret},
+	{"mmap(2) of secret memory enforces RLIMIT_MEMLOCK", mapSecret},
 	{"open(2) of /dev/fuse", func() error {
 		fd, err := unix.Open("/dev/fuse", unix.O_RDWR|unix.O_CLOEXEC, 0)
 		if err != nil {

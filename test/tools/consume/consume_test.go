@@ -1,5 +1,5 @@
-// Package consume tries the modules as those who require them get them: from module
-// zips, by way of a module proxy, with nothing of the repository beside them.
+// Package consume tests the modules as a program that requires them gets them: from
+// module zips of a module proxy, without the repository.
 package consume
 
 import (
@@ -26,7 +26,7 @@ const (
 	prefix     = "code.hybscloud.com/iofd"
 )
 
-// What each package of _programs prints.
+// prints is the output of each package of _programs.
 var prints = map[string]string{
 	"fd":       "fd bytes\n",
 	"iface":    "iface 3\n",
@@ -40,8 +40,7 @@ var prints = map[string]string{
 
 var handles = []string{"eventfd", "memfd", "pidfd", "signalfd", "timerfd"}
 
-// closure returns the paths of what comes along with a module, itself included, in
-// order.
+// closure returns the paths of a module and of the modules that it requires, sorted.
 func closure(name string) []string {
 	names := []string{"fd", "iface", "internal/sys"}
 	switch name {
@@ -72,8 +71,9 @@ func TestConsumers(t *testing.T) {
 	t.Run("readme", m.readme)
 }
 
-// A market has two versions of every module: what was released last, or would be
-// first, and what the tree has, as the version after that.
+// A market has two versions of every module: the last released version, and the working
+// tree as the version after it. If there is no release, the older version is the one
+// that would be released first.
 type market struct {
 	proxy    published.Proxy
 	old, new map[string]string // by directory
@@ -148,7 +148,7 @@ func after(version string) string {
 	return fmt.Sprintf("v%d.%d.0", major, minor+1)
 }
 
-// A consumer is a module of somebody who requires some of ours.
+// A consumer is a module outside the repository that requires modules of the library.
 type consumer struct {
 	t     *testing.T
 	dir   string
@@ -279,10 +279,10 @@ func sorted(paths []string) []string {
 	return slices.Compact(paths)
 }
 
-// Who requires one module gets the core and x/sys with it, in whatever he looks at. Of
-// what only tests need nobody builds anything, and go.mod and vendor never name it. But
-// "go mod tidy" has the packages' tests in view, and so downloads it and adds to go.sum;
-// and "go get" looks whether the root module of the same version has the package, too.
+// A program that requires one module gets that module, the core and x/sys: in its build,
+// in go.mod and in vendor. None of these has a module that only tests import. However,
+// "go mod tidy" reads the tests of the packages, so it downloads those modules and adds
+// them to go.sum. "go get" also asks if the root module of the same version has the package.
 func (m market) alone(t *testing.T) {
 	for name := range prints {
 		t.Run(path.Join("iofd", name), func(t *testing.T) {
@@ -313,9 +313,8 @@ func (m market) alone(t *testing.T) {
 	}
 }
 
-// Two versions of handles stand beside each other on one core, which is the newest that
-// any of them requires: what is new need not know what is old, but the core must serve
-// both.
+// A program may use an old version of one handle and a new version of another. Both use
+// the newest core that either requires, so a new core must support old handles.
 func (m market) mixes(t *testing.T) {
 	cache := t.TempDir()
 	mix := func(name string, versions map[string]string) {

@@ -197,7 +197,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// What cannot be read is an error, not a library without names.
+// A file that cannot be read is an error, not a library without names.
 func TestErrors(t *testing.T) {
 	for _, file := range []string{"go.work", "lib/lib.go", "lib/lib_test.go", apiFile} {
 		root := unpack(t)

@@ -34,8 +34,9 @@ type Module struct {
 // Tag returns the name that the version's tag has in the repository.
 func (m Module) Tag() string { return path.Join(m.Dir, m.Version) }
 
-// Modules returns the modules that the repository publishes at a revision, leaves
-// first: the root module, of the given version, and those that it requires.
+// Modules returns the modules that the repository publishes at a revision: the root
+// module, of the given version, and the modules that it requires. A module comes after
+// the modules that it requires.
 func Modules(repo, revision, version string) ([]Module, error) {
 	root, err := read(repo, revision, "")
 	if err != nil {
@@ -59,7 +60,7 @@ func Modules(repo, revision, version string) ([]Module, error) {
 	visit = func(m *Module) error {
 		switch state[m.Path] {
 		case entered:
-			return fmt.Errorf("%s requires itself by way of others", m.Path)
+			return fmt.Errorf("%s requires itself through other modules", m.Path)
 		case done:
 			return nil
 		}
@@ -124,9 +125,9 @@ func (m Module) Tags(repo string) ([]string, error) {
 // goproxy".
 type Proxy string
 
-// Add makes the module's version of what a revision of the repository has, as the go
-// command would of the tag: nested modules are left out, and a module without a
-// licence gets the repository's.
+// Add makes the module's version from a revision of the repository, as the go command
+// would from the tag. It leaves nested modules out. A module without a licence gets the
+// licence of the repository.
 func (p Proxy) Add(repo, revision string, m Module) error {
 	if err := module.Check(m.Path, m.Version); err != nil {
 		return err
@@ -168,9 +169,9 @@ func (p Proxy) Add(repo, revision string, m Module) error {
 	return err
 }
 
-// Environ returns the environment in which the go command takes modules from the proxy
-// before all others, into a module cache of its own. What else it needs it copies from
-// the usual cache, where it is.
+// Environ returns an environment in which the go command has its own module cache and
+// takes modules from p before any other proxy. The go command copies the remaining
+// modules from the usual cache if they are there.
 func (p Proxy) Environ(cache string) ([]string, error) {
 	out, err := exec.Command("go", "env", "GOMODCACHE", "GOPROXY").Output()
 	if err != nil {

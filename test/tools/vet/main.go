@@ -1,6 +1,5 @@
-// Command vet finds what "go vet" finds, for any GOOS and GOARCH in a few seconds:
-// it checks the types of what is imported from its source, where "go vet" compiles
-// that first.
+// Command vet runs the analyzers of "go vet" for any GOOS and GOARCH in a few seconds.
+// It type-checks imported packages from source, whereas "go vet" compiles them first.
 package main
 
 import (

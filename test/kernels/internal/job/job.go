@@ -1,5 +1,5 @@
-// Package job is what the matrix and the init of its virtual machines share: what
-// is to be run, and how its output is told apart in the one stream that there is.
+// Package job is shared by test/kernels and the init of its virtual machines. It
+// describes the programs to run and frames their outputs in a common stream.
 package job
 
 import (
@@ -17,7 +17,7 @@ import (
 type Job struct {
 	Name string
 	Argv []string
-	Env  []string // added to that of who runs it
+	Env  []string // added to the environment of the caller
 	Dir  string
 }
 
