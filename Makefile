@@ -84,8 +84,8 @@ newest-go:
 # "-bias 60s" races a million closes against owners.
 stress:
 	@.ci/step go test -count=1 -run TestOwnerAgainstCloser -v ./internal/sys -bias 10s
-	@.ci/step go test -count=1 -run TestNoStrayRead -v ./fd -stray 10s
-	@.ci/step env CGO_ENABLED=1 go test -count=1 -race -run TestNoStrayRead -v ./fd -stray 5s
+	@.ci/step go test -count=1 -run TestNoUseAfterClose -v ./fd -useafterclose 10s
+	@.ci/step env CGO_ENABLED=1 go test -count=1 -race -run TestNoUseAfterClose -v ./fd -useafterclose 5s
 
 fuzz:
 	@.ci/fuzz

@@ -112,9 +112,9 @@ func TestConcurrentCallsAndClose(t *testing.T) {
 			made(t, kept, err)
 
 			var group sync.WaitGroup
-			for lane := range uint64(8) {
+			for worker := range uint64(8) {
 				group.Go(func() {
-					for r := rand.New(rand.NewPCG(seed, lane)); h.e.Valid(); {
+					for r := rand.New(rand.NewPCG(seed, worker)); h.e.Valid(); {
 						h.act(r, h.e)
 					}
 				})

@@ -19,8 +19,8 @@ type wakerModel struct {
 	woken       bool // of the Waker
 	wakers      [2]struct{ at, left int }
 	loop        int
-	strayWrites int
-	strayDrains int
+	otherWrites int
+	extraDrains int
 }
 
 // The faulty variants.
@@ -42,9 +42,9 @@ func (m wakerModel) steps(variant string) (next []wakerModel) {
 			next = append(next, m.wake(i, variant))
 		}
 	}
-	if m.strayWrites > 0 {
+	if m.otherWrites > 0 {
 		n := m
-		n.strayWrites--
+		n.otherWrites--
 		n.value++
 		next = append(next, n)
 	}
@@ -97,10 +97,10 @@ func (m wakerModel) drain(variant string) []wakerModel {
 	switch order[m.loop] {
 	case "poll":
 		if m.value == 0 {
-			if m.strayDrains == 0 {
+			if m.extraDrains == 0 {
 				return nil // it sleeps
 			}
-			m.strayDrains--
+			m.extraDrains--
 		}
 	case "read":
 		if m.value == 0 && variant == clearIfItHasRead {
@@ -119,7 +119,7 @@ func (m wakerModel) drain(variant string) []wakerModel {
 // lost reports whether an end state has work that the loop sleeps over, and the number
 // of states.
 func lost(variant string) (bool, int) {
-	start := wakerModel{strayWrites: 1, strayDrains: 1}
+	start := wakerModel{otherWrites: 1, extraDrains: 1}
 	for i := range start.wakers {
 		start.wakers[i].left = 2
 	}

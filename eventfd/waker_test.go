@@ -184,7 +184,7 @@ func loopUntil(t *testing.T, w *eventfd.Waker, end *atomic.Bool, take func()) bo
 func TestWakeIsNeverLost(t *testing.T) {
 	const goroutines = 3
 	n := rounds(20_000)
-	for name, stray := range map[string]bool{"Wake": false, "Wake and other writes": true} {
+	for name, writes := range map[string]bool{"Wake": false, "Wake and other writes": true} {
 		t.Run(name, func(t *testing.T) {
 			w := waker(t)
 			var work [goroutines]atomic.Bool
@@ -205,7 +205,7 @@ func TestWakeIsNeverLost(t *testing.T) {
 					}
 				})
 			}
-			if other := shares(t, w); stray {
+			if other := shares(t, w); writes {
 				group.Go(func() {
 					for range n {
 						assert.NoError(t, other.Notify())

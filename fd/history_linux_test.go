@@ -32,10 +32,10 @@ func TestRandomHistories(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
 	seed := rand.Uint64()
 	var stop atomic.Bool
-	var stranger sync.WaitGroup
-	stranger.Go(func() {
+	var bystander sync.WaitGroup
+	bystander.Go(func() {
 		for !stop.Load() {
-			beStranger(t)
+			useNumber(t)
 		}
 	})
 	for round := range uint64(rounds) {
@@ -45,13 +45,13 @@ func TestRandomHistories(t *testing.T) {
 		}
 	}
 	stop.Store(true)
-	stranger.Wait()
+	bystander.Wait()
 	assert.Empty(t, before.Left())
 }
 
-// beStranger opens a number for a moment. No other goroutine may read from it or close
+// useNumber opens a descriptor for a moment. No other goroutine may read from it or close
 // it.
-func beStranger(t *testing.T) {
+func useNumber(t *testing.T) {
 	number, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 	if !assert.NoError(t, err) {
 		return

@@ -50,7 +50,7 @@ func TestMain(m *testing.M) { fdtest.Main(m) }
 			"-replace=code.hybscloud.com/iofd/"+path+"="+folder)
 	}
 	run("vet", ".")
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		run("test", "-count=1", ".")
 	}
 }

@@ -116,8 +116,8 @@ var shortCalls = map[string]func(f *fd.FD, i int) error{
 	},
 }
 
-// crowds are the numbers of goroutines.
-func crowds() []int {
+// goroutineCounts returns the numbers of goroutines to test with.
+func goroutineCounts() []int {
 	if testing.Short() || raceEnabled {
 		return []int{100}
 	}
@@ -175,7 +175,7 @@ func TestReleaseBesideManyCalls(t *testing.T) {
 		},
 	} {
 		ofKinds(t, func(t *testing.T, newFD func(int) *fd.FD) {
-			for _, goroutines := range crowds() {
+			for _, goroutines := range goroutineCounts() {
 				for _, name := range []string{"Read", "several"} {
 					call := shortCalls[name]
 					t.Run(fmt.Sprintf("%s/%d/%s", by, goroutines, name), func(t *testing.T) {
@@ -308,7 +308,7 @@ func TestSharingBesideManyCalls(t *testing.T) {
 			return err
 		},
 	} {
-		for _, goroutines := range crowds()[:1] {
+		for _, goroutines := range goroutineCounts()[:1] {
 			t.Run(fmt.Sprintf("%s/%d", by, goroutines), func(t *testing.T) {
 				f, peer := streamPair(t, fd.NewNonblock)
 				defer peer.Close()

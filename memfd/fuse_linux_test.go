@@ -77,7 +77,7 @@ type fileSystem struct {
 // process sees that file system.
 func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+	if os.Getenv("KERNELS_EMU") != "" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
 		t.Skip("the emulator leaves what /dev/fuse says in the kernel's byte order")
 	}
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR|unix.O_CLOEXEC, 0)

@@ -256,12 +256,12 @@ func TestCloseRace(t *testing.T) {
 		var group sync.WaitGroup
 		var calls atomic.Int64
 		for _, call := range []func() error{
-			func() error { _, err := m.WriteAt([]byte("stray"), 10); return err },
-			func() error { _, err := m.Write([]byte("stray")); return err },
+			func() error { _, err := m.WriteAt([]byte("extra"), 10); return err },
+			func() error { _, err := m.Write([]byte("extra")); return err },
 			func() error { _, err := m.ReadAt(make([]byte, 10), 0); return err },
 			func() error { _, err := m.Seek(0, io.SeekStart); return err },
 			func() error { return m.Truncate(1 << 16) },
-			func() error { _, err := m.ReadFrom(strings.NewReader("stray")); return err },
+			func() error { _, err := m.ReadFrom(strings.NewReader("extra")); return err },
 			func() error {
 				mapping, err := m.Map(0, 10, memfd.ReadWrite)
 				if err != nil {

@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 
 // inChild returns a command that calls work in another process.
 func inChild(function string) *exec.Cmd {
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), os.Args[0])
+	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), os.Args[0])
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"="+function)
 	return cmd
@@ -48,7 +48,7 @@ func startChild(t *testing.T, files ...*os.File) string {
 	t.Helper()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	command := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
+	command := append(strings.Fields(os.Getenv("KERNELS_EMU")), self)
 	cmd := exec.Command(command[0], command[1:]...)
 	cmd.Env = append(os.Environ(), childEnv+"=1")
 	cmd.ExtraFiles = files
@@ -73,7 +73,7 @@ func becomeNobody(t *testing.T) {
 // notEmulated skips the test under an emulator.
 func notEmulated(t *testing.T) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator changes neither users nor namespaces")
 	}
 }

@@ -153,7 +153,7 @@ func TestSealRefused(t *testing.T) {
 			require.ErrorIs(t, err, unix.EBUSY)
 			var call *os.SyscallError
 			require.ErrorAs(t, err, &call)
-			if os.Getenv("MATRIX_EMU") == "" {
+			if os.Getenv("KERNELS_EMU") == "" {
 				require.ErrorContains(t, err, shown)
 			}
 		}

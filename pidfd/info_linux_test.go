@@ -91,7 +91,7 @@ func cgroupID(pid int) uint64 {
 }
 
 // A process that is not a child reports its exit status, once its parent has reaped it.
-func TestInfoOfStranger(t *testing.T) {
+func TestInfoOfOtherChild(t *testing.T) {
 	for script, want := range map[string]pidfd.ExitStatus{
 		"exit 7":           {Code: 7},
 		"kill -TERM $$":    {Code: -1, Signal: unix.SIGTERM},

@@ -74,7 +74,7 @@ func (a *actor) next(t *testing.T) string {
 
 func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) *actor {
 	t.Helper()
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), os.Args[0])
+	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), os.Args[0])
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env = append(os.Environ(), append(env, roleVar+"="+role)...)
 	cmd.Stderr = os.Stderr
@@ -142,7 +142,7 @@ func statusAfterReap(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	assert.Equal(t, "waitid", call.Syscall)
 	assert.ErrorIs(t, err, unix.ECHILD)
 	assert.ErrorContains(t, err, "use Exited")
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		assert.True(t, systest.OlderThan(t, 6, 15), "Info has the status")
 	}
 	return nil
@@ -165,7 +165,7 @@ func start(t *testing.T, script string) (*pidfd.PidFD, *exec.Cmd) {
 // notEmulated skips the test where an emulator stands in for the kernel.
 func notEmulated(t *testing.T, flaw string) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		systest.SkipUnsupported(t, fmt.Errorf("the emulator %s: %w", flaw, errors.ErrUnsupported), 5, 10)
 	}
 }

@@ -154,7 +154,7 @@ func receiver() {
 	runtime.LockOSThread()
 	signals, err := block()
 	if err == nil && os.Getenv(again) == "" {
-		argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), os.Args[0])
+		argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), os.Args[0])
 		err = unix.Exec(argv[0], argv, append(os.Environ(), again+"=1"))
 	}
 	fmt.Println("ready", err)

@@ -157,7 +157,7 @@ func TestStartFailsAsExecDoes(t *testing.T) {
 }
 
 func TestStartWhenDescriptorsRunOut(t *testing.T) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator gives descriptor 0 for a pidfd when it has none")
 	}
 	failed, succeeded := 0, 0

@@ -159,7 +159,7 @@ func TestTerminateWhileCmdWaits(t *testing.T) {
 	assert.EqualError(t, <-waited, "signal: terminated")
 	if err == nil {
 		assert.Equal(t, unix.SIGTERM, status.Signal)
-	} else if assertEnded(t, err); os.Getenv("MATRIX_EMU") == "" {
+	} else if assertEnded(t, err); os.Getenv("KERNELS_EMU") == "" {
 		assert.True(t, systest.OlderThan(t, 6, 15), "Info has the status")
 	}
 }

@@ -161,7 +161,7 @@ func burn() error {
 // A reader that holds the lock of the pipe stops neither other SignalFDs nor
 // goroutines nor Close.
 func TestReaderHoldsThePipe(t *testing.T) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator's splice(2) does not hold the lock")
 	}
 	stuck := newFD(t, unix.SIGUSR1)
@@ -270,7 +270,7 @@ func TestStorm(t *testing.T) {
 			}
 		})
 	}
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		tracer := self(t, "tracer")
 		tracer.Env = append(tracer.Env, fmt.Sprint("TRACED=", p.pid()))
 		traces := start(t, tracer)

@@ -463,7 +463,7 @@ func TestStartFailsWithoutTrace(t *testing.T) {
 
 // Start refuses what it cannot do before a child exists.
 func TestStartRefuses(t *testing.T) {
-	if os.Getenv("MATRIX_EMU") != "" { // the kernel does not execute the program
+	if os.Getenv("KERNELS_EMU") != "" { // the kernel does not execute the program
 		assert.ErrorIs(t, startBlockedHere(t, exec.Command("true")), errors.ErrUnsupported)
 		return
 	}

@@ -111,7 +111,7 @@ func roles() map[string]func() error {
 func self(t testing.TB, role string) *exec.Cmd {
 	t.Helper()
 	args := []string{os.Args[0], fmt.Sprint("-signalfd.factor=", *factor), fmt.Sprint("-test.short=", testing.Short())}
-	if emulator := os.Getenv("MATRIX_EMU"); emulator != "" {
+	if emulator := os.Getenv("KERNELS_EMU"); emulator != "" {
 		args = append([]string{emulator}, args...)
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), deadline())

@@ -126,7 +126,7 @@ func readDirect() error {
 // capture ends, a signal that was blocked before is blocked again.
 func TestBlockedAndCaptured(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the masks in /proc are those of the emulator")
 	}
 	assert.Equal(t, "ok\n", output(t, blockedCommand(t, "mixed")))

@@ -43,7 +43,7 @@ func TestReadEverySignal(t *testing.T) {
 	if refused34() == nil {
 		sigs = append(sigs, 34)
 	}
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		sigs = append(sigs, 64) // qemu keeps it for itself
 	}
 	rounds := long(300, 40)
@@ -157,7 +157,7 @@ func TestReadCodes(t *testing.T) {
 	require.NoError(t, unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGUSR1))
 	runtime.UnlockOSThread()
 	got := next(t, s)
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		got.Int, got.Ptr = 0, 0 // qemu leaves what an earlier signal had there
 	}
 	assert.Equal(t, signalfd.Info{Signal: unix.SIGUSR1, Code: signalfd.CodeTkill, PID: os.Getpid(), UID: os.Getuid()}, got)
@@ -167,7 +167,7 @@ func TestReadCodes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, signalfd.Info{Signal: unix.SIGALRM, Code: signalfd.CodeKernel}, next(t, s))
 
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		return // qemu does not translate F_SETSIG's siginfo
 	}
 	var p [2]int

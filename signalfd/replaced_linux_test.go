@@ -19,7 +19,7 @@ import (
 // the kernel, and its sender is known.
 func TestNoPendingAllowed(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator has a queue of its own")
 	}
 	p := start(t, self(t, "noqueue"))

@@ -28,7 +28,7 @@ func init() {
 // the siginfo is. So no process can forge more than it could without a capture.
 func TestRecordsAreTheKernels(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator changes the siginfo")
 	}
 	out := output(t, self(t, "compare"))

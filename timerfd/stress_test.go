@@ -106,9 +106,9 @@ func TestConcurrentCallsAndClose(t *testing.T) {
 			defer kept.Close()
 
 			var group sync.WaitGroup
-			for lane := range uint64(8) {
+			for worker := range uint64(8) {
 				group.Go(func() {
-					for r := rand.New(rand.NewPCG(seed, lane)); h.tm.Valid(); {
+					for r := rand.New(rand.NewPCG(seed, worker)); h.tm.Valid(); {
 						h.act(r, h.tm)
 					}
 				})

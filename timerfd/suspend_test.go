@@ -48,7 +48,7 @@ func needSuspend(t *testing.T) {
 // The machine sleeps past the deadline. Then WaitUntil returns when the machine wakes,
 // and not later by the time of the sleep, which no monotonic clock counts.
 func TestWaitUntilAcrossSuspend(t *testing.T) {
-	if os.Getenv("MATRIX_VM") == "" {
+	if os.Getenv("KERNELS_VM") == "" {
 		t.Skip("suspends the machine, which is for the virtual machines of test/kernels")
 	}
 	needSuspend(t)

@@ -28,7 +28,7 @@ import (
 func (s *service) restart(i int) (pause time.Duration) {
 	s.t.Helper()
 	switch {
-	case i%3 == 0 && os.Getenv("MATRIX_EMU") == "": // without, no file of ours can be executed
+	case i%3 == 0 && os.Getenv("KERNELS_EMU") == "": // without, no file of ours can be executed
 		s.signal(unix.SIGHUP)
 	case i%3 == 1 && systest.TryCall(unix.SYS_PIDFD_GETFD) == nil:
 		require.NoError(s.t, s.take("-by", byPidfd).Close())
@@ -387,7 +387,7 @@ func TestDrainWhileHandingOver(t *testing.T) {
 
 // A successor of HUP that fails, or hangs, before it connects.
 func TestFailedRestart(t *testing.T) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("no file of ours can be executed")
 	}
 	copied := filepath.Join(t.TempDir(), "handover")
@@ -596,7 +596,7 @@ func TestNotify(t *testing.T) {
 // asNobody starts a server of another user's, from a program with the mode given.
 func asNobody(t *testing.T, mode os.FileMode) *service {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("no file of ours can be executed")
 	}
 	systest.NeedUser(t, 65534, 65534)

@@ -43,7 +43,7 @@ func TestMain(m *testing.M) {
 // program returns a command that runs a copy of the test binary as handover.
 func program(t testing.TB, self string, args ...string) *exec.Cmd {
 	t.Helper()
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
+	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), self)
 	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
 	// With the race detector a program sleeps for a second as it ends, unless told not to.
 	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))

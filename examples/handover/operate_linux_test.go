@@ -27,7 +27,7 @@ import (
 // needHUP skips the test if an emulator runs the programs: it cannot execute them.
 func needHUP(t *testing.T) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator cannot execute the program file")
 	}
 }

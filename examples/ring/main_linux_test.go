@@ -41,7 +41,7 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 
 // notEmulated skips a test of the two processes.
 func notEmulated(t testing.TB) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("a program cannot start itself under the emulator")
 	}
 }

@@ -18,7 +18,7 @@ import (
 // allowed, that happens before the command is started or not at all.
 func TestFewProcesses(t *testing.T) {
 	const nobody = 65534
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator has threads of its own")
 	}
 	systest.NeedUser(t, nobody, nobody)

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 // there it cannot start itself.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		args = append([]string{"-alone"}, args...)
 	}
 	cmd := systest.Self(t, args...)
@@ -38,7 +38,7 @@ func program(t testing.TB, args ...string) *exec.Cmd {
 
 // notEmulated skips a test of the process beside.
 func notEmulated(t testing.TB) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("a program cannot start itself under the emulator")
 	}
 }

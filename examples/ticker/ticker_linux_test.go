@@ -108,7 +108,7 @@ func TestEvery(t *testing.T) {
 			ticks, missed := counts(t, stdout, "timerfd")
 			assert.GreaterOrEqual(t, ticks+missed, 12, stdout)
 			assert.Positive(t, ticks)
-			beside := alone == "" && os.Getenv("MATRIX_EMU") == ""
+			beside := alone == "" && os.Getenv("KERNELS_EMU") == ""
 			assert.Equal(t, beside, strings.Contains(stdout, "time.Ticker"), stdout)
 		}
 	}
@@ -160,7 +160,7 @@ func TestPrint(t *testing.T) {
 // soon returns a time that a program which is started now has still before it.
 func soon() time.Time {
 	wait := time.Second
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		wait *= 4
 	}
 	return time.Now().Add(wait).Truncate(time.Microsecond)
@@ -331,7 +331,7 @@ func TestTerminal(t *testing.T) {
 	assert.Contains(t, until(t, out, "lateness"), "\r\x1b[K", "the report is on a line of its own")
 	ticks, _ := counts(t, until(t, out, "timerfd"), "timerfd")
 	assert.Positive(t, ticks)
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		until(t, out, "time.Ticker")
 	}
 	_ = cmd.Wait()
@@ -350,7 +350,7 @@ func TestPicture(t *testing.T) {
 	}
 	// Its line, and that in the legend.
 	assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#0969da"))
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		assert.Contains(t, all, "time.Ticker: ")
 		assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#bc4c00"))
 	}

@@ -167,9 +167,9 @@ func TestOwnerAndFork(t *testing.T) {
 
 // biasRounds races an owner, which calls all the time, against a closer. Meanwhile
 // another goroutine opens a descriptor with the freed number. No call may reach that.
-func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays int64) {
+func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, wrong int64) {
 	var current atomic.Pointer[Descriptor]
-	var stray atomic.Int64
+	var late atomic.Int64
 	var stop atomic.Bool
 	current.Store(new(Descriptor))
 	var wg sync.WaitGroup
@@ -179,7 +179,7 @@ func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 			for n := 0; ; n++ {
 				_, err := g.ReadUint64()
 				if err == nil {
-					stray.Add(1)
+					late.Add(1)
 				}
 				if err == ErrClosed {
 					break
@@ -191,7 +191,7 @@ func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 			runtime.Gosched()
 		}
 	})
-	for end := time.Now().Add(duration); time.Now().Before(end) && stray.Load() == 0; rounds++ {
+	for end := time.Now().Add(duration); time.Now().Before(end) && late.Load() == 0; rounds++ {
 		number, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
 		g := new(Descriptor)
@@ -210,20 +210,20 @@ func biasRounds(t *testing.T, duration time.Duration) (rounds, owned int, strays
 		}
 		_, err = closeNow(g)
 		require.NoError(t, err)
-		stranger, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		next, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
 		for range rounds % 4 * 50 {
 			_ = g.state.Load()
 		}
 		var b [8]byte
-		if _, err := unix.Read(stranger, b[:]); err != nil {
-			stray.Add(1)
+		if _, err := unix.Read(next, b[:]); err != nil {
+			late.Add(1)
 		}
-		require.NoError(t, unix.Close(stranger))
+		require.NoError(t, unix.Close(next))
 	}
 	stop.Store(true)
 	wg.Wait()
-	return rounds, owned, stray.Load()
+	return rounds, owned, late.Load()
 }
 
 func TestOwnerAgainstCloser(t *testing.T) {
@@ -233,14 +233,14 @@ func TestOwnerAgainstCloser(t *testing.T) {
 		func() {
 			defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(n))
 			var rounds, owned int
-			var strays int64
+			var wrong int64
 			// On a very busy machine it takes a while until a goroutine is the owner.
-			for try := 0; try == 0 || owned == 0 && strays == 0 && try < 100; try++ {
+			for try := 0; try == 0 || owned == 0 && wrong == 0 && try < 100; try++ {
 				r, o, s := biasRounds(t, *biasTime/time.Duration(len(procs)))
-				rounds, owned, strays = rounds+r, owned+o, strays+s
+				rounds, owned, wrong = rounds+r, owned+o, wrong+s
 			}
-			t.Logf("GOMAXPROCS=%d: %d racing closes, %d with an owner, %d stray reads", n, rounds, owned, strays)
-			assert.Zero(t, strays)
+			t.Logf("GOMAXPROCS=%d: %d racing closes, %d with an owner, %d reads after Close", n, rounds, owned, wrong)
+			assert.Zero(t, wrong)
 			assert.Positive(t, owned)
 		}()
 	}
@@ -248,9 +248,9 @@ func TestOwnerAgainstCloser(t *testing.T) {
 
 // Goroutines evict each other all the time, against modes that change, pins
 // and a closer. Each call succeeds, would block or finds the Descriptor closed.
-func TestLaneStorm(t *testing.T) {
+func TestBiasStorm(t *testing.T) {
 	withBias(t)
-	defer func(take, oust uint32) { callsToBecome, callsToEvict = take, oust }(callsToBecome, callsToEvict)
+	defer func(take, evict uint32) { callsToBecome, callsToEvict = take, evict }(callsToBecome, callsToEvict)
 	callsToBecome, callsToEvict = 0, 1
 	rounds := 300
 	if testing.Short() {
@@ -346,7 +346,7 @@ func TestMembarrierRefusedLater(t *testing.T) {
 	defer func(was uintptr) { barrier = was }(barrier)
 	barrier = 1 << 30 // no such command
 	for range 100 {
-		_, _, strays := biasRounds(t, time.Millisecond)
-		require.Zero(t, strays)
+		_, _, wrong := biasRounds(t, time.Millisecond)
+		require.Zero(t, wrong)
 	}
 }

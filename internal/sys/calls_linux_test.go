@@ -242,7 +242,7 @@ func TestCloseFails(t *testing.T) {
 
 // Calls on a number that is not open, or that was closed, return errors and change
 // nothing.
-func TestStrangers(t *testing.T) {
+func TestClosedNumbers(t *testing.T) {
 	const none = 1 << 20
 	g := new(Descriptor)
 	require.True(t, g.Init(none, Entersyscall))

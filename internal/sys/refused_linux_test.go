@@ -35,9 +35,9 @@ func TestChildMembarrierRefused(t *testing.T) {
 	}
 	assert.Nil(t, g.bias.Load())
 	assert.False(t, registered.Load())
-	_, owned, strays := biasRounds(t, 200*time.Millisecond)
+	_, owned, wrong := biasRounds(t, 200*time.Millisecond)
 	assert.Zero(t, owned)
-	assert.Zero(t, strays)
+	assert.Zero(t, wrong)
 }
 
 // If seccomp(2) refuses membarrier(2) after the registration, ReadMemStats replaces it.
@@ -46,9 +46,9 @@ func TestMembarrierRefusedToCloser(t *testing.T) {
 	var owned int
 	systest.Refuse(t, func() {
 		require.Equal(t, unix.EPERM, membarrier(membarrierExpedited))
-		var strays int64
-		_, owned, strays = biasRounds(t, 300*time.Millisecond)
-		require.Zero(t, strays)
+		var wrong int64
+		_, owned, wrong = biasRounds(t, 300*time.Millisecond)
+		require.Zero(t, wrong)
 	}, noMembarrier)
 	assert.Positive(t, owned)
 }

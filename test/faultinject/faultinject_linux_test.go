@@ -51,14 +51,14 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// In each place, each feature works, or its error says what is missing.
-func TestPlaces(t *testing.T) {
-	for i := range places {
-		p := &places[i]
+// In each sandbox, each feature works, or its error says what is missing.
+func TestSandboxes(t *testing.T) {
+	for i := range sandboxes {
+		p := &sandboxes[i]
 		t.Run(p.name, func(t *testing.T) {
-			results, err := p.visit(i)
+			results, err := p.run(i)
 			if errors.Is(err, errNotHere) {
-				t.Skipf("needs such a place: %v", err)
+				t.Skipf("needs such a sandbox: %v", err)
 			}
 			require.NoError(t, err)
 			assert.Empty(t, p.unexpected(results))
@@ -84,7 +84,7 @@ func TestLimits(t *testing.T) {
 	}
 }
 
-// The documentation has every trial, limit and place: go run ./test/faultinject >doc/reports/faultinject.md
+// The documentation has every trial, limit and sandbox: go run ./test/faultinject >doc/reports/faultinject.md
 func TestDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../doc/reports/faultinject.md")
 	require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestDocumented(t *testing.T) {
 	for _, l := range limits {
 		assert.Contains(t, string(page), "\n| "+l.name+" | "+l.effect+" |")
 	}
-	for _, p := range places {
+	for _, p := range sandboxes {
 		assert.Contains(t, string(page), "\n| "+p.name+" |")
 	}
 }

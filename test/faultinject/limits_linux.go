@@ -126,7 +126,7 @@ func queueUsedUp() error {
 	if err := self.Queue(sig, 7); err != nil {
 		return err
 	}
-	var at scene
+	var at setup
 	info, err := s.ReadContext(later(&at))
 	return gives(7)(info.Int, err)
 }

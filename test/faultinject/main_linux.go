@@ -17,7 +17,7 @@ import (
 var roles map[string]func(argument string) error
 
 func init() {
-	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill, "visit": visit}
+	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill, "smoke": smoke}
 }
 
 // everything matches all trials.

@@ -10,7 +10,7 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 )
 
-// A page is memory that an actor shares with its supervisor. The actor uses it to say
+// A page is memory that a child shares with its supervisor. The child uses it to say
 // which of its calls are refused. A system call for that might itself be refused.
 type page struct {
 	serving atomic.Bool // the supervisor answers

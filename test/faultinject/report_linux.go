@@ -49,34 +49,34 @@ func report(w io.Writer) error {
 		effects.Add(l.name, l.effect)
 	}
 	text.WriteString("\n## Limits\n\n" + effects.Markdown())
-	visits, toured := visitAll()
-	text.WriteString("\n## Places\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
+	smoke, smoked := smokeAll()
+	text.WriteString("\n## Sandboxes\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
 		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n" +
-		visits.Markdown())
+		smoke.Markdown())
 	_, err := io.WriteString(w, text.String())
-	return errors.Join(tried, toured, err)
+	return errors.Join(tried, smoked, err)
 }
 
-// visitAll makes the tour in each place.
-func visitAll() (table.Table, error) {
+// smokeAll runs the smoke test in each sandbox.
+func smokeAll() (table.Table, error) {
 	var problems []error
-	visits := table.Table{{"place", "does not work"}}
-	for i := range places {
-		p := &places[i]
-		results, err := p.visit(i)
+	results := table.Table{{"sandbox", "does not work"}}
+	for i := range sandboxes {
+		p := &sandboxes[i]
+		got, err := p.run(i)
 		if errors.Is(err, errNotHere) {
-			visits.Add(p.name, err)
+			results.Add(p.name, err)
 			continue
 		}
 		if err != nil {
 			problems = append(problems, err)
 			continue
 		}
-		for _, problem := range p.unexpected(results) {
+		for _, problem := range p.unexpected(got) {
 			problems = append(problems, errors.New(problem))
 		}
 		var apart []string
-		for _, s := range stops {
+		for _, s := range checks {
 			if got := p.apart[s.feature]; got != "" {
 				kind, _, _ := strings.Cut(got, ":")
 				apart = append(apart, fmt.Sprintf("%s (%s)", s.feature, kind))
@@ -86,7 +86,7 @@ func visitAll() (table.Table, error) {
 			apart = []string{"–"}
 		}
 		slices.Sort(apart)
-		visits.Add(p.name, strings.Join(apart, ", "))
+		results.Add(p.name, strings.Join(apart, ", "))
 	}
-	return visits, errors.Join(problems...)
+	return results, errors.Join(problems...)
 }

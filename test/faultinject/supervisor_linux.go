@@ -19,8 +19,8 @@ import (
 // collector would wait for a thread in a raw call, and the thread for a supervisor that
 // the collector has stopped.
 type supervisor struct {
-	actor  *pidfd.PidFD
-	socket *fd.FD // to the actor
+	child  *pidfd.PidFD
+	socket *fd.FD // to the child
 	page   *page
 	match  func(args *[6]uint64) bool
 }
@@ -50,7 +50,7 @@ var (
 	_ [unix.SECCOMP_IOCTL_NOTIF_SEND >> 16 & 0xff]byte = [unsafe.Sizeof(answer{})]byte{}
 )
 
-// serve answers until the actor has ended.
+// serve answers until the child has ended.
 func (s *supervisor) serve() error {
 	listener, err := s.listener()
 	if err != nil {
@@ -61,7 +61,7 @@ func (s *supervisor) serve() error {
 	for {
 		fds := []unix.PollFd{
 			{Fd: listener.Raw(), Events: unix.POLLIN},
-			{Fd: s.actor.Raw(), Events: unix.POLLIN},
+			{Fd: s.child.Raw(), Events: unix.POLLIN},
 		}
 		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
@@ -77,7 +77,7 @@ func (s *supervisor) serve() error {
 	}
 }
 
-// listener waits until the actor has a filter, and returns a descriptor of it.
+// listener waits until the child has a filter, and returns a descriptor of it.
 func (s *supervisor) listener() (*fd.FD, error) {
 	text, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	for {
@@ -87,8 +87,8 @@ func (s *supervisor) listener() (*fd.FD, error) {
 		} else if err != nil && err != unix.EAGAIN && err != unix.EINTR {
 			return nil, os.NewSyscallError("recvmsg", err)
 		}
-		if alive, err := s.actor.Alive(); err != nil || !alive {
-			return nil, fmt.Errorf("the actor has ended before it had a filter: %w", os.ErrProcessDone)
+		if alive, err := s.child.Alive(); err != nil || !alive {
+			return nil, fmt.Errorf("the child has ended before it had a filter: %w", os.ErrProcessDone)
 		}
 		time.Sleep(100 * time.Microsecond)
 	}
@@ -146,11 +146,11 @@ func (s *supervisor) counts(asked *notification) bool {
 	if s.match != nil && !s.match(&asked.args) {
 		return false
 	}
-	// The actor runs this program too, so its addresses are ours.
+	// The child runs this program too, so its addresses are ours.
 	if f := runtime.FuncForPC(uintptr(asked.ip)); f == nil || strings.HasPrefix(f.Name(), "runtime.") {
 		return false
 	}
-	_, err := os.Lstat(fmt.Sprintf("/proc/%d/task/%d", s.actor.PID(), asked.pid))
+	_, err := os.Lstat(fmt.Sprintf("/proc/%d/task/%d", s.child.PID(), asked.pid))
 	return err == nil
 }
 

@@ -330,4 +330,4 @@ func read(tid int, from uint64, words []uint64) bool {
 
 // repeats matches tests that make the calls of another test a hundred thousand times.
 // They are left out, because each call stops twice here.
-const repeats = "Stray|Stress|Against|Race|Storm|Histor|Scheduler|Moves|Alloc|Fuzz|Model|Concurrent|Random|LargeWrites|HugeWrite|Lost|Batch|Overflow|While|Reader"
+const repeats = "UseAfterClose|Stress|Against|Race|Storm|Histor|Scheduler|Moves|Alloc|Fuzz|Model|Concurrent|Random|LargeWrites|HugeWrite|Lost|Batch|Overflow|While|Reader"

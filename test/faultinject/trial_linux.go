@@ -37,7 +37,7 @@ type trial struct {
 
 	// prepare returns the operation, which runs while the call is refused. The
 	// operation returns nil only if it succeeded, and may be repeated.
-	prepare func(s *scene) func() error
+	prepare func(s *setup) func() error
 
 	// once says that the library asks once in a process: each errno gets one process.
 	once bool
@@ -77,22 +77,22 @@ func (t *trial) forbidden() error {
 	return nil
 }
 
-// A scene is the preparation of a trial. Its methods end the trial if they fail.
-type scene struct {
+// A setup is the preparation of a trial. Its methods end the trial if they fail.
+type setup struct {
 	number  int // for page.arm
 	checks  []func(err error) error
 	cleanup []func()
 }
 
 // on counts only the calls whose first argument is number.
-func (s *scene) on(number int) { s.number = number }
+func (s *setup) on(number int) { s.number = number }
 
 // check registers f to check, after calls are let through again, the state that the
 // operation left behind. err is the operation's.
-func (s *scene) check(f func(err error) error) { s.checks = append(s.checks, f) }
+func (s *setup) check(f func(err error) error) { s.checks = append(s.checks, f) }
 
 // after registers f to check what is left after the operation has failed.
-func (s *scene) after(f func() error) {
+func (s *setup) after(f func() error) {
 	s.check(func(err error) error {
 		if err == nil {
 			return nil
@@ -102,18 +102,18 @@ func (s *scene) after(f func() error) {
 }
 
 // later registers f to be called when the trial is over.
-func (s *scene) later(f func()) { s.cleanup = append(s.cleanup, f) }
+func (s *setup) later(f func()) { s.cleanup = append(s.cleanup, f) }
 
-func (s *scene) must(err error) {
+func (s *setup) must(err error) {
 	if err != nil {
-		panic(sceneError{err})
+		panic(setupError{err})
 	}
 }
 
-type sceneError struct{ error }
+type setupError struct{ error }
 
 // closes closes c when the trial is over, and returns it.
-func closes[C interface{ Close() error }](s *scene, c C, err error) C {
+func closes[C interface{ Close() error }](s *setup, c C, err error) C {
 	s.must(err)
 	s.later(func() { _ = c.Close() })
 	return c
@@ -189,9 +189,9 @@ const patience = 10 * time.Second
 // attempt makes the operation once, with the calls from first to last refused.
 func (t *trial) attempt(p *page, errno unix.Errno, first, last int) (outcome string, refused int, problem error) {
 	before := systest.OpenDescriptors()
-	s := &scene{number: -1}
+	s := &setup{number: -1}
 	defer func() {
-		if failed, ok := recover().(sceneError); ok {
+		if failed, ok := recover().(setupError); ok {
 			problem = errors.Join(problem, fmt.Errorf("preparing: %w", failed.error))
 		}
 		for _, f := range slices.Backward(s.cleanup) {

@@ -15,7 +15,7 @@ import (
 func fcntlTrial(name, op string, do func(r *fd.FD) error) trial {
 	return trial{
 		by: "fd", call: "fcntl " + name, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			put(s, w, "text")
 			s.must(reads(r.Read, "text")())
@@ -26,7 +26,7 @@ func fcntlTrial(name, op string, do func(r *fd.FD) error) trial {
 }
 
 // waits is a wait that ends only with its context.
-func waits(s *scene, r *fd.FD) func() error {
+func waits(s *setup, r *fd.FD) func() error {
 	return func() error {
 		ctx, cancel := context.WithTimeout(context.Background(), patience/1000)
 		defer cancel()
@@ -42,7 +42,7 @@ func waits(s *scene, r *fd.FD) func() error {
 func waitTrial(flags int, call, op string) trial {
 	return trial{
 		by: "fd", call: call, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, flags)
 			put(s, w, "text")
 			s.must(reads(r.Read, "text")())
@@ -65,7 +65,7 @@ var fdTrials = []trial{
 	fcntlTrial("F_DUPFD_CLOEXEC", "FD.File", func(r *fd.FD) error { return closing(r.File("")) }),
 	{
 		by: "fd", call: "fcntl F_DUPFD_CLOEXEC", op: "fd.FromFile",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			file, err := os.Open("/")
 			closes(s, file, err)
 			return func() error { return closing(fd.FromFile(file)) }
@@ -82,7 +82,7 @@ var fdTrials = []trial{
 	{
 		// The library calls kcmp(2) only if F_DUPFD_QUERY fails: the trial refuses both.
 		by: "fd", call: "kcmp", op: "FD.SameFile, before Linux 6.10",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			s.must(second(filterAll(0, systest.Refusal{Call: systest.Fcntl, Errno: unix.EINVAL, Arg: 2, Value: unix.F_DUPFD_QUERY})))
 			return sameFile(s)
 		},
@@ -99,7 +99,7 @@ var fdTrials = []trial{
 	adoptTrial("fcntl F_GETFL"),
 }
 
-func sameFile(s *scene) func() error {
+func sameFile(s *setup) func() error {
 	r, w := pipe(s, unix.O_NONBLOCK)
 	d, err := r.Dup()
 	closes(s, d, err)
@@ -111,7 +111,7 @@ func sameFile(s *scene) func() error {
 func adoptTrial(call string) trial {
 	return trial{
 		by: "fd", call: call, op: "FD.Adopt",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			raw, err := unix.FcntlInt(uintptr(r.Fd()), unix.F_DUPFD, 0)
 			s.must(err)

@@ -20,8 +20,8 @@ import (
 var trials = slices.Concat(sysTrials, procTrials, fdTrials, eventfdTrials, timerfdTrials, pidfdTrials, memfdTrials, signalfdTrials)
 
 // always prepares nothing.
-func always(op func() error) func(*scene) func() error {
-	return func(*scene) func() error { return op }
+func always(op func() error) func(*setup) func() error {
+	return func(*setup) func() error { return op }
 }
 
 // gives returns a function that returns nil for the wanted value.
@@ -47,27 +47,27 @@ func closing[C interface{ Close() error }](c C, err error) error {
 const waiting = 300 * time.Millisecond
 
 // soon is a context for a wait that may have no other end.
-func soon(s *scene) context.Context {
+func soon(s *setup) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), waiting)
 	s.later(cancel)
 	return ctx
 }
 
 // counter returns an eventfd.
-func counter(s *scene, value uint64) *eventfd.EventFD {
+func counter(s *setup, value uint64) *eventfd.EventFD {
 	e, err := eventfd.New(value)
 	return closes(s, e, err)
 }
 
 // pipe returns the ends of a pipe, in the given mode.
-func pipe(s *scene, flags int) (r, w *fd.FD) {
+func pipe(s *setup, flags int) (r, w *fd.FD) {
 	var ends [2]int
 	s.must(unix.Pipe2(ends[:], unix.O_CLOEXEC|flags))
 	return closes(s, fd.New(ends[0]), nil), closes(s, fd.New(ends[1]), nil)
 }
 
 // fifo returns the ends of a named FIFO. Unlike a pipe it has no RWF_NOWAIT.
-func fifo(s *scene, flags int) (r, w *fd.FD) {
+func fifo(s *setup, flags int) (r, w *fd.FD) {
 	dir, err := os.MkdirTemp("", "faults")
 	s.must(err)
 	defer os.RemoveAll(dir)
@@ -84,18 +84,18 @@ func fifo(s *scene, flags int) (r, w *fd.FD) {
 }
 
 // socketPair returns two connected Unix sockets.
-func socketPair(s *scene, kind int) (r, w *fd.FD) {
+func socketPair(s *setup, kind int) (r, w *fd.FD) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC, 0)
 	s.must(err)
 	return closes(s, fd.New(pair[0]), nil), closes(s, fd.New(pair[1]), nil)
 }
 
-func streamSockets(s *scene, flags int) (r, w *fd.FD) {
+func streamSockets(s *setup, flags int) (r, w *fd.FD) {
 	return socketPair(s, unix.SOCK_STREAM|flags) // SOCK_NONBLOCK is O_NONBLOCK
 }
 
 // put writes text for which a pipe has room.
-func put(s *scene, w interface{ Write([]byte) (int, error) }, text string) {
+func put(s *setup, w interface{ Write([]byte) (int, error) }, text string) {
 	_, err := w.Write([]byte(text))
 	s.must(err)
 }

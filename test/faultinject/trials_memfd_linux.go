@@ -16,7 +16,7 @@ import (
 const content = "what is in the file"
 
 // file returns a memfd with content in it, the offset at the beginning.
-func file(s *scene, opts ...memfd.Option) *memfd.MemFD {
+func file(s *setup, opts ...memfd.Option) *memfd.MemFD {
 	m, err := memfd.New("faults", opts...)
 	closes(s, m, err)
 	s.must(second(m.WriteAt([]byte(content), 0)))
@@ -27,7 +27,7 @@ func file(s *scene, opts ...memfd.Option) *memfd.MemFD {
 func onFile(call, op string, do func(m *memfd.MemFD) error, opts ...memfd.Option) trial {
 	return trial{
 		by: "memfd", call: call, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s, opts...)
 			s.on(m.Fd())
 			s.check(func(err error) error {
@@ -46,7 +46,7 @@ func onFile(call, op string, do func(m *memfd.MemFD) error, opts ...memfd.Option
 func newTrial(call, op string, opts ...memfd.Option) trial {
 	return trial{
 		by: "memfd", call: call, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			file(s) // so that the library knows the kernel's features
 			return func() error { return closing(memfd.New("faults", opts...)) }
 		},
@@ -81,7 +81,7 @@ var memfdTrials = []trial{
 	{
 		by: "memfd", call: "mmap", op: "MemFD.Map",
 		match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s)
 			return func() error { return mapped(memfd.ReadOnly)(m) }
 		},
@@ -89,7 +89,7 @@ var memfdTrials = []trial{
 	{
 		by: "memfd", call: "madvise", op: "Mapping.Advise",
 		match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s)
 			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
 			closes(s, mapping, err)
@@ -101,7 +101,7 @@ var memfdTrials = []trial{
 		// until the process ends.
 		by: "memfd", call: "munmap", op: "Mapping.Close",
 		made: func() bool { return !raceEnabled }, // the race detector makes it, too
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s)
 			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
 			s.must(err)
@@ -118,7 +118,7 @@ var memfdTrials = []trial{
 	}),
 	{
 		by: "internal/sys", call: "read", op: "MemFD.WriteTo",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s)
 			s.on(m.Fd())
 			var got bytes.Buffer
@@ -131,7 +131,7 @@ var memfdTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "write", op: "MemFD.ReadFrom",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			m := file(s)
 			s.on(m.Fd())
 			long := strings.Repeat("long", 1<<15)
@@ -149,7 +149,7 @@ var memfdTrials = []trial{
 	},
 	{
 		by: "memfd", call: "sendmsg", op: "MemFD.SendTo",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			a, b := sockets(s, unix.SOCK_STREAM)
 			m := file(s)
 			s.check(func(err error) error {
@@ -171,7 +171,7 @@ var memfdTrials = []trial{
 	},
 	{
 		by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			a, b := sockets(s, unix.SOCK_DGRAM)
 			s.must(second(a.Write(nil)))
 			return func() error {
@@ -197,7 +197,7 @@ func seekTrial() trial {
 	return t
 }
 
-func sealed(s *scene) func() error {
+func sealed(s *setup) func() error {
 	return func() error { return closing(memfd.NewSealed("faults", []byte(content))) }
 }
 
@@ -212,8 +212,8 @@ func mapped(prot memfd.Prot) func(m *memfd.MemFD) error {
 }
 
 // received receives a file that has been sent.
-func received(kind int) func(s *scene) func() error {
-	return func(s *scene) func() error {
+func received(kind int) func(s *setup) func() error {
+	return func(s *setup) func() error {
 		a, b := sockets(s, kind)
 		m := file(s)
 		s.must(m.SendTo(a))

@@ -14,7 +14,7 @@ import (
 )
 
 // sleeper starts a child that sleeps until it is killed, when the trial is over.
-func sleeper(s *scene) *pidfd.PidFD {
+func sleeper(s *setup) *pidfd.PidFD {
 	cmd := exec.Command("sleep", "100")
 	p, err := pidfd.Start(cmd)
 	s.must(err)
@@ -28,7 +28,7 @@ func sleeper(s *scene) *pidfd.PidFD {
 
 // zombie starts a child that ends, and returns when it has. It is reaped when the
 // trial is over, if not before.
-func zombie(s *scene) *pidfd.PidFD {
+func zombie(s *setup) *pidfd.PidFD {
 	cmd := exec.Command("sh", "-c", "exit 3")
 	s.must(cmd.Start())
 	p, err := pidfd.Open(cmd.Process.Pid)
@@ -46,7 +46,7 @@ func zombie(s *scene) *pidfd.PidFD {
 func onSleeper(by, call, op string, do func(p *pidfd.PidFD) error) trial {
 	return trial{
 		by: by, call: call, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			p := sleeper(s)
 			return func() error { return do(p) }
 		},
@@ -58,14 +58,14 @@ var pidfdTrials = []trial{
 	{by: "pidfd", call: "pidfd_open", op: "pidfd.OpenThread", prepare: always(func() error { return closing(pidfd.OpenThread(os.Getpid())) })},
 	{
 		by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			zombie(s)
 			return func() error { return closing(pidfd.OpenEnded()) }
 		},
 	},
 	{
 		by: "internal/sys", call: "waitid", op: "PidFD.Wait",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			p := zombie(s)
 			return func() error {
 				status, err := p.Wait()
@@ -78,7 +78,7 @@ var pidfdTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "waitid", op: "PidFD.WaitContext",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			p := zombie(s)
 			ctx := soon(s)
 			s.check(func(error) error { return second(p.Wait()) })
@@ -111,7 +111,7 @@ var pidfdTrials = []trial{
 	{by: "pidfd", call: "getsockopt SO_PEERPIDFD", op: "pidfd.FromPeer", prepare: fromPeer},
 	{
 		by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.FromProcess",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			cmd := exec.Command("sleep", "100")
 			s.must(cmd.Start())
 			s.later(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
@@ -178,7 +178,7 @@ func untilSoon(wait func(*pidfd.PidFD, context.Context) error) func(*pidfd.PidFD
 }
 
 // sockets returns two connected Unix sockets.
-func sockets(s *scene, kind int) (a, b *net.UnixConn) {
+func sockets(s *setup, kind int) (a, b *net.UnixConn) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	s.must(err)
 	var conns [2]*net.UnixConn
@@ -191,7 +191,7 @@ func sockets(s *scene, kind int) (a, b *net.UnixConn) {
 	return conns[0], conns[1]
 }
 
-func fromPeer(s *scene) func() error {
+func fromPeer(s *setup) func() error {
 	a, _ := sockets(s, unix.SOCK_STREAM)
 	conn, err := a.SyscallConn()
 	s.must(err)

@@ -51,7 +51,7 @@ var procTrials = []trial{
 
 // procTrial refuses a call of package sys, which it calls by the name of package
 // unix.
-func procTrial(call, op string, prepare func(*scene) func() error) trial {
+func procTrial(call, op string, prepare func(*setup) func() error) trial {
 	t := trial{by: "internal/sys", call: call, op: op, prepare: prepare}
 	if call == "openat" {
 		t.name = "open"
@@ -67,36 +67,36 @@ func ofKind(kind string, t trial) trial {
 	return t
 }
 
-func fdinfo(s *scene) func() error {
+func fdinfo(s *setup) func() error {
 	r, _ := pipe(s, unix.O_NONBLOCK)
 	return func() error { return gives("0")(r.Fdinfo("pos")) }
 }
 
-func fromEventfd(s *scene) func() error {
+func fromEventfd(s *setup) func() error {
 	raw, err := unix.Eventfd(3, 0)
 	s.must(err)
 	return fromFD(s, raw, eventfd.FromFD)
 }
 
-func fromSignalfd(s *scene) func() error {
+func fromSignalfd(s *setup) func() error {
 	raw, err := unix.Signalfd(-1, new(unix.Sigset_t), unix.SFD_CLOEXEC)
 	s.must(err)
 	return fromFD(s, raw, signalfd.FromFD)
 }
 
-func fromTimerfd(s *scene) func() error {
+func fromTimerfd(s *setup) func() error {
 	raw, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, 0)
 	s.must(err)
 	return fromFD(s, raw, timerfd.FromFD)
 }
 
-func fromMemfd(s *scene) func() error {
+func fromMemfd(s *setup) func() error {
 	raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
 	s.must(err)
 	return fromFD(s, raw, memfd.FromFD)
 }
 
-func fromPidfd(s *scene) func() error {
+func fromPidfd(s *setup) func() error {
 	raw, err := unix.PidfdOpen(os.Getpid(), 0)
 	s.must(err)
 	return fromFD(s, raw, func(f *fd.FD) (*pidfd.PidFD, error) {
@@ -108,7 +108,7 @@ func fromPidfd(s *scene) func() error {
 	})
 }
 
-func reopen(s *scene) func() error {
+func reopen(s *setup) func() error {
 	m := file(s)
 	return func() error { return closing(m.ReopenReadOnly()) }
 }

@@ -30,7 +30,7 @@ var signalfdTrials = []trial{
 		// The kernel refuses to remove the handler. The handler then does what the
 		// action before the capture did.
 		by: "internal/sys/capture", call: "rt_sigaction", op: "SignalFD.Close", first: true,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
 			s.check(func(error) error {
@@ -77,7 +77,7 @@ func fromTheFirst(t trial) trial {
 // counted from 0.
 func onFree(n int, t trial) trial {
 	prepare := t.prepare
-	t.prepare = func(s *scene) func() error {
+	t.prepare = func(s *setup) func() error {
 		do := prepare(s)
 		s.on(int(firstFree(n)))
 		return do
@@ -87,7 +87,7 @@ func onFree(n int, t trial) trial {
 
 // capture makes a SignalFD and reads a signal. After success and after failure, the
 // signal has its old meaning.
-func capture(s *scene) func() error {
+func capture(s *setup) func() error {
 	before := handler(s)
 	var f *signalfd.SignalFD
 	s.check(func(err error) error {
@@ -109,7 +109,7 @@ func masking(by, call string) trial {
 	old, wanted := signalfd.NewSet(unix.SIGUSR1), signalfd.NewSet(unix.SIGUSR1, unix.SIGUSR2)
 	return trial{
 		by: by, call: call, op: "SignalFD.SetMask",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			f, err := signalfd.New(old)
 			closes(s, f, err)
 			s.check(func(err error) error {
@@ -130,7 +130,7 @@ func masking(by, call string) trial {
 func reading(by, call string) trial {
 	return trial{
 		by: by, call: call, op: "FD.ReadContext of a SignalFD",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 			closes(s, f, err)
 			s.must(receives(f))
@@ -182,7 +182,7 @@ func piped(f *signalfd.SignalFD, limit time.Duration) error {
 }
 
 // handler returns the address of the handler of the signal that is captured.
-func handler(s *scene) uint64 {
+func handler(s *setup) uint64 {
 	var action [4]uint64 // the kernel's struct sigaction, of which the handler is the first
 	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(unix.SIGUSR1), 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
 	if errno != 0 {
@@ -223,7 +223,7 @@ func masksOpenNow() error {
 }
 
 // forwarderPipe returns the write end of the pipe of a capture.
-func forwarderPipe(s *scene, f *signalfd.SignalFD) int {
+func forwarderPipe(s *setup, f *signalfd.SignalFD) int {
 	name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
 	s.must(err)
 	return descriptor(s, name, f.Fd())
@@ -231,7 +231,7 @@ func forwarderPipe(s *scene, f *signalfd.SignalFD) int {
 
 // descriptor returns the descriptor of this process that refers to the object, except
 // not.
-func descriptor(s *scene, object string, not int) int {
+func descriptor(s *setup, object string, not int) int {
 	for number := range 1 << 10 {
 		name, err := os.Readlink(fmt.Sprintf("/proc/self/fd/%d", number))
 		if err == nil && name == object && number != not {
@@ -243,7 +243,7 @@ func descriptor(s *scene, object string, not int) int {
 }
 
 // block would start the program anew.
-func block(s *scene) func() error {
+func block(s *setup) func() error {
 	s.check(func(error) error { return masksOpen() })
 	return func() error { return signalfd.Block(signalfd.NewSet(unix.SIGUSR1)) }
 }
@@ -253,7 +253,7 @@ func block(s *scene) func() error {
 func starting(by, call string) trial {
 	return trial{
 		by: by, call: call, op: "signalfd.Start",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			s.check(func(error) error {
 				var status unix.WaitStatus
 				if pid, err := unix.Wait4(-1, &status, unix.WNOHANG, nil); err != unix.ECHILD {

@@ -31,7 +31,7 @@ var timerfdTrials = []trial{
 	{by: "timerfd", call: "timerfd_create", op: "timerfd.New", prepare: always(func() error { return closing(timerfd.New(timerfd.Monotonic)) })},
 	{
 		by: "internal/sys", call: "timerfd_settime", op: "TimerFD.Arm",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			t := timer(s)
 			s.must(t.Arm(time.Hour, time.Minute))
 			s.check(func(err error) error {
@@ -47,7 +47,7 @@ var timerfdTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "timerfd_gettime", op: "TimerFD.Remaining",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			t := timer(s)
 			return func() error {
 				_, interval, err := t.Remaining()
@@ -57,7 +57,7 @@ var timerfdTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "read", op: "TimerFD.ReadContext",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			t := timer(s)
 			s.must(t.Arm(0, 0))
 			s.on(t.Fd())
@@ -68,14 +68,14 @@ var timerfdTrials = []trial{
 	},
 	{
 		by: "timerfd", call: "clock_gettime", op: "TimerFD.ArmAt",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			t := timer(s)
 			return func() error { return t.ArmAt(time.Now().Add(time.Hour), 0) }
 		},
 	},
 }
 
-func timer(s *scene) *timerfd.TimerFD {
+func timer(s *setup) *timerfd.TimerFD {
 	t, err := timerfd.New(timerfd.Monotonic)
 	return closes(s, t, err)
 }
@@ -88,7 +88,7 @@ type owner interface {
 
 // fromFD makes a handle of the number. It checks that the number is the handle's
 // afterwards, or the FD's with the flags that it had.
-func fromFD[H owner](s *scene, raw int, from func(*fd.FD) (H, error)) func() error {
+func fromFD[H owner](s *setup, raw int, from func(*fd.FD) (H, error)) func() error {
 	f := fd.New(raw)
 	s.later(func() { _ = f.Close() })
 	had := flags(s, raw)
@@ -113,7 +113,7 @@ func fromFD[H owner](s *scene, raw int, from func(*fd.FD) (H, error)) func() err
 }
 
 // flags returns the close-on-exec flag and the file status flags.
-func flags(s *scene, number int) (all [2]int) {
+func flags(s *setup, number int) (all [2]int) {
 	for i, get := range []int{unix.F_GETFD, unix.F_GETFL} {
 		var err error
 		all[i], err = unix.FcntlInt(uintptr(number), get, 0)

@@ -17,7 +17,7 @@ import (
 var sysTrials = []trial{
 	{
 		by: "internal/sys", call: "read", op: "EventFD.Wait",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 5)
 			s.on(e.Fd())
 			return func() error { return gives[uint64](5)(e.Wait()) }
@@ -25,7 +25,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "read", op: "EventFD.WaitContext",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 5)
 			s.on(e.Fd())
 			ctx := soon(s)
@@ -35,7 +35,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "read", op: "FD.Read, in blocking mode",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, 0)
 			put(s, w, "text")
 			s.on(r.Fd())
@@ -44,7 +44,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "write", op: "EventFD.Signal",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 0)
 			s.on(e.Fd())
 			added := uint64(0)
@@ -59,7 +59,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "write", op: "FD.Write, of more than fits",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			s.on(w.Fd())
 			const size = 1 << 17 // twice what a pipe holds
@@ -83,7 +83,7 @@ var sysTrials = []trial{
 		// The filter answers the call, so the kernel has not closed the number that the
 		// error is about. The check closes it.
 		by: "internal/sys", call: "close", op: "FD.Close", endless: true, swallowed: "closed",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, _ := pipe(s, 0)
 			number := r.Fd()
 			s.on(number)
@@ -97,7 +97,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys/bare", call: "close", op: "EventFD.Close", endless: true, swallowed: "closed",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 0)
 			number := e.Fd()
 			s.on(number)
@@ -112,7 +112,7 @@ var sysTrials = []trial{
 	{
 		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup",
 		made: func() bool { return !raceEnabled }, // see unwaiting in package sys
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 5)
 			d, err := e.Dup()
 			closes(s, d, err)
@@ -127,7 +127,7 @@ var sysTrials = []trial{
 	readTrial("fcntl F_GETFL", "FD.ReadContext, of a FIFO", fifo, unix.O_NONBLOCK),
 	{
 		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, of a FIFO in blocking mode",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			op := readsInTime(s, fifo, 0)
 			s.on(-1) // the first argument is a pointer
 			return op
@@ -135,7 +135,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "ppoll", op: "FD.ReadContext, parked",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := pipe(s, unix.O_NONBLOCK)
 			s.check(func(err error) error {
 				put(s, w, "text")
@@ -148,14 +148,14 @@ var sysTrials = []trial{
 	{
 		// The library makes fstat(2) only if statx(2) fails: the trial refuses both.
 		by: "internal/sys", call: "fstat", op: "FD.ReadContext, the first, without statx",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			s.must(second(filterAll(0, systest.Refusal{Call: unix.SYS_STATX, Errno: unix.ENOSYS, Arg: 4, Value: unix.STATX_TYPE})))
 			return readsInTime(s, pipe, unix.O_NONBLOCK)
 		},
 	},
 	{
 		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.WriteContext, the first to a socket",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := socketPair(s, unix.SOCK_SEQPACKET|unix.SOCK_NONBLOCK)
 			ctx := soon(s)
 			return func() error {
@@ -166,7 +166,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, at the end of a stream",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := streamSockets(s, unix.O_NONBLOCK)
 			s.must(w.Close())
 			return func() error {
@@ -177,7 +177,7 @@ var sysTrials = []trial{
 	},
 	{
 		by: "internal/sys", call: "getsockopt SO_TYPE", op: "FD.Read, of an empty datagram",
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := socketPair(s, unix.SOCK_DGRAM|unix.SOCK_NONBLOCK)
 			put(s, w, "")
 			s.check(func(error) error {
@@ -195,7 +195,7 @@ var sysTrials = []trial{
 		// A background goroutine registers, and no call waits for it.
 		by: "internal/sys", call: "membarrier REGISTER_PRIVATE_EXPEDITED", op: "EventFD.Signal, 100 times",
 		once: true, made: sys.Registered, swallowed: doesWithout,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			e := counter(s, 0)
 			signals := func() error {
 				for range 100 {
@@ -215,7 +215,7 @@ var sysTrials = []trial{
 	{
 		by: "internal/sys", call: "membarrier PRIVATE_EXPEDITED", op: "FD.Close, while another goroutine is the owner",
 		made: sys.Registered, swallowed: doesWithout,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			s.must(gives(true)(sys.Registered(), nil)) // before, no goroutine becomes the owner
 			e := counter(s, 0)
 			owns, stop := make(chan struct{}), make(chan struct{})
@@ -242,19 +242,19 @@ var errorClosed = map[string]func(error, unix.Errno) bool{"error, closed": func(
 }}
 
 // An opener makes two connected ends, in blocking mode or with O_NONBLOCK.
-type opener func(s *scene, flags int) (r, w *fd.FD)
+type opener func(s *setup, flags int) (r, w *fd.FD)
 
 // readTrial tries a ReadContext that finds data.
 func readTrial(call, op string, open opener, flags int) trial {
 	return trial{
 		by: "internal/sys", call: call, op: op,
-		prepare: func(s *scene) func() error { return readsInTime(s, open, flags) },
+		prepare: func(s *setup) func() error { return readsInTime(s, open, flags) },
 	}
 }
 
 // readsInTime returns a ReadContext that finds data. If it fails, a Read finds the
 // same data.
-func readsInTime(s *scene, open opener, flags int) func() error {
+func readsInTime(s *setup, open opener, flags int) func() error {
 	r, w := open(s, flags)
 	put(s, w, "text")
 	s.on(r.Fd())
@@ -267,7 +267,7 @@ func readsInTime(s *scene, open opener, flags int) func() error {
 func writeTrial(call, op string, open opener) trial {
 	return trial{
 		by: "internal/sys", call: call, op: op,
-		prepare: func(s *scene) func() error {
+		prepare: func(s *setup) func() error {
 			r, w := open(s, unix.O_NONBLOCK)
 			s.on(w.Fd())
 			// Longer than soon: the reader has much to read, on a busy machine too.
@@ -311,8 +311,8 @@ func arrived(r *fd.FD, want int) error {
 }
 
 // setNonblock changes the mode of a pipe's end.
-func setNonblock(nonblock bool) func(s *scene) func() error {
-	return func(s *scene) func() error {
+func setNonblock(nonblock bool) func(s *setup) func() error {
+	return func(s *setup) func() error {
 		flags := 0
 		if !nonblock {
 			flags = unix.O_NONBLOCK

@@ -60,7 +60,7 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	}
 	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
 	for _, pkg := range packages {
-		if (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask") && !m.processor.lanes {
+		if (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask") && !m.processor.biased {
 			continue // they have no tests for a processor without assembly
 		}
 		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
@@ -70,12 +70,12 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 		add(pkg, pkg, nil, args...)
 	}
 	long := stress.String()
-	if m.processor.lanes {
+	if m.processor.biased {
 		owner := []string{"IOFD_REFCOUNT=biased"}
 		add("owner against closer", "internal/sys", owner, "-test.run=^TestOwnerAgainstCloser$", "-bias="+long)
-		add("no stray read, owner's lane", "fd", owner, "-test.run=^TestNoStrayRead$", "-stray="+long)
+		add("no use after close, biased", "fd", owner, "-test.run=^TestNoUseAfterClose$", "-useafterclose="+long)
 	}
-	add("no stray read, shared lane", "fd", []string{"IOFD_REFCOUNT=atomic"}, "-test.run=^TestNoStrayRead$", "-stray="+long)
+	add("no use after close, atomic", "fd", []string{"IOFD_REFCOUNT=atomic"}, "-test.run=^TestNoUseAfterClose$", "-useafterclose="+long)
 	return all
 }
 

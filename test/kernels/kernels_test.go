@@ -93,8 +93,8 @@ const said = "\x16=== RUN   TestA\n" +
 	"\x16--- PASS: TestA (0.00s)\n" +
 	"\x16    --- SKIP: TestA/b (0.00s)\n" +
 	"\x16=== RUN   TestC\n" +
-	"    c_test.go:12: GOMAXPROCS=1: 12 racing closes, 0 stray reads\n" +
-	"    c_test.go:12: GOMAXPROCS=2: 30 racing closes, 0 stray reads\n" +
+	"    c_test.go:12: GOMAXPROCS=1: 12 racing closes, 0 reads after Close\n" +
+	"    c_test.go:12: GOMAXPROCS=2: 30 racing closes, 0 reads after Close\n" +
 	"\x16--- PASS: TestC (0.00s)\n"
 
 func TestJudge(t *testing.T) {
@@ -292,7 +292,7 @@ func TestFetched(t *testing.T) {
 
 // A failure that the emulator causes is still a failure, with the reason beside it.
 // Without the probe's answer, or on another machine, it has no reason.
-func TestFlaws(t *testing.T) {
+func TestKnownFailures(t *testing.T) {
 	swapped := []answer{{"a duplicate of an eventfd gives its value", "0x100000000000000 instead of 1"}}
 	failed := func(processor string, probe []answer, test string) result {
 		r := result{Kind: user, Processor: processor, Probe: probe, Cells: []cell{{Job: "eventfd", Passed: 1, Failed: []failure{{Test: test}}}}}
@@ -302,7 +302,7 @@ func TestFlaws(t *testing.T) {
 	}
 	known := failed("s390x", swapped, "TestHistories/12")
 	assert.True(t, known.explained())
-	assert.Contains(t, known.complaint(), "eventfd: TestHistories/12 failed: QEMU turns")
+	assert.Contains(t, known.complaint(), "eventfd: TestHistories/12 failed: QEMU swaps")
 	assert.Contains(t, string(platforms([]result{known})), "tests failed: s390x, user mode by the emulator's doing")
 	assert.False(t, failed("s390x", nil, "TestHistories/12").explained())
 	assert.False(t, failed("arm", swapped, "TestHistories/12").explained())

@@ -11,7 +11,7 @@ import (
 type processor struct {
 	goarch string
 	user   string // QEMU's program that runs programs for it
-	lanes  bool   // there is assembly, and so the owner's lane
+	biased bool   // there is assembly, and so the biased count
 	guest  *guest // how whole machines are emulated, if they are
 }
 

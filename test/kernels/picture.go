@@ -22,7 +22,7 @@ const (
 	grey  = "#efefef" // not there
 )
 
-// picture draws the matrix: a column for each machine, a row for each job.
+// picture draws a table: a column for each machine, a row for each job.
 func picture(results []result) []byte {
 	rows := names(results)
 	width := max(left+column*len(results)+90, 900)

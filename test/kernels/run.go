@@ -98,7 +98,7 @@ func (l *lab) here(ctx context.Context, w io.Writer, m machine) error {
 				return err
 			}
 			// The tests start themselves again, which takes the emulator too.
-			j.Env = append(j.Env, "MATRIX_EMU="+emulator)
+			j.Env = append(j.Env, "KERNELS_EMU="+emulator)
 			j.Argv = append([]string{emulator}, j.Argv...)
 		}
 		j.Run(ctx, w)

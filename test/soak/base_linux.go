@@ -27,7 +27,7 @@ import (
 // then, and at the end, and must still have its state.
 type base struct {
 	residents []resident
-	waiting   crowd // on some of them, until they are closed
+	waiting   group // on some of them, until they are closed
 	memory    []occupancy
 }
 

@@ -96,7 +96,7 @@ func watchChild(a *account, p *pidfd.PidFD, sig syscall.Signal, code int) error 
 		}
 		return err
 	}
-	var watching crowd
+	var watching group
 	watching.do(1+rand.N(3), func() error {
 		return a.untilEnded(func(ctx context.Context) error { return check(p.WaitContext(ctx)) })
 	})

@@ -32,7 +32,7 @@ func counterLife(a *account) error {
 
 	var added, taken atomic.Uint64
 	added.Store(initial)
-	var adding, taking crowd
+	var adding, taking group
 	taking.do(1+rand.N(4), func() error {
 		return a.untilClosed(func(ctx context.Context) error {
 			n, err := e.WaitContext(ctx)

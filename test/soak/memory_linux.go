@@ -30,7 +30,7 @@ func memoryLife(a *account) error {
 	if err := m.Truncate(int64(len(data))); err != nil {
 		return err
 	}
-	var writing, reading crowd
+	var writing, reading group
 	for off := 0; off < len(data); off += part {
 		writing.do(1, func() error {
 			_, err := m.WriteAt(data[off:off+part], int64(off))

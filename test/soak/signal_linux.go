@@ -52,7 +52,7 @@ func signalLife(a *account) error {
 		read.Add(1)
 		return nil
 	}
-	var reading, sending crowd
+	var reading, sending group
 	reading.do(1+rand.N(3), func() error {
 		return a.untilClosed(func(ctx context.Context) error {
 			info, err := s.ReadContext(ctx)

@@ -59,7 +59,7 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 
 // notEmulated skips a test that uses the whole library: an emulator lacks some calls.
 func notEmulated(t testing.TB) {
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("an emulator has not all that the program needs")
 	}
 }

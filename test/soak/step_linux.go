@@ -26,7 +26,7 @@ type setter struct {
 	timers []*timerfd.TimerFD
 	told   []chan struct{} // by each timer
 	ending chan struct{}
-	crowd
+	group
 }
 
 // startSetter sets the clock for the first time, to what it shows, and fails if it

@@ -108,7 +108,7 @@ func (e ending) raise(c calm, waiters int) (storm, error) {
 	if e.cancels {
 		want, end = context.Canceled, func() error { cancel(); return nil }
 	}
-	var all crowd
+	var all group
 	var returned atomic.Bool
 	parked := waiting() + waiters
 	all.do(waiters, func() error {

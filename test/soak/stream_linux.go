@@ -36,7 +36,7 @@ func streamLife(a *account) error {
 	defer kept.Close()
 
 	var written, writtenSum, read, readSum atomic.Uint64
-	var writing, reading crowd
+	var writing, reading group
 	readers := 1 + rand.N(3)
 	if flags == 0 {
 		readers = 1 // see [fd.FD.ReadContext]: of two, one could block

@@ -83,7 +83,7 @@ func timerLife(a *account) error {
 	if err := count(0, p.arm(t)); err != nil {
 		return err
 	}
-	var reading crowd
+	var reading group
 	reading.do(1+rand.N(3), func() error {
 		return a.untilClosed(func(ctx context.Context) error { return count(t.ReadContext(ctx)) })
 	})

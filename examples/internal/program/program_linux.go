@@ -49,7 +49,7 @@ func CheckUsage(t *testing.T, bad ...[]string) {
 // NeedSelf skips a test of a program that starts itself if an emulator runs the test.
 func NeedSelf(t testing.TB) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("a program cannot start itself under the emulator")
 	}
 }

@@ -373,7 +373,7 @@ func TestHandlerCannotRestore(t *testing.T) {
 		fmt.Print(left, " lives")
 		os.Exit(0)
 	}
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("the emulator has no seccomp(2)")
 	}
 	_, out, errs := systest.Result(t, systest.Child(t, name))
@@ -443,7 +443,7 @@ func TestChildren(t *testing.T) {
 		"the runtime's, notified":   "exit 0 signal 10 untouched",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if want == "exit 0 signal 10 untouched" && os.Getenv("MATRIX_EMU") != "" {
+			if want == "exit 0 signal 10 untouched" && os.Getenv("KERNELS_EMU") != "" {
 				t.Skip("the emulator copies the memory of a child of vfork(2)")
 			}
 			cmd := systest.Child(t, "TestChildren")

@@ -19,7 +19,7 @@ import (
 // the test is skipped with the reason.
 func InMountNamespace(t *testing.T, test string, clone uintptr) {
 	t.Helper()
-	if os.Getenv("MATRIX_EMU") != "" {
+	if os.Getenv("KERNELS_EMU") != "" {
 		t.Skip("an emulator makes no namespaces")
 	}
 	clone |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS

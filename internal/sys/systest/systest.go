@@ -69,14 +69,14 @@ func leftGoroutines(before int) string {
 
 // SkipUnsupported skips the test if err says that the kernel lacks a feature of the
 // given Linux version. If the kernel should have the feature, or for every other error,
-// it fails the test. MATRIX_EMU in the environment means that an emulator stands in for
+// it fails the test. KERNELS_EMU in the environment means that an emulator stands in for
 // the kernel.
 func SkipUnsupported(t testing.TB, err error, major, minor int) {
 	t.Helper()
 	if err == nil {
 		return
 	}
-	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("MATRIX_EMU") != "" || OlderThan(t, major, minor)) {
+	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("KERNELS_EMU") != "" || OlderThan(t, major, minor)) {
 		t.Skipf("since Linux %d.%d: %v", major, minor, err)
 	}
 	t.Fatalf("Linux %d.%d and later have this: %v", major, minor, err)
@@ -111,7 +111,7 @@ func Child(t testing.TB, test string) *exec.Cmd {
 func IsChild(test string) bool { return os.Getenv(childMark) == test }
 
 // Self returns a command that runs this test binary again, under the emulator that
-// MATRIX_EMU names if it is set. The command is killed after a minute, so that a
+// KERNELS_EMU names if it is set. The command is killed after a minute, so that a
 // process that hangs fails its test alone.
 func Self(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
@@ -119,7 +119,7 @@ func Self(t testing.TB, args ...string) *exec.Cmd {
 	if err != nil {
 		t.Fatal(err)
 	}
-	argv := append(strings.Fields(os.Getenv("MATRIX_EMU")), self)
+	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), self)
 	argv = append(argv, args...)
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)

@@ -19,7 +19,7 @@ func TestRefusalOfMemoryFiles(t *testing.T) {
 	var s start
 	defer s.close()
 	require.NoError(t, s.prepare(exec.Command("true")))
-	emulated := os.Getenv("MATRIX_EMU") != ""
+	emulated := os.Getenv("KERNELS_EMU") != ""
 	for _, errno := range []error{unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.ENOENT} {
 		err := &os.PathError{Op: "fork/exec", Path: "true", Err: errno}
 		if !emulated {

@@ -43,7 +43,7 @@ func build(t *testing.T, path string) string {
 // command returns a command that runs a file of this processor.
 func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
-	args = append(strings.Fields(os.Getenv("MATRIX_EMU")), args...)
+	args = append(strings.Fields(os.Getenv("KERNELS_EMU")), args...)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return exec.CommandContext(ctx, args[0], args[1:]...)
@@ -81,7 +81,7 @@ func TestProgram(t *testing.T) {
 	require.NoError(t, err)
 	cmd := command(t, build(t, sh))
 	script := `grep SigBlk /proc/self/status; for n in 3 4 5; do test -e /proc/self/fd/$n && echo $n; done; echo "$0 $1 $# $VAR"`
-	if os.Getenv("MATRIX_EMU") == "" {
+	if os.Getenv("KERNELS_EMU") == "" {
 		cmd.Args[0] = "sh" // busybox goes by the name
 	}
 	cmd.Args = append(cmd.Args, "-c", script, "zero", "one", "")

@@ -1,4 +1,4 @@
-// Command init is the first process of the virtual machines that the matrix boots:
+// Command init is the first process of the virtual machines that test/kernels boots:
 // it runs the jobs that it finds in /jobs.json and powers the machine off.
 package main
 
@@ -46,7 +46,7 @@ func run() error {
 	if err := os.Chmod("/tmp", 0o1777); err != nil {
 		return err
 	}
-	for name, value := range map[string]string{"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "MATRIX_VM": "1"} {
+	for name, value := range map[string]string{"PATH": "/bin", "HOME": "/tmp", "TMPDIR": "/tmp", "KERNELS_VM": "1"} {
 		if err := os.Setenv(name, value); err != nil {
 			return err
 		}

@@ -444,8 +444,8 @@ func TestNoLibrary(t *testing.T) {
 	}{
 		"circle": {func(r tree) {
 			r.replace("iface/go.mod", "go 1.26.0", "go 1.26.0\n\nrequire example.com/lib/fd v0.1.0")
-		}, "requires itself by way of others"},
-		"stranger": {func(r tree) {
+		}, "requires itself through other modules"},
+		"other module": {func(r tree) {
 			r.replace("fd/go.mod", "lib/iface", "lib/other")
 		}, "example.com/lib/fd requires example.com/lib/other, which example.com/lib does not"},
 		"no changelog": {func(r tree) {

@@ -24,8 +24,8 @@ type Job struct {
 // The lines that frame a job's output begin with a byte that no test prints, but
 // test2json's marks do.
 const (
-	begin = "\x16MATRIX begin "
-	end   = "\x16MATRIX end "
+	begin = "\x16JOB begin "
+	end   = "\x16JOB end "
 	done  = "\x16INIT done "
 )
 

@@ -27,7 +27,7 @@ func init() {
 	}
 }
 
-// perform makes an actor run a trial with errors, and returns the cells.
+// perform makes a child run a trial with errors, and returns the cells.
 func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	p, mapping, file, err := newPage()
 	if err != nil {
@@ -60,14 +60,14 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	cmd.ExtraFiles = []*os.File{shared, theirs} // as pageNumber and socketNumber
 	var out strings.Builder
 	cmd.Stdout = &out
-	actor, err := pidfd.Start(cmd)
+	child, err := pidfd.Start(cmd)
 	if err != nil {
 		return nil, err
 	}
-	defer actor.Close()
-	limit := time.AfterFunc(time.Minute, func() { _ = actor.SendSignal(unix.SIGKILL) })
+	defer child.Close()
+	limit := time.AfterFunc(time.Minute, func() { _ = child.SendSignal(unix.SIGKILL) })
 	defer limit.Stop()
-	s := &supervisor{actor: actor, socket: socket, page: p, match: t.match}
+	s := &supervisor{child: child, socket: socket, page: p, match: t.match}
 	served := s.serve()
 	if served != nil {
 		_ = cmd.Process.Kill()
@@ -82,13 +82,13 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	return cells, nil
 }
 
-// The actor's descriptors of the page, and of the socket to the supervisor.
+// The child's descriptors of the page, and of the socket to the supervisor.
 const (
 	pageNumber   = 3
 	socketNumber = 4
 )
 
-// act is an actor's part: a trial with some errnos, under a filter that asks the
+// act is a child's part: a trial with some errnos, under a filter that asks the
 // supervisor.
 func act(argument string) error {
 	var index int

@@ -16,24 +16,25 @@ import (
 	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-// A place is an environment in which a program may have to run. The tour is made there.
-type place struct {
+// A sandbox is an environment in which a program may have to run. A child runs the smoke
+// test there.
+type sandbox struct {
 	name string
 
-	clone  uintptr // the namespaces of the place
+	clone  uintptr // the namespaces of the sandbox
 	nobody bool    // the user is not root
 
-	// enter is the child's work before the tour.
+	// enter is the child's work before the smoke test.
 	enter func() error
 
 	// apart has the features that do not work there, each with the beginning of the
-	// tour's result.
+	// smoke test's result.
 	apart map[string]string
 }
 
-// forbids is a place where a seccomp filter refuses calls.
-func forbids(name string, errno unix.Errno, apart map[string]string, calls ...uintptr) place {
-	return place{name: name, apart: apart, enter: func() error {
+// forbids is a sandbox where a seccomp filter refuses calls.
+func forbids(name string, errno unix.Errno, apart map[string]string, calls ...uintptr) sandbox {
+	return sandbox{name: name, apart: apart, enter: func() error {
 		var refusals []systest.Refusal
 		for _, call := range calls {
 			refusals = append(refusals, systest.Refusal{Call: call, Errno: errno})
@@ -56,7 +57,7 @@ var withoutProc = map[string]string{
 	"signalfd.Start, with a signal blocked": "unsupported: iofd: signalfd: Start: the child cannot begin with no signal blocked",
 }
 
-var places = []place{
+var sandboxes = []sandbox{
 	{name: "as it is"},
 
 	// The default profiles of Docker and Podman refuse these calls of the library,
@@ -71,7 +72,7 @@ var places = []place{
 	{
 		name: "no membarrier any more", // refused once it was registered for
 		enter: func() error {
-			if err := stray(1); err != nil {
+			if err := useAfterClose(1); err != nil {
 				return err
 			}
 			return forbids("", unix.EPERM, nil, unix.SYS_MEMBARRIER).enter()
@@ -161,20 +162,20 @@ func chroot() error {
 	return os.Chdir("/")
 }
 
-// errNotHere says that this machine does not let a program get to a place.
+// errNotHere says that this machine does not let a program get to a sandbox.
 var errNotHere = errors.New("not on this machine")
 
-// statusNotHere is the exit status of a child that cannot get to its place.
+// statusNotHere is the exit status of a child that cannot get to its sandbox.
 const statusNotHere = 77
 
 // forbidden are the calls that a seccomp(2) filter of this machine may refuse in every
-// place, and the features that do not work then.
+// sandbox, and the features that do not work then.
 var forbidden = map[string]uintptr{
 	"pidfd.GetFD": unix.SYS_PIDFD_GETFD,
 }
 
-// attributes returns the attributes of a child that is to visit the place.
-func (p *place) attributes() (*syscall.SysProcAttr, error) {
+// attributes returns the attributes of a child that runs in the sandbox.
+func (p *sandbox) attributes() (*syscall.SysProcAttr, error) {
 	attr, err := &syscall.SysProcAttr{}, error(nil)
 	switch {
 	case p.nobody && os.Getuid() == 0:
@@ -189,10 +190,11 @@ func (p *place) attributes() (*syscall.SysProcAttr, error) {
 	return attr, err
 }
 
-// visit makes the tour in a place, by a child, and returns what worked. Its error is
-// errNotHere if this machine does not let the child get to the place.
-func (p *place) visit(index int) (map[string]string, error) {
-	cmd, err := program.Child("visit", fmt.Sprint(index))
+// run runs the smoke test in a child in the sandbox and returns the result for each
+// feature. The error is errNotHere if this machine does not let the child enter the
+// sandbox.
+func (p *sandbox) run(index int) (map[string]string, error) {
+	cmd, err := program.Child("smoke", fmt.Sprint(index))
 	if err != nil {
 		return nil, err
 	}
@@ -223,26 +225,26 @@ func (p *place) visit(index int) (map[string]string, error) {
 	return results, nil
 }
 
-// visit is a child's part: it goes to a place, and makes the tour there.
-func visit(argument string) error {
+// smoke is the child's part: it enters a sandbox and runs the smoke test there.
+func smoke(argument string) error {
 	var index int
 	if _, err := fmt.Sscan(argument, &index); err != nil {
 		return err
 	}
-	if enter := places[index].enter; enter != nil {
+	if enter := sandboxes[index].enter; enter != nil {
 		if err := enter(); errors.Is(err, unix.EPERM) {
 			fmt.Print(err)
 			os.Exit(statusNotHere)
 		} else if err != nil {
-			return fmt.Errorf("%s: %w", places[index].name, err)
+			return fmt.Errorf("%s: %w", sandboxes[index].name, err)
 		}
 	}
-	return tour()
+	return smokeTest()
 }
 
-// unexpected returns the results of a tour that the place does not allow.
-func (p *place) unexpected(results map[string]string) (all []string) {
-	for _, s := range stops {
+// unexpected returns the results of a smoke test that the sandbox does not allow.
+func (p *sandbox) unexpected(results map[string]string) (all []string) {
+	for _, s := range checks {
 		if call, listed := forbidden[s.feature]; listed && systest.TryCall(call) != nil {
 			continue
 		}

@@ -22,22 +22,22 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-// A stop of the tour makes, uses and closes something. It returns the error that
+// A check of the smoke test makes, uses and closes something. It returns the error that
 // prevented this.
-type stop struct {
+type check struct {
 	feature string
-	visit   func(s *scene) error
+	use     func(s *setup) error
 }
 
-var stops = []stop{
-	{"fd", func(s *scene) error {
+var checks = []check{
+	{"fd", func(s *setup) error {
 		r, w := pipe(s, unix.O_NONBLOCK)
 		go func() { _, _ = w.Write([]byte("text")) }()
 		return reads(func(b []byte) (int, error) { return r.ReadContext(later(s), b) }, "text")()
 	}},
-	{"fd.SameFile", func(s *scene) error { return sameFile(s)() }},
-	{"fd, closed by another goroutine", func(s *scene) error { return stray(200 * time.Millisecond) }},
-	{"eventfd", func(s *scene) error {
+	{"fd.SameFile", func(s *setup) error { return sameFile(s)() }},
+	{"fd, closed by another goroutine", func(s *setup) error { return useAfterClose(200 * time.Millisecond) }},
+	{"eventfd", func(s *setup) error {
 		e, err := eventfd.New(0)
 		if err != nil {
 			return err
@@ -46,13 +46,13 @@ var stops = []stop{
 		go func() { _ = e.Signal(3) }()
 		return gives[uint64](3)(e.WaitContext(later(s)))
 	}},
-	{"eventfd.Value", func(s *scene) error { return gives[uint64](3)(counter(s, 3).Value()) }},
-	{"eventfd.FromFD", func(s *scene) error {
+	{"eventfd.Value", func(s *setup) error { return gives[uint64](3)(counter(s, 3).Value()) }},
+	{"eventfd.FromFD", func(s *setup) error {
 		f, err := counter(s, 3).FD().Dup()
 		closes(s, f, err)
 		return closing(eventfd.FromFD(f))
 	}},
-	{"timerfd", func(s *scene) error {
+	{"timerfd", func(s *setup) error {
 		t, err := timerfd.New(timerfd.Monotonic)
 		if err != nil {
 			return err
@@ -60,15 +60,15 @@ var stops = []stop{
 		defer t.Close()
 		return errors.Join(t.Arm(time.Millisecond, 0), gives[uint64](1)(t.ReadContext(later(s))))
 	}},
-	{"memfd", func(s *scene) error {
-		m, err := memfd.NewSealed("tour", []byte(content))
+	{"memfd", func(s *setup) error {
+		m, err := memfd.NewSealed("smoke", []byte(content))
 		if err != nil {
 			return err
 		}
 		defer m.Close()
 		return mapped(memfd.ReadOnly)(m)
 	}},
-	{"memfd.NewSecret", func(s *scene) error {
+	{"memfd.NewSecret", func(s *setup) error {
 		m, err := memfd.NewSecret()
 		if err != nil {
 			return err
@@ -79,12 +79,12 @@ var stops = []stop{
 		}
 		return closing(m.Map(0, 4096, memfd.ReadWrite))
 	}},
-	{"memfd.ReopenReadOnly", func(s *scene) error { return closing(file(s).ReopenReadOnly()) }},
-	{"memfd.ReceiveFrom", func(s *scene) error {
+	{"memfd.ReopenReadOnly", func(s *setup) error { return closing(file(s).ReopenReadOnly()) }},
+	{"memfd.ReceiveFrom", func(s *setup) error {
 		a, b := sockets(s, unix.SOCK_STREAM)
 		return errors.Join(file(s).SendTo(a), closing(memfd.ReceiveFrom(b, 0)))
 	}},
-	{"pidfd.Start", func(s *scene) error {
+	{"pidfd.Start", func(s *setup) error {
 		cmd := exec.Command("sh", "-c", "exit 3")
 		p, err := pidfd.Start(cmd)
 		if err != nil {
@@ -98,8 +98,8 @@ var stops = []stop{
 		}
 		return gives(3)(status.Code, nil)
 	}},
-	{"pidfd.Open", func(s *scene) error { return closing(pidfd.Self()) }},
-	{"pidfd.OpenEnded", func(s *scene) error {
+	{"pidfd.Open", func(s *setup) error { return closing(pidfd.Self()) }},
+	{"pidfd.OpenEnded", func(s *setup) error {
 		cmd := exec.Command("sh", "-c", "exit 3")
 		s.must(cmd.Start())
 		defer func() { _ = cmd.Wait() }()
@@ -117,8 +117,8 @@ var stops = []stop{
 	{"pidfd.Info", onChild(info)},
 	{"pidfd.GetFD", onChild(func(p *pidfd.PidFD) error { return closing(p.GetFD(0)) })},
 	{"pidfd.Namespace", onChild(func(p *pidfd.PidFD) error { return closing(p.Namespace(pidfd.UserNamespace)) })},
-	{"pidfd.FromPeer", func(s *scene) error { return fromPeer(s)() }},
-	{"signalfd.New", func(s *scene) error {
+	{"pidfd.FromPeer", func(s *setup) error { return fromPeer(s)() }},
+	{"signalfd.New", func(s *setup) error {
 		f, err := signalfd.New(signalfd.NewSet(unix.SIGUSR1))
 		if err != nil {
 			return err
@@ -126,8 +126,8 @@ var stops = []stop{
 		defer f.Close()
 		return receives(f)
 	}},
-	{"signalfd.Open", func(s *scene) error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }},
-	{"signalfd.Start, with a signal blocked", func(s *scene) error {
+	{"signalfd.Open", func(s *setup) error { return closing(signalfd.Open(signalfd.NewSet(unix.SIGUSR1))) }},
+	{"signalfd.Start, with a signal blocked", func(s *setup) error {
 		result := make(chan error)
 		go func() {
 			runtime.LockOSThread() // and ends with it
@@ -143,9 +143,9 @@ var stops = []stop{
 	}},
 }
 
-// onChild visits a child that sleeps.
-func onChild(do func(p *pidfd.PidFD) error) func(s *scene) error {
-	return func(s *scene) error {
+// onChild uses a child that sleeps.
+func onChild(do func(p *pidfd.PidFD) error) func(s *setup) error {
+	return func(s *setup) error {
 		cmd := exec.Command("sleep", "100")
 		s.must(cmd.Start())
 		s.later(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
@@ -159,16 +159,16 @@ func onChild(do func(p *pidfd.PidFD) error) func(s *scene) error {
 }
 
 // later is a context for events that have to happen.
-func later(s *scene) context.Context {
+func later(s *setup) context.Context {
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	s.later(cancel)
 	return ctx
 }
 
-// stray races a goroutine that signals a counter against one that closes it. The latter
-// makes another counter under its number. stray fails if a signal reaches the wrong
-// one.
-func stray(limit time.Duration) error {
+// useAfterClose races a goroutine that signals a counter against one that closes it and
+// opens another counter with the same number. It returns an error if a signal reaches
+// the other counter.
+func useAfterClose(limit time.Duration) error {
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); {
 		e, err := eventfd.New(0)
 		if err != nil {
@@ -193,23 +193,23 @@ func stray(limit time.Duration) error {
 		_, err = next.Wait()
 		_ = next.Close()
 		if err != fd.ErrWouldBlock {
-			return errors.New("a stray write")
+			return errors.New("a signal reached the next descriptor with that number")
 		}
 	}
 	return nil
 }
 
-// tour makes all stops and prints their results.
-func tour() error {
+// smokeTest runs all checks and prints their results.
+func smokeTest() error {
 	results := make(map[string]string)
-	for _, s := range stops {
+	for _, s := range checks {
 		results[s.feature] = s.result()
 	}
 	return json.NewEncoder(os.Stdout).Encode(results)
 }
 
 // result is "works", or the kind of the error and the error.
-func (s stop) result() string {
+func (s check) result() string {
 	err := s.make()
 	for _, kind := range []struct {
 		name string
@@ -225,10 +225,10 @@ func (s stop) result() string {
 	return "works"
 }
 
-func (s stop) make() (err error) {
-	var at scene
+func (s check) make() (err error) {
+	var at setup
 	defer func() {
-		if failed, ok := recover().(sceneError); ok {
+		if failed, ok := recover().(setupError); ok {
 			err = fmt.Errorf("preparing: %w", failed.error)
 		}
 		for _, f := range slices.Backward(at.cleanup) {
@@ -240,11 +240,11 @@ func (s stop) make() (err error) {
 	defer limit.Stop()
 	go func() {
 		defer func() {
-			if failed, ok := recover().(sceneError); ok {
+			if failed, ok := recover().(setupError); ok {
 				done <- fmt.Errorf("preparing: %w", failed.error)
 			}
 		}()
-		done <- s.visit(&at)
+		done <- s.use(&at)
 	}()
 	return <-done
 }

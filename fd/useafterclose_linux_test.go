@@ -15,28 +15,28 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-var strayTime = flag.Duration("stray", time.Second, "how long to look for stray reads")
+var useAfterCloseTime = flag.Duration("useafterclose", time.Second, "how long to look for reads after Close")
 
-// A stray read is one that reaches the number's next owner. Readers read all the time
-// from a descriptor that never has data. The test closes the descriptor meanwhile, and
-// gives its number to another one that has data. A read that returns data is a stray
-// read.
-type strayHunt struct {
+// A closeRace looks for reads that reach the next owner of a descriptor number. Readers
+// read all the time from a descriptor that never has data. The test closes the
+// descriptor meanwhile and opens another one, which has data, with the same number. A
+// read that returns data is wrong.
+type closeRace struct {
 	read    func(*fd.FD, []byte) (int, error)
 	current atomic.Pointer[fd.FD]
-	stray   atomic.Int64
+	wrong   atomic.Int64
 	stop    atomic.Bool
 }
 
 // Small reads are counted in one place, and reads that tell the scheduler in another.
 var readSizes = []int{8, 8, 8192}
 
-func (h *strayHunt) reader(size int) {
+func (h *closeRace) reader(size int) {
 	b := make([]byte, size)
 	for n := 0; !h.stop.Load(); n++ {
 		f := h.current.Load()
 		if _, err := h.read(f, b); err == nil {
-			h.stray.Add(1)
+			h.wrong.Add(1)
 		}
 		if n%4 == 0 || f.Fd() < 0 {
 			runtime.Gosched() // otherwise the closer hardly gets a processor if there are few
@@ -44,15 +44,15 @@ func (h *strayHunt) reader(size int) {
 	}
 }
 
-// run closes descriptors until the time is over or enough strays are found, and
-// returns how many it closed.
-func (h *strayHunt) run(t *testing.T, duration time.Duration, enough int64) (rounds int) {
+// run closes descriptors until the time is over or enough wrong reads are found, and
+// returns how many descriptors it closed.
+func (h *closeRace) run(t *testing.T, duration time.Duration, enough int64) (rounds int) {
 	h.current.Store(new(fd.FD))
 	var wg sync.WaitGroup
 	for _, size := range readSizes {
 		wg.Go(func() { h.reader(size) })
 	}
-	for end := time.Now().Add(duration); time.Now().Before(end) && h.stray.Load() < enough; rounds++ {
+	for end := time.Now().Add(duration); time.Now().Before(end) && h.wrong.Load() < enough; rounds++ {
 		number, err := unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
 		f := fd.NewNonblock(number)
@@ -70,46 +70,46 @@ func (h *strayHunt) run(t *testing.T, duration time.Duration, enough int64) (rou
 		if rounds%2 == 0 {
 			<-closed
 		}
-		stranger, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
+		next, err := unix.Eventfd(1, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC)
 		require.NoError(t, err)
 		<-closed
 		var b [8]byte
-		if _, err := unix.Read(stranger, b[:]); err != nil {
-			h.stray.Add(1)
+		if _, err := unix.Read(next, b[:]); err != nil {
+			h.wrong.Add(1)
 		}
-		require.NoError(t, unix.Close(stranger))
+		require.NoError(t, unix.Close(next))
 	}
 	h.stop.Store(true)
 	wg.Wait()
 	return rounds
 }
 
-func TestNoStrayRead(t *testing.T) {
+func TestNoUseAfterClose(t *testing.T) {
 	for _, procs := range []int{1, 2, 4} {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(procs))
 		for name, read := range map[string]func(*fd.FD, []byte) (int, error){
 			"Read":  (*fd.FD).Read,
 			"Readv": func(f *fd.FD, p []byte) (int, error) { return f.Readv([][]byte{p[:5], p[5:]}) },
 		} {
-			h := &strayHunt{read: read}
-			rounds := h.run(t, *strayTime/6, 1)
-			t.Logf("GOMAXPROCS=%d, %s: %d racing closes, %d stray reads", procs, name, rounds, h.stray.Load())
-			assert.Zero(t, h.stray.Load())
+			h := &closeRace{read: read}
+			rounds := h.run(t, *useAfterCloseTime/6, 1)
+			t.Logf("GOMAXPROCS=%d, %s: %d racing closes, %d reads after Close", procs, name, rounds, h.wrong.Load())
+			assert.Zero(t, h.wrong.Load())
 		}
 	}
 }
 
 // The harness finds reads by the bare number, which hold no reference.
-func TestStrayHuntFinds(t *testing.T) {
+func TestUseAfterCloseIsFound(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(4))
-	h := &strayHunt{read: func(f *fd.FD, b []byte) (int, error) {
+	h := &closeRace{read: func(f *fd.FD, b []byte) (int, error) {
 		number := f.Fd()
 		runtime.Gosched()
 		return unix.Read(number, b)
 	}}
 	rounds := h.run(t, deadline, 1)
 	t.Logf("%d racing closes", rounds)
-	assert.Positive(t, h.stray.Load())
+	assert.Positive(t, h.wrong.Load())
 }
 
 // Calls that change a descriptor's life or mode run beside reads. Each call succeeds,

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// An excuse says why tests are skipped that give a certain reason. It holds on machines
-// of one kind, and only if the probe found that the machine lacks the feature. The
-// probe does not use the library.
-type excuse struct {
+// A knownSkip explains why a test that gives a certain reason is skipped. It holds on
+// machines of one kind, and only if the probe found that the machine lacks the feature.
+// The probe does not use the library.
+type knownSkip struct {
 	kind       kind
 	processors []string // all if empty
 	reason     *regexp.Regexp
@@ -22,7 +22,7 @@ var (
 	reason   = regexp.MustCompile
 )
 
-var excuses = []excuse{
+var knownSkips = []knownSkip{
 	{user, nil, reason(`seccomp\(2\)`), "seccomp(2)", "QEMU has no seccomp(2)"},
 	{user, nil, reason(`ptrace\(2\)|since Linux 3\.4: function not implemented`), "ptrace(2)", "QEMU has no ptrace(2)"},
 	{user, nil, reason(`memfd_secret: function not implemented`), "memfd_secret(2)", "QEMU has no memfd_secret(2)"},
@@ -62,14 +62,14 @@ var excuses = []excuse{
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
 
-// portable are excuses that hold on machines of any kind.
-var portable = []excuse{
+// portable are the known skips of machines of any kind.
+var portable = []knownSkip{
 	{"", fallback, reason(`^no handler for`), "", "the library captures signals in assembly, which there is none of; its documentation says so"},
 }
 
-// flaws are wrong answers of machines that make tests fail. The reasons are those
-// tests, because a value in them may be wrong in many ways.
-var flaws = []excuse{
+// knownFailures are wrong answers of machines that make tests fail. Their reason matches
+// the names of those tests, because a test can fail with many wrong values.
+var knownFailures = []knownSkip{
 	{user, []string{"s390x"}, reason(`^(internal/sys|fd): TestReadUint64`), "preadv2(2) of an eventfd gives its value", turned},
 	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|TestConcurrentCallsAndClose|FuzzModel|TestDescription|TestDup|Test(Wait|Read)?AcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors|TestDescriptorLimit)`),
 		"a duplicate of an eventfd gives its value", turned},
@@ -88,9 +88,9 @@ func explain(r *result) {
 		}
 		for i := range c.Failed {
 			f := &c.Failed[i]
-			for _, flaw := range flaws {
-				if flaw.holds(r) && flaw.reason.MatchString(c.Job+": "+f.Test) {
-					f.Why = flaw.why
+			for _, known := range knownFailures {
+				if known.holds(r) && known.reason.MatchString(c.Job+": "+f.Test) {
+					f.Why = known.why
 				}
 			}
 		}
@@ -101,7 +101,7 @@ func why(r *result, given string) string {
 	if v := since.FindStringSubmatch(given); v != nil && r.Kind == system && compareVersions(series(r.Kernel), v[1]+"."+v[2]) < 0 {
 		return fmt.Sprintf("Linux %s.%s brought it", v[1], v[2])
 	}
-	for _, e := range slices.Concat(excuses, portable) {
+	for _, e := range slices.Concat(knownSkips, portable) {
 		if e.holds(r) && e.reason.MatchString(given) {
 			return e.why
 		}
@@ -109,7 +109,7 @@ func why(r *result, given string) string {
 	return ""
 }
 
-func (e excuse) holds(r *result) bool {
+func (e knownSkip) holds(r *result) bool {
 	if e.kind != "" && e.kind != r.Kind || e.processors != nil && !slices.Contains(e.processors, r.Processor) {
 		return false
 	}
