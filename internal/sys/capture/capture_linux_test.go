@@ -234,6 +234,22 @@ func TestReaderIsAwake(t *testing.T) {
 	require.Equal(t, 2, end(c))
 }
 
+// A capture that gets the ring of an earlier one does not write to the eventfd of that
+// one, whose number may be another descriptor by now.
+func TestNextCaptureDoesNotWriteToTheEarlierEventfd(t *testing.T) {
+	const sig = syscall.Signal(50)
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	require.NoError(t, err)
+	defer unix.Close(number)
+	earlier := begin(t, sig)
+	earlier.Arm(number)
+	end(earlier)
+	begin(t, sig)
+	raise(t, sig)
+	_, err = unix.Read(number, make([]byte, 8))
+	assert.ErrorIs(t, err, unix.EAGAIN)
+}
+
 func TestOverlapIsBusy(t *testing.T) {
 	a := begin(t, 50, 51)
 	b := begin(t, 52)

@@ -61,8 +61,11 @@ func newRing() (*ring, error) {
 	return (*ring)(unsafe.Pointer(&b[0])), nil
 }
 
-// free gives r back. No handler has r any more. The caller holds changing.
+// free makes r available to the next capture. No handler has r any more. The caller
+// holds changing. asleep is cleared because its eventfd is about to be closed: a handler
+// of the next capture would write to whichever descriptor gets that number.
 func (r *ring) free() {
+	r.asleep.Store(0)
 	r.head.Store(r.tail.Load())
 	spare = append(spare, r)
 }
