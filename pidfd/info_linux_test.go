@@ -129,7 +129,7 @@ func TestInfoOfOtherChild(t *testing.T) {
 }
 
 // stubbornParent starts a shell that has a child, and reaps it only when dismissed.
-func stubbornParent(t *testing.T, script string) (*actor, *pidfd.PidFD) {
+func stubbornParent(t *testing.T, script string) (*testChild, *pidfd.PidFD) {
 	t.Helper()
 	parent := act(t, (*exec.Cmd).Start, "parent", scriptVar+"="+script)
 	pid, err := strconv.Atoi(parent.line)
@@ -244,7 +244,7 @@ func secluded() {
 }
 
 // outOfSight runs secluded, and returns the two lines that it prints and the process.
-func outOfSight(t *testing.T, env ...string) (outside, inside string, child *actor) {
+func outOfSight(t *testing.T, env ...string) (outside, inside string, child *testChild) {
 	notEmulated(t, "makes no PID namespaces")
 	attr := systest.InNamespaces(t, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
 	p := open(t, "exec sleep 100")

@@ -55,24 +55,24 @@ func TestMain(m *testing.M) {
 	systest.Main(m)
 }
 
-// An actor is the test binary in a role. It prints one line when it is ready, and ends
+// A testChild is the test binary in a role. It prints one line when it is ready, and ends
 // when dismissed.
-type actor struct {
+type testChild struct {
 	cmd     *exec.Cmd
 	line    string
 	dismiss func() error
 	out     *bufio.Reader
 }
 
-// next returns the next line that the actor prints.
-func (a *actor) next(t *testing.T) string {
+// next returns the next line that the child prints.
+func (c *testChild) next(t *testing.T) string {
 	t.Helper()
-	line, err := a.out.ReadString('\n')
+	line, err := c.out.ReadString('\n')
 	require.NoError(t, err)
 	return strings.TrimSpace(line)
 }
 
-func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) *actor {
+func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) *testChild {
 	t.Helper()
 	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), os.Args[0])
 	cmd := exec.Command(argv[0], argv[1:]...)
@@ -88,12 +88,12 @@ func act(t *testing.T, start func(*exec.Cmd) error, role string, env ...string) 
 		_ = cmd.Wait()
 		_ = cmd.Process.Release() // if a PidFD has reaped it
 	})
-	a := &actor{cmd: cmd, dismiss: stdin.Close, out: bufio.NewReader(stdout)}
+	a := &testChild{cmd: cmd, dismiss: stdin.Close, out: bufio.NewReader(stdout)}
 	a.line = a.next(t)
 	return a
 }
 
-// startInto starts an actor by Start.
+// startInto starts a testChild by Start.
 func startInto(p **pidfd.PidFD) func(*exec.Cmd) error {
 	return func(cmd *exec.Cmd) (err error) {
 		*p, err = pidfd.Start(cmd)
@@ -101,7 +101,7 @@ func startInto(p **pidfd.PidFD) func(*exec.Cmd) error {
 	}
 }
 
-// ready prints line and returns when the actor is dismissed.
+// ready prints line and returns when the child is dismissed.
 func ready(line any) {
 	fmt.Println(line)
 	_, _ = io.Copy(io.Discard, os.Stdin)

@@ -200,7 +200,7 @@ func tracer() {
 }
 
 // startTraced starts a tracee by Start, and its tracer.
-func startTraced(t *testing.T) (p *pidfd.PidFD, child, other *actor) {
+func startTraced(t *testing.T) (p *pidfd.PidFD, child, other *testChild) {
 	t.Helper()
 	// A signal would stop the child, and the tracer would leave it stopped.
 	child = act(t, startInto(&p), "tracee", "GODEBUG=asyncpreemptoff=1")
