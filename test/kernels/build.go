@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +14,14 @@ import (
 
 // packages are the packages of the library that have tests.
 var packages = []string{"internal/sys", "internal/sys/capture", "internal/sys/unmask", "fd", "fd/fdtest", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "."}
+
+// tested returns the packages that have tests for a processor: without assembly, some
+// have none.
+func tested(p *processor) []string {
+	return slices.DeleteFunc(slices.Clone(packages), func(pkg string) bool {
+		return !p.biased && (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask")
+	})
+}
 
 // binary is the name of a package's test binary.
 func binary(pkg string) string {
@@ -33,7 +42,7 @@ const probe = "probe"
 // are statically linked.
 func build(root, dir string, p *processor) error {
 	test := []string{"test", "-c", "-o", dir + "/"}
-	for _, pkg := range packages {
+	for _, pkg := range tested(p) {
 		test = append(test, "./"+pkg)
 	}
 	for _, args := range [][]string{test, {"build", "-o", dir + "/", "./test/kernels/probe", "./test/kernels/init"}} {
@@ -59,10 +68,7 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 		all = append(all, j)
 	}
 	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
-	for _, pkg := range packages {
-		if (pkg == "internal/sys/capture" || pkg == "internal/sys/unmask") && !m.processor.biased {
-			continue // they have no tests for a processor without assembly
-		}
+	for _, pkg := range tested(m.processor) {
 		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
 		if pkg == "signalfd" && m.kind != native {
 			args = append(args, "-signalfd.factor=4") // of its deadlines

@@ -10,9 +10,8 @@ import (
 	"strings"
 )
 
-// tools is the suite that the emulators and the guests' programs come from, whatever suite the
-// machine itself runs: older emulators lack clone(CLONE_PIDFD), and corrupt
-// kernels.
+// tools is the suite that the emulators come from, whatever suite the machine itself
+// runs: older emulators lack clone(CLONE_PIDFD), and corrupt kernels.
 const tools = "trixie"
 
 // userEmulator returns a statically linked program that runs programs for p.

@@ -17,6 +17,7 @@ type processor struct {
 
 // A guest is a virtual machine of a processor.
 type guest struct {
+	suite   string // of Debian's, that has the programs
 	debian  string // Debian's name of the processor
 	flavour string // of the kernel's package
 	qemu    string // the package of QEMU
@@ -26,16 +27,20 @@ type guest struct {
 }
 
 var (
-	amd64 = &processor{"amd64", "qemu-x86_64", true, &guest{"amd64", "cloud-amd64", "qemu-system-x86",
+	amd64 = &processor{"amd64", "qemu-x86_64", true, &guest{tools, "amd64", "cloud-amd64", "qemu-system-x86",
 		"qemu-system-x86_64", []string{"-cpu", "max,-cx16"}, "ttyS0"}}
-	arm64 = &processor{"arm64", "qemu-aarch64", true, &guest{"arm64", "cloud-arm64", "qemu-system-arm",
+	arm64 = &processor{"arm64", "qemu-aarch64", true, &guest{tools, "arm64", "cloud-arm64", "qemu-system-arm",
 		"qemu-system-aarch64", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"}}
-	riscv64 = &processor{"riscv64", "qemu-riscv64", true, nil}
-	loong64 = &processor{"loong64", "qemu-loongarch64", true, nil}
-	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, nil}
-	s390x   = &processor{"s390x", "qemu-s390x", false, nil}
-	arm     = &processor{"arm", "qemu-arm", false, nil}
-	i386    = &processor{"386", "qemu-i386", false, nil}
+	riscv64 = &processor{"riscv64", "qemu-riscv64", true, &guest{"sid", "riscv64", "riscv64", "qemu-system-riscv",
+		"qemu-system-riscv64", []string{"-M", "virt"}, "ttyS0"}}
+	loong64 = &processor{"loong64", "qemu-loongarch64", true, &guest{"sid", "loong64", "loong64", "qemu-system-misc",
+		"qemu-system-loongarch64", []string{"-M", "virt", "-cpu", "la464"}, "ttyS0"}}
+	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"sid", "ppc64el", "powerpc64le", "qemu-system-ppc",
+		"qemu-system-ppc64", []string{"-M", "pseries,x-vof=on", "-cpu", "power9"}, "hvc0"}}
+	s390x = &processor{"s390x", "qemu-s390x", false, &guest{"sid", "s390x", "s390x", "qemu-system-s390x",
+		"qemu-system-s390x", []string{"-M", "s390-ccw-virtio", "-cpu", "max"}, "ttysclp0"}}
+	arm  = &processor{"arm", "qemu-arm", false, nil}
+	i386 = &processor{"386", "qemu-i386", false, nil}
 )
 
 // A kind is a way to run what was built for a processor.
@@ -98,6 +103,10 @@ var machines = []machine{
 	{kind: system, processor: arm64, suite: "trixie-backports", series: "6.18"},
 	{kind: system, processor: arm64, suite: "sid", series: "7.2"},
 	{kind: system, processor: arm64, suite: "trixie-backports"},
+	{kind: system, processor: s390x, suite: "sid"},
+	{kind: system, processor: riscv64, suite: "sid"},
+	{kind: system, processor: ppc64le, suite: "sid"},
+	{kind: system, processor: loong64, suite: "sid"},
 }
 
 // selected returns the machines whose names match and that this one can be or

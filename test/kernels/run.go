@@ -150,7 +150,7 @@ func (l *lab) writeInitramfs(name string, m machine) error {
 	built := l.binaries(m.processor)
 	files["init"] = filepath.Join(built, "init")
 	files["tests/probe"] = filepath.Join(built, "probe")
-	for _, pkg := range packages {
+	for _, pkg := range tested(m.processor) {
 		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
 	}
 	file, err := os.Create(name)

@@ -18,7 +18,7 @@ var (
 // the libraries it takes: the file for each name there.
 func (s *store) userland(g *guest) (map[string]string, error) {
 	dir, err := s.fetched("userland-"+g.debian, func(dir string) error {
-		suite, err := s.suite(tools, g.debian)
+		suite, err := s.suite(g.suite, g.debian)
 		if err != nil {
 			return err
 		}
