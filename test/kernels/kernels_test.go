@@ -249,13 +249,25 @@ func TestReplaceTable(t *testing.T) {
 	}
 }
 
-// publishStored accepts the files of publish, until one of them is changed.
+// publishStored accepts the files of publish, until one of them is changed. Each README
+// gets the table.
 func TestPublish(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.MkdirAll(root+"/doc/reports", 0o755))
-	require.NoError(t, os.WriteFile(root+"/README.md", []byte(tableFrom+tableTo), 0o644))
+	const empty = tableFrom + tableTo
+	for _, name := range []string{"README.md", "README.fr.md"} {
+		require.NoError(t, os.WriteFile(root+"/"+name, []byte(empty), 0o644))
+	}
 	require.NoError(t, publish(root, some))
 	require.NoError(t, publishStored(root, true))
+	for name, stale := range map[string]string{"README.md": empty, "README.fr.md": "Bonjour\n"} {
+		written, err := os.ReadFile(root + "/" + name)
+		require.NoError(t, err)
+		assert.Equal(t, tableFrom+string(platforms(some))+tableTo, string(written), name)
+		require.NoError(t, os.WriteFile(root+"/"+name, []byte(stale), 0o644))
+		assert.ErrorContains(t, publishStored(root, true), name)
+		require.NoError(t, os.WriteFile(root+"/"+name, written, 0o644))
+	}
 	require.NoError(t, os.WriteFile(root+"/doc/reports/kernels.svg", nil, 0o644))
 	assert.ErrorContains(t, publishStored(root, true), "doc/reports/kernels.svg is not what")
 

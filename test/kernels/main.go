@@ -4,7 +4,7 @@
 //
 //	go run ./test/kernels -list
 //	go run ./test/kernels -run linux-5.10
-//	go run ./test/kernels -all -write     # writes doc/reports/kernels.* and the README's table
+//	go run ./test/kernels -all -write     # writes doc/reports/kernels.* and the table of each README
 //
 // It fetches QEMU, the kernels and their first programs with apt-get, verifies them with
 // Debian's keys, and unpacks them into the user's cache. It installs nothing and needs
@@ -35,7 +35,7 @@ func main() {
 		run    = flag.String("run", "", "run the machines whose names match `REGEXP`")
 		ci     = flag.Bool("ci", false, "run the few machines that each change is tried on")
 		list   = flag.Bool("list", false, "list the machines, and run none")
-		write  = flag.Bool("write", false, "store what comes of it in doc/reports/kernels.json, and write .md, .svg and the table of README.md")
+		write  = flag.Bool("write", false, "store what comes of it in doc/reports/kernels.json, and write .md, .svg and the table of each README")
 		render = flag.Bool("render", false, "run none, but write these files again from doc/reports/kernels.json")
 		check  = flag.Bool("check", false, "run none, but fail if these files are not what doc/reports/kernels.json says")
 

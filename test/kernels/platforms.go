@@ -12,7 +12,7 @@ const elsewhere = `| darwin/amd64, arm64; freebsd/amd64, arm64 | ` + "`iface`, `
 | all other platforms | ` + "`iface`" + ` |
 `
 
-// platforms is the table of the README.
+// platforms is the table of each README.
 func platforms(results []result) []byte {
 	var b bytes.Buffer
 	b.WriteString("| | |\n| --- | --- |\n")

@@ -13,7 +13,7 @@ import (
 
 const (
 	stored    = "doc/reports/kernels.json"
-	readme    = "README.md"
+	readmes   = "README*.md" // in each language
 	tableFrom = "<!-- platforms: made by go run ./test/kernels -render -->\n"
 	tableTo   = "<!-- /platforms -->\n"
 )
@@ -56,23 +56,28 @@ func readStored(root string) (results []result, err error) {
 	return results, nil
 }
 
-// publishStored writes the report, its picture and the README's table from the
-// stored results, or compares them with those if check is set.
+// publishStored writes the report, its picture and the table of each README from the
+// stored results, or compares them with those if check is set. A README without the
+// lines around the table stays as it is, which is an error.
 func publishStored(root string, check bool) error {
 	results, err := readStored(root)
 	if err != nil {
 		return err
 	}
-	readmeText, err := os.ReadFile(filepath.Join(root, readme))
-	if err != nil {
-		return err
-	}
 	files := map[string][]byte{"doc/reports/kernels.md": markdown(results), "doc/reports/kernels.svg": picture(results)}
-	replaced, markers := replaceTable(readmeText, platforms(results))
-	if markers == nil {
-		files[readme] = replaced
+	texts, problem := filepath.Glob(filepath.Join(root, readmes))
+	for _, path := range texts {
+		name := filepath.Base(path)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			text, err = replaceTable(text, platforms(results))
+		}
+		if err != nil {
+			problem = errors.Join(problem, fmt.Errorf("%s: %w", name, err))
+			continue
+		}
+		files[name] = text
 	}
-	problem := markers
 	for name, want := range files {
 		path := filepath.Join(root, name)
 		if !check {
@@ -91,7 +96,7 @@ func replaceTable(text, table []byte) ([]byte, error) {
 	before, rest, ok := bytes.Cut(text, []byte(tableFrom))
 	_, after, closed := bytes.Cut(rest, []byte(tableTo))
 	if !ok || !closed {
-		return nil, fmt.Errorf("%s has no lines %q and %q for the table", readme, tableFrom, tableTo)
+		return nil, fmt.Errorf("no lines %q and %q for the table", tableFrom, tableTo)
 	}
 	return bytes.Join([][]byte{before, []byte(tableFrom), table, []byte(tableTo), after}, nil), nil
 }
