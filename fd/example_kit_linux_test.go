@@ -88,12 +88,13 @@ func (in *Inotify) Pending() (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
+	var pending uint32
 	var ioctl error
-	err = conn.Control(func(number uintptr) { n, ioctl = unix.IoctlGetInt(int(number), unix.TIOCINQ) })
+	err = conn.Control(func(number uintptr) { pending, ioctl = unix.IoctlGetUint32(int(number), unix.TIOCINQ) })
 	if err == nil {
 		err = os.NewSyscallError("ioctl", ioctl)
 	}
-	return n, err
+	return int(pending), err
 }
 
 type Event struct {

@@ -94,7 +94,10 @@ func ExampleWaitRead() {
 			}
 			return err
 		})
-		return fd.New(accepted), err
+		if err != nil {
+			return nil, err
+		}
+		return fd.New(accepted), nil
 	})
 	if err != nil {
 		log.Fatal(err)

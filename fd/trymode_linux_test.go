@@ -248,8 +248,8 @@ func TestLargeWriteContextToBlockingFIFOEnds(t *testing.T) {
 				n, err := f.WriteContext(ctx, make([]byte, 200_000))
 				got <- result{n, err}
 			}()
-			for queued, tries := 0, 0; queued < 1<<16 && tries < 2000; tries++ { // all that fits
-				queued, err = unix.IoctlGetInt(reader, unix.TIOCINQ)
+			for queued, tries := uint32(0), 0; queued < 1<<16 && tries < 2000; tries++ { // all that fits
+				queued, err = unix.IoctlGetUint32(reader, unix.TIOCINQ)
 				require.NoError(t, err)
 				time.Sleep(tick)
 			}
@@ -257,9 +257,9 @@ func TestLargeWriteContextToBlockingFIFOEnds(t *testing.T) {
 			select {
 			case r := <-got:
 				assert.Contains(t, []error{context.Canceled, fd.ErrClosed}, r.err)
-				queued, err := unix.IoctlGetInt(reader, unix.TIOCINQ)
+				queued, err := unix.IoctlGetUint32(reader, unix.TIOCINQ)
 				require.NoError(t, err)
-				assert.Equal(t, queued, r.n, "the count says how much was written")
+				assert.EqualValues(t, queued, r.n, "the count says how much was written")
 			case <-time.After(deadline):
 				t.Error("WriteContext outlives its context or Close")
 				for len(got) == 0 {

@@ -70,9 +70,9 @@ func TestWaitForMore(t *testing.T) {
 	done := make(chan error, 1)
 	tries := 0
 	go func() {
-		_, err := fd.WaitRead(background, r, func() (int, error) {
+		_, err := fd.WaitRead(background, r, func() (uint32, error) {
 			tries++
-			n, err := unix.IoctlGetInt(r.Fd(), unix.TIOCINQ)
+			n, err := unix.IoctlGetUint32(r.Fd(), unix.TIOCINQ)
 			if err == nil && n < 20 {
 				err = fd.ErrWouldBlock
 			}

@@ -63,7 +63,7 @@ func TestReadBatchAll(t *testing.T) {
 	s := newFD(t, sig)
 	require.NoError(t, startSender(t).send("queue", os.Getpid(), sig, 0, count))
 	for {
-		ready, err := unix.IoctlGetInt(s.Fd(), unix.TIOCINQ)
+		ready, err := unix.IoctlGetUint32(s.Fd(), unix.TIOCINQ)
 		require.NoError(t, err)
 		if ready == count*128 {
 			break

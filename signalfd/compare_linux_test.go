@@ -44,8 +44,8 @@ func tellFacts() error {
 	fmt.Println("group", unix.Getpgrp() == os.Getpid(), "session", session == os.Getpid(), "first", os.Getpid() == 1)
 	fmt.Println("cgroup", strings.Contains(read("/proc/self/cgroup"), "signalfd"), "death", dies)
 	if tty, err := os.Open("/dev/tty"); err == nil {
-		foreground, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-		fmt.Println("terminal", foreground == unix.Getpgrp(), err)
+		foreground, err := unix.IoctlGetUint32(int(tty.Fd()), unix.TIOCGPGRP)
+		fmt.Println("terminal", int(foreground) == unix.Getpgrp(), err)
 		_ = tty.Close()
 	}
 	for line := range strings.Lines(read("/proc/self/status")) {

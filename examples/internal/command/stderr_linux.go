@@ -70,17 +70,17 @@ func (s *Stderr) copy(running context.Context, from *fd.FD, write func([]byte) (
 			return
 		}
 	}
-	left := 0
+	left := uint32(0)
 	_ = from.Control(func(number int) (err error) {
-		left, err = unix.IoctlGetInt(number, unix.TIOCINQ)
+		left, err = unix.IoctlGetUint32(number, unix.TIOCINQ)
 		return err
 	})
 	for left > 0 {
-		n, err := from.Read(buf[:min(left, len(buf))])
+		n, err := from.Read(buf[:min(left, uint32(len(buf)))])
 		if err != nil {
 			return
 		}
-		left -= n
+		left -= uint32(n)
 		s.keep(buf[:n])
 		_, _ = write(buf[:n])
 	}

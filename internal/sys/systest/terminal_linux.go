@@ -21,7 +21,7 @@ func OpenTerminal(t testing.TB) (master, terminal *os.File) {
 	must(err)
 	number := int(master.Fd())
 	must(unix.IoctlSetPointerInt(number, unix.TIOCSPTLCK, 0))
-	n, err := unix.IoctlGetInt(number, unix.TIOCGPTN)
+	n, err := unix.IoctlGetUint32(number, unix.TIOCGPTN)
 	must(err)
 	terminal, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	must(err)
