@@ -63,15 +63,17 @@ func (f *FD) startBusyPoll(s *side) (b busyPoll) {
 	return b
 }
 
-// more yields, and reports whether to try again before the goroutine parks.
-func (b *busyPoll) more(ctx context.Context) bool {
+// more yields and reports whether to try again before the goroutine parks. If the wait
+// has ended, park says so. A try may be code of the caller, which does not notice Close
+// and would take from the next life of the FD.
+func (b *busyPoll) more(ctx context.Context, s *side) bool {
 	if b.tries == 0 || ctx.Err() != nil || time.Since(b.start) >= b.limit {
 		b.tries, b.parked = 0, true
 		return false
 	}
 	b.tries--
 	runtime.Gosched()
-	return true
+	return s.ended(ctx) == nil
 }
 
 // done is called after the try that succeeded, and if the wait ends without one.

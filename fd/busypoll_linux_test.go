@@ -121,6 +121,31 @@ func TestBusyPollEnds(t *testing.T) {
 	assert.Equal(t, fd.ErrClosed, <-got)
 }
 
+// A wait that polls calls no try after the end of its life, and takes nothing from the next
+// one. The try does not notice Close by itself.
+func TestBusyPollStaysInItsLife(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	r, _ := pipe(t, true)
+	next, w := pipe(t, true)
+	_, err := w.Write([]byte("x"))
+	require.NoError(t, err)
+	require.NoError(t, r.SetBusyPoll(time.Second))
+	calls := 0
+	_, err = fd.WaitRead(background, r, func() (int, error) {
+		if calls++; calls == 3 {
+			require.NoError(t, r.Close())
+			require.NoError(t, r.Take(next))
+			return 0, fd.ErrWouldBlock
+		}
+		return r.Read(make([]byte, 1))
+	})
+	assert.Equal(t, fd.ErrClosed, err)
+	assert.Equal(t, 3, calls)
+	n, err := r.Read(make([]byte, 2))
+	assert.NoError(t, err)
+	assert.Equal(t, 1, n, "the byte is still there")
+}
+
 // No message is lost between goroutines that poll, park, and change the time.
 func TestBusyPollLosesNothing(t *testing.T) {
 	rounds := 10_000

@@ -110,7 +110,7 @@ func wait[T any](ctx context.Context, f *FD, how int, life uint64, try func(*sid
 	defer func() { s.release() }()
 	poll := f.startBusyPoll(s)
 	for err == nil {
-		if !poll.more(ctx) {
+		if !poll.more(ctx, s) {
 			if err = s.park(ctx); err == errMoved {
 				s.release()
 				s = nil // ctx may panic
