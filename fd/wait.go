@@ -45,8 +45,8 @@ func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, e
 	return wait(ctx, f, writing, f.d.Life(), func(*side) (T, error) { return try() })
 }
 
-// WaitEvent parks the goroutine until ready returns true. The runtime's poller calls
-// ready when it begins to look for events of f, and after each event for reading. Each
+// WaitEvent parks the goroutine until ready returns true. It calls ready when the
+// runtime's poller begins to look for events of f, and after each event for reading. Each
 // write to an eventfd is such an event, even if nothing reads the eventfd. So a wait
 // that ready decides costs no system call of its own.
 //
@@ -76,10 +76,15 @@ func (f *FD) WaitEvent(ctx context.Context, ready func() bool, done func()) erro
 		s.ready = nil
 		done()
 	}()
-	if err = s.park(ctx); err == errMoved {
-		return nil
+	for {
+		switch err = s.park(ctx); {
+		case err == errMoved:
+			return nil
+		case err != nil || !s.edges || ready():
+			return err
+		}
+		// An edge, or the first park on an instance, which does not wait.
 	}
-	return err
 }
 
 // All other waiting is in wait. The rules:
