@@ -29,6 +29,9 @@ import (
 // run. More tries would keep the only P from the runtime's poller, for which the peer
 // may be parked.
 //
+// It has no effect on [FD.WaitEvent]. The methods of a signalfd.SignalFD that captures
+// wait in that.
+//
 // SetBusyPoll counts for waits that begin later. It belongs to f, not to the
 // descriptor: duplicates begin with zero. It returns EINVAL if d is negative or
 // exceeds one second.

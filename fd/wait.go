@@ -90,11 +90,12 @@ func (f *FD) WaitEvent(ctx context.Context, ready func() bool, done func()) erro
 // All other waiting is in wait. The rules:
 //
 //   - One goroutine at a time waits for each direction of an FD: the holder of
-//     side.lock. It calls try on its own stack, and parks in between.
+//     side.lock. It calls try on its own stack, and parks in between. Each wait begins
+//     with a try before that.
 //   - park returns if something may have changed since the try before. It may
 //     return for no reason.
 //   - A parked goroutine is in a call on poller.file. Nothing blocks there but the
-//     runtime's poller, and nothing there is the caller's code.
+//     runtime's poller, and nothing there is the caller's code but WaitEvent's ready.
 //   - A context interrupts a parked goroutine by a deadline in the past. The
 //     goroutine clears the deadline, checks the context, and parks again. So a
 //     deadline that comes late, for an earlier wait, has no effect.

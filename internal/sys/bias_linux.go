@@ -9,10 +9,10 @@ import "sync/atomic"
 // at most one bias, and each owner has its own. The owner's call is an assembly routine,
 // biasedCall3 or biasedCall4, which the Go scheduler cannot preempt:
 //
-//	O1  b = the Descriptor's bias; b.owner is not the running goroutine: slow path
+//	O1  b = the Descriptor's bias; b.owner is not the running goroutine: counted path
 //	O2  b.busy = 1
-//	O3  the Descriptor's bias is not b: b.busy = 0, slow path
-//	O4  state is not open and fast, or is closing or stopped: b.busy = 0, slow path
+//	O3  the Descriptor's bias is not b: b.busy = 0, counted path
+//	O4  state is not open and fast, or is closing or stopped: b.busy = 0, counted path
 //	O5  the system call, on the number in the state that O4 loaded
 //	O6  b.busy = 0
 //
@@ -35,12 +35,12 @@ type bias struct {
 // evicting stands for a bias while its owner is evicted. No g has the address 1.
 var evicting = &bias{owner: 1}
 
-// A goroutine becomes the owner after more than so many slow-path calls in a row, if
+// A goroutine becomes the owner after more than so many counted calls in a row, if
 // there is none or else instead of the other. Evicting is rare: it costs a membarrier(2).
 var callsToBecome, callsToEvict uint32 = 32, 8192
 
 // promote considers the caller for the bias. The caller has just made a fast call
-// on the slow path, and still has its reference.
+// on the counted path, and still has its reference.
 func (d *Descriptor) promote() {
 	if instrumented {
 		return

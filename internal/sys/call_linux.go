@@ -20,7 +20,7 @@ func countedCall3(d *Descriptor, trap uintptr, p unsafe.Pointer, n uintptr) int
 func countedCall4(d *Descriptor, trap, op uintptr, p, q unsafe.Pointer) int
 
 // biasedCall3 and biasedCall4 are the same for the owner of d's bias, which has no
-// reference. They return notOwner if the call must take the slow path. Their steps
+// reference. They return notOwner if the call must take the counted path. Their steps
 // are in bias_linux.go. biasedCall3 is for calls that do not block while fast is set,
 // biasedCall4 for calls that never block.
 

@@ -31,18 +31,18 @@ import (
 //   - Release and Take hold mu, take a reference, set stopped, and wait for the other
 //     references. New calls drop theirs and wait for mu. Then closing replaces stopped,
 //     and the word is cleared without closing the number.
-//   - Take first sets reserved in the closed Descriptor that it fills. If Take fails,
-//     it has changed neither Descriptor.
+//   - Init and Take first set reserved in the closed Descriptor that they fill. If Take
+//     fails, it has changed neither Descriptor.
 //   - Package fd wakes the waiters after closing is set and before the word is cleared,
 //     so d cannot own another number before that.
-//   - Share stops new calls and drains those in flight before it clears fast, so no
-//     call that saw fast is in the kernel.
+//   - Share stops new calls and drains those in flight before it clears fast and short,
+//     so no call that saw fast is in the kernel.
 //
 // One goroutine may make fast calls without a reference: see bias_linux.go.
 type Descriptor struct {
 	state     atomic.Uint64
 	bias      atomic.Pointer[bias]
-	candidate uintptr       // for the bias: the goroutine that made the last slow-path call,
+	candidate uintptr       // for the bias: the goroutine that made the last counted call,
 	calls     uint32        // and how many in a row; hints, which concurrent callers may corrupt
 	kind      atomic.Uint32 // see try.go
 	life      atomic.Uint64 // how many numbers d has owned
