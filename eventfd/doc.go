@@ -23,8 +23,8 @@
 //	go func() { _ = events.Signal(1) }()
 //	n, err := events.WaitContext(ctx) // parks the goroutine; n is 1
 //
-// WaitContext is for goroutines. [EventFD.Wait] does not wait: it is for an event loop
-// that poll(2) or epoll(7) has told that the number is readable.
+// WaitContext is for goroutines. [EventFD.Wait] returns at once, in spite of its name: it is
+// for an event loop after poll(2) or epoll(7) has reported the number as readable.
 //
 // # Kernels
 //
@@ -58,8 +58,8 @@
 // The library does not see a bare number from [EventFD.Fd] that the program passes
 // to another process. Pass the number of a File instead.
 //
-// [EventFD.WaitContext] ends with its context in blocking mode too.
-// [EventFD.SignalContext] can outlast its context there, because the kernel has no
+// In blocking mode [EventFD.WaitContext] still ends with its context.
+// [EventFD.SignalContext] can outlast its context then, because the kernel has no
 // non-blocking write for an eventfd in blocking mode.
 //
 // # Descriptors

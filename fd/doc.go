@@ -26,7 +26,7 @@
 //     is closed when Close returns, also if goroutines were waiting: the peer has its
 //     end of file, and the address of a listener is free. Otherwise the last of these
 //     calls and pins closes it.
-//   - [FD.Release] returns the number, open, and closes the FD. [FD.Take] moves the
+//   - [FD.Release] returns the number, still open, and the FD is closed from then on. [FD.Take] moves the
 //     descriptor to another FD. Both stop new calls and wait up to 10 ms for those in
 //     flight. Then they fail with EBUSY, and nothing has changed for any goroutine.
 //   - [FD.Control] calls a function with the number, which stays open meanwhile.
@@ -52,8 +52,8 @@
 //
 // NewNonblock is right for objects in non-blocking mode whose read(2) and write(2)
 // never wait for another process: eventfds, timerfds, signalfds, inotify instances. It
-// is also right for a socket or pipe if this process alone has both ends. No process
-// that may ptrace this one may then use pidfd_getfd(2) to change the mode. It is wrong
+// is also right for a socket or pipe if this process alone has both ends. The promise
+// includes that no tracer takes the descriptor by pidfd_getfd(2) and changes its mode. It is wrong
 // for a pipe to another process: the peer can hold the lock of the pipe for as long as
 // it likes, in non-blocking mode too. It is wrong for netlink sockets, whose write(2)
 // works while it runs. If the promise does not hold, a call that blocks stops every
@@ -117,14 +117,14 @@
 //
 // # Concurrency
 //
-// Every method may be called from any goroutine at any time, Close included. For the
-// race detector, memory accesses before a write to a descriptor happen before the read
-// that returns the data. The same holds for Signal and Wait of an eventfd.
+// Every method may be called from any goroutine at any time, Close included. The race
+// detector knows that memory accesses before a write to a descriptor happen before the
+// return of the read that gets the data. The same holds for Signal and Wait of an eventfd.
 //
 // # Writing a handle
 //
 // The example of FD named Kit is a handle for inotify(7) in some hundred lines, in the
-// file example_kit_linux_test.go. Its rules:
+// file example_kit_linux_test.go. The rules, for a handle in a module of your own:
 //
 //   - The type has an FD by value, so that a handle is one allocation. The zero handle
 //     is closed. The constructor fills it by Take from New or NewNonblock. If a step

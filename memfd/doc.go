@@ -55,7 +55,7 @@
 //
 // # Kernels
 //
-// Linux only; on other platforms the package is empty. Everything works on Linux 6.9.
+// Linux only; on other platforms the package is empty. Everything works from Linux 6.9 on.
 //
 // Older kernels work in part. If the kernel lacks a feature, the error matches
 // errors.ErrUnsupported unless the feature says otherwise. The tests run on Linux 5.10 and
@@ -111,9 +111,10 @@
 // A read-only descriptor protects nothing, because a process that has it can open the file
 // for writing through /proc/self/fd. Seals protect.
 //
-// The kernel counts a [ReadOnly] mapping that was made before a file was sealed as
-// writable. While any process has one, or a transfer holds pages, [MemFD.Seal] returns
-// EBUSY for SealWrite: seal first, then map and send.
+// A [ReadOnly] mapping that was made before the file was sealed counts as writable for the
+// kernel, because mprotect(2) could make it so. While any process has one, or a transfer
+// such as O_DIRECT holds pages, [MemFD.Seal] returns EBUSY for SealWrite: seal first, then
+// map and send.
 //
 // The file offset and O_APPEND belong to the open file description. A [MemFD.Dup], a child
 // and a receiver share them. [MemFD.ReadAt] does not use them, and [MemFD.WriteAt] does not

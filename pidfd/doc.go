@@ -51,9 +51,9 @@
 //     [PidFD.Info].
 //   - [PidFD.Terminate] reaps in the same cases as Wait. [PidFD.Context] does not reap.
 //
-// Only an end is an end. A tracer is told when its child stops, see ptrace(2), but Wait
-// and OpenEnded wait for the end. They also find children that have no exit signal, or
-// another one than SIGCHLD, see __WALL in waitid(2).
+// Wait and OpenEnded report only the end of a process. waitid(2) tells a tracer of each
+// stop of its child too, see ptrace(2), and they ignore that. They also find children
+// whose exit signal is none or not SIGCHLD, see __WALL in waitid(2).
 //
 // # Poll loops
 //
@@ -91,7 +91,8 @@
 //     Wait returns the status without its Rusage from Linux 6.15, and ECHILD before.
 //     cmd.Wait always fails. signal.Reset does not undo that, but signal.Notify does.
 //   - [ExitStatus.MaxRSS] is an upper limit, unless [ExitStatus.MaxRSSExact] says more.
-//   - A value that is not known is not the ID 0 of root: see [Info].
+//   - The ID 0 in [Info] is always that of root. If the kernel does not tell the IDs, the
+//     field Creds is nil.
 //   - The peer of a Unix socket is the process that connected or listened, which may not
 //     be the one that has the socket now. Few datagram sockets have a peer: see
 //     [FromPeer].

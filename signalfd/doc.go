@@ -22,8 +22,8 @@
 //		log.Printf("%v from process %d", info.Signal, info.PID)
 //	}
 //
-// [SignalFD.Read] does not wait: it is for an event loop that poll(2) or epoll(7) has
-// told that the number is readable.
+// [SignalFD.Read] returns at once: it is for an event loop after poll(2) or epoll(7) has
+// reported the number as readable.
 //
 // # New, Block, Open
 //
@@ -84,8 +84,8 @@
 //     of 128 bytes.
 //   - The handler compares process IDs to find out that it runs in a child. It
 //     fails if PID 1 of a PID namespace makes a child by CLONE_NEWPID, because the
-//     child is PID 1 too. Until that child executes a program, it takes signals for
-//     nothing, and with CLONE_VM they are read in the parent.
+//     child is PID 1 too. Until that child executes a program, its signals have no
+//     effect, and with CLONE_VM the parent reads them.
 //   - Other code may save the handler and put it back after Close. The signal then
 //     does what it did before the first capture.
 //   - C code that saves the handler by signal(2) and puts it back removes its flags. A
@@ -131,9 +131,10 @@
 // The library does not see a bare number from [SignalFD.Fd] that the program passes
 // to another process. Pass the number of a File instead.
 //
-// If a goroutine has parked in [SignalFD.ReadContext], [SignalFD.ReadBatchContext] or
-// [SignalFD.All], the SignalFD holds one more descriptor until Close. If it captures, it
-// holds two, and the capture one.
+// A capture uses three descriptors, and any other SignalFD one. Once a goroutine has
+// parked in [SignalFD.ReadContext], [SignalFD.ReadBatchContext] or [SignalFD.All], a
+// SignalFD that captures holds two more until Close, and its capture one more. Any other
+// SignalFD holds one more.
 //
 // # Concurrency
 //

@@ -26,8 +26,8 @@
 //		log.Print("expired ", n, " times")
 //	}
 //
-// [TimerFD.Read] does not wait: it is for an event loop that poll(2) or epoll(7) has
-// told that the number is readable. [TimerFD.WaitUntil] waits for one date.
+// [TimerFD.Read] returns at once: it is for an event loop after poll(2) or epoll(7) has
+// reported the number as readable. [TimerFD.WaitUntil] waits for one date.
 //
 // # Kernels
 //
@@ -86,8 +86,9 @@
 // [TimerFD.Arm] on RealtimeAlarm sets a date: the timer expires early if the clock is
 // set ahead. Use [BoottimeAlarm] for a delay.
 //
-// On [Boottime] and BoottimeAlarm, a deadline from time.Now does not count sleep of the
-// machine before ArmAt. Pass deadline.Round(0) to count it.
+// On [Boottime] and BoottimeAlarm, ArmAt of a time that was computed from time.Now ignores
+// the time that the machine slept between time.Now and ArmAt: the timer expires too late by
+// that. Pass deadline.Round(0), which has no monotonic reading, to include it.
 //
 // Only [Realtime] and [RealtimeAlarm] keep a date. On the other clocks ArmAt
 // converts the date to a delay, and setting the wall clock does not change that
