@@ -78,10 +78,6 @@ func (s *server) restart() error {
 	if err := mayEnd(); err != nil {
 		return err
 	}
-	program, err := os.Executable() // another file may have this name by now
-	if err != nil {
-		return err
-	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
@@ -96,7 +92,8 @@ func (s *server) restart() error {
 	if !s.take {
 		args = append([]string{"-take"}, args...)
 	}
-	cmd := exec.Command(program, args...)
+	// Not os.Executable, which follows a file that was renamed to make room for a newer one.
+	cmd := exec.Command(os.Args[0], args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	cmd.ExtraFiles = []*os.File{theirs}
 	cmd.Env = append(os.Environ(), passed+"=1")

@@ -324,6 +324,25 @@ func TestCannotStart(t *testing.T) {
 		assert.NoFileExists(t, free)
 	}
 	assert.FileExists(t, there)
+	for _, limit := range []string{"7", "16"} {
+		argv := program(t, self(t), "-control", free, "-listen", free+".clients")
+		shell := exec.CommandContext(patience(t), "sh", append([]string{"-c", "ulimit -n " + limit + `; exec "$@"`, "sh"}, argv.Args...)...)
+		shell.Env = argv.Env
+		status, _, stderr := systest.Result(t, shell)
+		assert.Equal(t, daemon.StatusFailed, status, stderr)
+		assert.Contains(t, stderr, "RLIMIT_NOFILE is "+limit)
+		assert.NoFileExists(t, free)
+	}
+}
+
+// The lines of a request may end without a carriage return, as from printf(1) and nc(1).
+func TestBareLineFeeds(t *testing.T) {
+	for _, text := range []string{"POST /a HTTP/1.1\nHost: x\n\n", "POST /a HTTP/1.1\r\nHost: x\n\r\n", "POST /a HTTP/1.1\nHost: x\r\n\n"} {
+		r, err := nextRequest([]byte(text + "POST"))
+		require.NoError(t, err)
+		require.NotNil(t, r, "%q", text)
+		assert.Equal(t, len(text), r.size, "%q", text)
+	}
 }
 
 // A socket for us alone.

@@ -38,11 +38,13 @@ type refusal struct {
 
 func (r refusal) Error() string { return r.reason }
 
+var endOfHead = regexp.MustCompile(`\n\r?\n`)
+
 // nextRequest returns the request that in begins with, or nil if its head is incomplete.
 // The body may be incomplete. The errors are refusals.
 func nextRequest(in []byte) (*request, error) {
-	head := bytes.Index(in, []byte("\r\n\r\n"))
-	if head < 0 {
+	head := endOfHead.FindIndex(in)
+	if head == nil {
 		if len(in) > mostBytes {
 			return nil, refusal{http.StatusRequestHeaderFieldsTooLarge, "the request is too long"}
 		}
@@ -63,7 +65,7 @@ func nextRequest(in []byte) (*request, error) {
 		method:  h.Method,
 		name:    strings.TrimPrefix(h.URL.Path, "/"),
 		last:    h.Close || !h.ProtoAtLeast(1, 1),
-		size:    head + len("\r\n\r\n") + int(h.ContentLength),
+		size:    head[1] + int(h.ContentLength),
 		expects: strings.EqualFold(h.Header.Get("Expect"), "100-continue"),
 	}
 	if text := h.URL.Query().Get("after"); text != "" {

@@ -56,7 +56,10 @@ func newServer(o *options) (*server, error) {
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 		return nil, os.NewSyscallError("getrlimit", err)
 	}
-	s.room = make(chan struct{}, max(1, int(min(limit.Cur, 1<<30))-ownDescriptors))
+	if limit.Cur <= ownDescriptors {
+		return nil, fmt.Errorf("RLIMIT_NOFILE is %d: at least %d are needed", limit.Cur, ownDescriptors+1)
+	}
+	s.room = make(chan struct{}, min(limit.Cur, 1<<30)-ownDescriptors)
 	signal.Notify(s.restarts, unix.SIGHUP)
 	signal.Notify(s.ends, unix.SIGTERM, unix.SIGINT)
 	return s, nil
