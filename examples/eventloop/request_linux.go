@@ -48,6 +48,8 @@ func (c *client) do(name, args string) (answer string, err error) {
 			return "", fmt.Errorf("%s takes no arguments", name)
 		}
 	default:
+		// Over TCP this may be a browser that was told to send commands as the body.
+		c.quitting = c.network == "tcp"
 		return "", fmt.Errorf("%.40q is none of run, sh, kill, after, stats, ping and quit", name)
 	}
 	if name == "stats" {

@@ -61,6 +61,17 @@ func TestRequests(t *testing.T) {
 	})
 }
 
+// A web page can have a browser send a request of HTTP to a TCP server of this machine. The
+// body of the request is not run.
+func TestRequestOfBrowser(t *testing.T) {
+	p := begin(t, "epoll", "-listen", "tcp:127.0.0.1:0")
+	c := p.dial(t)
+	file := filepath.Join(t.TempDir(), "file")
+	c.send("POST / HTTP/1.1\r\nHost: x\r\n\r\nrun touch " + file + "\nquit\n")
+	assert.Equal(t, []string{`error "POST" is none of run, sh, kill, after, stats, ping and quit`}, c.rest())
+	assert.NoFileExists(t, file)
+}
+
 func TestJobs(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		p := begin(t, engine)
