@@ -9,11 +9,8 @@ package main
 import (
 	_ "embed"
 	"errors"
-	"fmt"
 	"math"
 	"net/netip"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"time"
@@ -26,56 +23,24 @@ import (
 //go:embed help.txt
 var help string
 
-const (
-	statusFailed = 1 // the server failed, or could not start
-	statusUsage  = 2 // the command line was wrong
-)
+func main() { daemon.Main(help, run) }
 
-// The lines that the program writes while it serves.
-var (
-	output = daemon.NewLog(os.Stdout)
-	faults = daemon.NewLog(os.Stderr)
-)
-
-func main() {
-	daemon.OutliveLog()
+func run(args []string) error {
 	// The kernel cancels the requests of an io_uring when their thread ends.
 	runtime.LockOSThread()
-	status := run(os.Args[1:])
-	output.Flush()
-	faults.Flush()
-	os.Exit(status)
-}
-
-func run(args []string) int {
 	opts, err := parse(args)
-	switch {
-	case err == flags.ErrHelp:
-		fmt.Print(help)
-		return 0
-	case err != nil:
-		return fail(err, statusUsage)
+	if err != nil {
+		return daemon.Usage(err)
 	}
 	if opts.connect {
-		if err := connect(opts.network, opts.address); err != nil {
-			return fail(err, statusFailed)
-		}
-		return 0
+		return connect(opts.network, opts.address)
 	}
 	s, err := newServer(opts)
 	if err != nil {
-		return fail(err, statusFailed)
+		return err
 	}
-	output.Printf("listening on %s:%s (%s)", s.network, s.address, s.engine)
-	if err := s.serve(); err != nil {
-		return fail(err, statusFailed)
-	}
-	return 0
-}
-
-func fail(err error, status int) int {
-	faults.Printf("eventloop: %v", err)
-	return status
+	daemon.Output.Printf("listening on %s:%s (%s)", s.network, s.address, s.engine)
+	return s.serve()
 }
 
 type options struct {
@@ -93,7 +58,7 @@ type options struct {
 // parse reads the command line. Its errors are one line, and name what is wrong.
 func parse(args []string) (*options, error) {
 	o := &options{
-		network: "unix", address: defaultSocket(), engine: "epoll",
+		network: "unix", address: daemon.SocketPath("eventloop"), engine: "epoll",
 		idle: 5 * time.Minute, grace: 10 * time.Second, maxClients: 1000, maxJobs: 100,
 	}
 	set := flags.New("eventloop")
@@ -112,13 +77,6 @@ func parse(args []string) (*options, error) {
 	given, err := set.Parse(args)
 	o.connect = given["connect"]
 	return o, err
-}
-
-func defaultSocket() string {
-	if dir := os.Getenv("XDG_RUNTIME_DIR"); dir != "" {
-		return filepath.Join(dir, "eventloop.sock")
-	}
-	return fmt.Sprintf("/tmp/eventloop-%d.sock", os.Getuid())
 }
 
 func (o *options) parseAddress(text string) error {

@@ -18,6 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/examples/internal/poller"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
@@ -249,7 +250,7 @@ func TestBadFlags(t *testing.T) {
 		{"-jobs many", "many"},
 	} {
 		status, stdout, stderr := systest.Result(t, program(t, "eventloop", strings.Fields(c.args)...))
-		assert.Equal(t, statusUsage, status, c.args)
+		assert.Equal(t, daemon.StatusUsage, status, c.args)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
 		assert.Contains(t, stderr, c.names)
@@ -272,7 +273,7 @@ func TestCannotListen(t *testing.T) {
 	require.NoError(t, os.WriteFile(there, nil, 0o600))
 	for _, path := range []string{there, "/nonexistent/socket", "/tmp/" + strings.Repeat("x", 200)} {
 		status, stdout, stderr := systest.Result(t, program(t, "eventloop", "-listen", "unix:"+path))
-		assert.Equal(t, statusFailed, status)
+		assert.Equal(t, daemon.StatusFailed, status)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		assert.Contains(t, stderr, path)

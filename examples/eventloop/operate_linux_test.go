@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -74,7 +75,7 @@ func TestConnect(t *testing.T) {
 	p.signal(t, unix.SIGTERM)
 	assert.Zero(t, p.status())
 	status, _, stderr = client("ping\n")
-	assert.Equal(t, statusFailed, status)
+	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 }
 
@@ -111,7 +112,7 @@ func TestAddressOfDeadOwner(t *testing.T) {
 	socket := "unix:" + filepath.Join(t.TempDir(), "socket")
 	p := begin(t, "epoll", "-listen", socket)
 	status, _, stderr := systest.Result(t, program(t, "eventloop", "-listen", socket))
-	assert.Equal(t, statusFailed, status)
+	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Contains(t, stderr, "address already in use")
 	require.NoError(t, p.Process.Kill())
 	p.status()

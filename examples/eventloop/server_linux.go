@@ -118,7 +118,7 @@ func (s *server) signalled(uint32) {
 	case err != nil:
 		s.fail(err)
 	case info.Signal == unix.SIGHUP:
-		output.Printf("%s", s.stats())
+		daemon.Output.Printf("%s", s.stats())
 	case s.draining:
 		s.stop()
 	default:

@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -482,7 +483,7 @@ func TestTooFewDescriptors(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		socket := filepath.Join(t.TempDir(), "socket")
 		status, stdout, stderr := systest.Result(t, limited(program(t, "eventloop", "-engine", engine, "-listen", "unix:"+socket), 5))
-		require.Equal(t, statusFailed, status, stderr)
+		require.Equal(t, daemon.StatusFailed, status, stderr)
 		assert.Empty(t, stdout)
 		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 		assert.Contains(t, stderr, "too many open files")

@@ -10,14 +10,12 @@ package main
 import (
 	_ "embed"
 	"errors"
-	"flag"
-	"fmt"
-	"io"
 	"net/netip"
 	"strings"
 	"time"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 //go:embed help.txt
@@ -64,31 +62,27 @@ func parse(args []string) (*options, error) {
 		args: args, network: "tcp", address: "127.0.0.1:8080",
 		path: daemon.SocketPath("handover"), by: byRights, timeout: 10 * time.Second, idle: time.Minute,
 	}
-	flags := flag.NewFlagSet("handover", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("listen", "", func(text string) (err error) {
+	set := flags.New("handover")
+	set.Func("listen", "", func(text string) (err error) {
 		o.network, o.address, err = parseAddress(text)
 		return err
 	})
-	flags.Func("control", "", func(text string) error {
+	set.Func("control", "", func(text string) error {
 		if o.path = text; text == "" || text[0] == '@' {
 			return errors.New("not the path of a file: names that begin with @ have no permissions")
 		}
 		return nil
 	})
-	flags.BoolVar(&o.take, "take", false, "")
-	flags.Func("by", "", func(text string) error {
+	set.BoolVar(&o.take, "take", false, "")
+	set.Func("by", "", func(text string) error {
 		if o.by = text; text != byRights && text != byPidfd {
 			return errors.New("neither rights nor pidfd")
 		}
 		return nil
 	})
-	flags.Func("timeout", "", daemon.DurationInto(&o.timeout, 1))
-	flags.Func("idle", "", daemon.DurationInto(&o.idle, 0))
-	err := flags.Parse(args)
-	if err == nil && flags.NArg() > 0 {
-		err = fmt.Errorf("unexpected argument %q: see handover -h", flags.Arg(0))
-	}
+	flags.Var(set, "timeout", &o.timeout, flags.Positive)
+	flags.Var(set, "idle", &o.idle, flags.Duration)
+	_, err := set.Parse(args)
 	return o, daemon.Usage(err)
 }
 

@@ -276,8 +276,8 @@ func TestBadFlags(t *testing.T) {
 		{"-control=", "path"},
 		{"-by post", "pidfd"},
 		{"-timeout 5", `"5"`},
-		{"-timeout 0s", "above 0"},
-		{"-timeout -1s", "above 0"},
+		{"-timeout 0s", "more than 0"},
+		{"-timeout -1s", "more than 0"},
 	} {
 		status, stdout, stderr := systest.Result(t, program(t, self(t), strings.Fields(c.args)...))
 		assert.Equal(t, daemon.StatusUsage, status, c.args)

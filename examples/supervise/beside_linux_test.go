@@ -19,7 +19,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -175,7 +174,7 @@ func signalCases() (cases []besideCase) {
 		{unix.SIGXCPU, "the kernel sends it to the process over its limit; " + dies},
 		{unix.SIGCHLD, ""}, {unix.SIGCONT, ""}, {unix.SIGWINCH, ""},
 	} {
-		cases = append(cases, besideCase{what: option.SignalName(c.sig), command: sh("echo ready; exec sleep 0.5"), send: c.sig, why: c.why})
+		cases = append(cases, besideCase{what: signalName(c.sig), command: sh("echo ready; exec sleep 0.5"), send: c.sig, why: c.why})
 	}
 	return cases
 }
@@ -190,7 +189,7 @@ func handledCases() (cases []besideCase) {
 		{unix.SIGALRM, "timeout(1) takes it for its own timer"},
 		{unix.SIGWINCH, "timeout(1) does not forward it"}, {unix.SIGCONT, "timeout(1) does not forward it"},
 	} {
-		cases = append(cases, besideCase{what: option.SignalName(c.sig), command: counting(option.SignalName(c.sig)), send: c.sig, why: c.why})
+		cases = append(cases, besideCase{what: signalName(c.sig), command: counting(signalName(c.sig)), send: c.sig, why: c.why})
 	}
 	return cases
 }

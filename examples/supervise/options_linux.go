@@ -2,14 +2,12 @@ package main
 
 import (
 	"errors"
-	"flag"
-	"io"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/option"
+	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
 const help = `usage: supervise [flags] -- CMD [ARG ...]
@@ -77,21 +75,20 @@ type options struct {
 // parse reads the command line. Its errors are one line, and name what is wrong.
 func parse(args []string) (*options, error) {
 	o := &options{signal: unix.SIGTERM, tail: 2048}
-	flags := flag.NewFlagSet("supervise", flag.ContinueOnError)
-	flags.SetOutput(io.Discard)
-	flags.Func("timeout", "", func(text string) (err error) { o.timeout, err = option.Duration(text); return err })
-	flags.Func("kill-after", "", func(text string) (err error) { o.killAfter, err = option.Duration(text); return err })
-	flags.Func("signal", "", func(text string) (err error) { o.signal, err = option.Signal(text); return err })
-	flags.Func("restart", "", func(text string) (err error) { o.restarts, err = option.Count(text); return err })
-	flags.Func("tail", "", func(text string) (err error) { o.tail, err = option.Count(text); return err })
-	flags.BoolVar(&o.report, "report", false, "")
-	flags.BoolVar(&o.asJSON, "json", false, "")
-	flags.BoolVar(&o.reap, "reap", false, "")
-	if err := flags.Parse(args); err != nil {
+	set := flags.New("supervise")
+	flags.Var(set, "timeout", &o.timeout, flags.Seconds)
+	flags.Var(set, "kill-after", &o.killAfter, flags.Seconds)
+	flags.Var(set, "signal", &o.signal, parseSignal)
+	flags.Var(set, "restart", &o.restarts, flags.Count(0, 1<<30-1))
+	flags.Var(set, "tail", &o.tail, flags.Count(0, 1<<30-1))
+	set.BoolVar(&o.report, "report", false, "")
+	set.BoolVar(&o.asJSON, "json", false, "")
+	set.BoolVar(&o.reap, "reap", false, "")
+	if err := set.FlagSet.Parse(args); err != nil {
 		return nil, err
 	}
 	o.report = o.report || o.asJSON
-	if o.command = flags.Args(); len(o.command) == 0 {
+	if o.command = set.Args(); len(o.command) == 0 {
 		return nil, errors.New("no command: see supervise -h")
 	}
 	return o, nil

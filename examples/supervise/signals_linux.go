@@ -7,7 +7,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
@@ -21,7 +20,7 @@ func forwarded() signalfd.Set {
 	set := endings
 	set.Add(unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
 		unix.SIGWINCH, unix.SIGCONT)
-	for sig := syscall.Signal(option.SigRTMin + 1); sig <= option.SigRTMax; sig++ {
+	for sig := syscall.Signal(sigRTMin + 1); sig <= sigRTMax; sig++ {
 		set.Add(sig)
 	}
 	// Signals that were ignored at the start, by nohup(1) or a shell's background job, stay

@@ -12,7 +12,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/command"
-	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
@@ -161,7 +160,7 @@ func (s *supervisor) signalled(info signalfd.Info) {
 		reapOrphans(0)
 	case running:
 		if !hadFromTerminal(info, s.child.PID()) && s.send(info.Signal) {
-			s.record.Forwarded[option.SignalName(info.Signal)]++
+			s.record.Forwarded[signalName(info.Signal)]++
 		}
 		if ending {
 			s.losePatience()
@@ -188,7 +187,7 @@ func (s *supervisor) losePatience() {
 func (s *supervisor) send(sig syscall.Signal) bool {
 	err := s.child.SendSignal(sig)
 	if err != nil && !errors.Is(err, os.ErrProcessDone) {
-		say(fmt.Errorf("cannot send %s to the command: %w", option.SignalName(sig), err))
+		say(fmt.Errorf("cannot send %s to the command: %w", signalName(sig), err))
 	}
 	return err == nil
 }

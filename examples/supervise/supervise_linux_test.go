@@ -23,7 +23,6 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/option"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
@@ -230,7 +229,7 @@ func TestRefusedSignals(t *testing.T) {
 		}
 		for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGINT} {
 			require.NoError(t, cmd.Process.Signal(sig))
-			reported(option.SignalName(sig))
+			reported(signalName(sig))
 		}
 		require.NoError(t, stdin.Close())
 		rest, err := io.ReadAll(lines)
@@ -245,8 +244,8 @@ func TestForwardRealTime(t *testing.T) {
 	cmd, _ := begin(t, []string{"-tail", "0", "-json"}, "echo ready; exec sleep 20")
 	require.NoError(t, cmd.Process.Signal(syscall.Signal(37)))
 	assert.Equal(t, statusSignal+37, status(cmd))
-	for sig := syscall.Signal(1); sig <= option.SigRTMax; sig++ {
-		if parsed, err := option.Signal(option.SignalName(sig)); sig != 32 && sig != 33 {
+	for sig := syscall.Signal(1); sig <= sigRTMax; sig++ {
+		if parsed, err := parseSignal(signalName(sig)); sig != 32 && sig != 33 {
 			assert.NoError(t, err)
 			assert.Equal(t, sig, parsed)
 		}
@@ -408,7 +407,7 @@ func reportSignals(t *testing.T, sigs ...syscall.Signal) {
 	ctx, cancel = context.WithTimeout(context.Background(), time.Second/2)
 	defer cancel()
 	for err == nil {
-		fmt.Println("got", option.SignalName(info.Signal))
+		fmt.Println("got", signalName(info.Signal))
 		info, err = s.ReadContext(ctx)
 	}
 }

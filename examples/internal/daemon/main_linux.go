@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // The exit statuses of Main.
@@ -63,22 +62,6 @@ func SocketPath(program string) string {
 		return filepath.Join(dir, program+".sock")
 	}
 	return fmt.Sprintf("/tmp/%s-%d.sock", program, os.Getuid())
-}
-
-// DurationInto returns a function for flag.FlagSet.Func. It stores a duration that is not
-// below least.
-func DurationInto(d *time.Duration, least time.Duration) func(string) error {
-	return func(text string) (err error) {
-		switch *d, err = time.ParseDuration(text); {
-		case err != nil:
-			return errors.New("not a duration, such as 300ms, 1.5s or 2m")
-		case *d < least && least == 1:
-			return errors.New("not above 0")
-		case *d < least:
-			return fmt.Errorf("below %v", least)
-		}
-		return nil
-	}
 }
 
 // Counted returns a number and a noun, which has an s unless the number is 1.

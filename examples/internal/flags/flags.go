@@ -7,7 +7,9 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -63,6 +65,22 @@ func Positive(text string) (time.Duration, error) {
 		return 0, errors.New("must be more than 0")
 	}
 	return Duration(text)
+}
+
+// Seconds reads a duration of at least 0 or, as sleep(1) and timeout(1) do, a number of
+// seconds.
+func Seconds(text string) (time.Duration, error) {
+	d, err := Duration(text)
+	if seconds, number := strconv.ParseFloat(text, 64); number == nil {
+		// Rounding up keeps a short time from becoming 0. NaN and Inf remain errors.
+		if ns := math.Ceil(seconds * 1e9); math.Abs(ns) < math.MaxInt64 {
+			d, err = time.Duration(ns), nil
+		}
+	}
+	if err == nil && strings.HasPrefix(text, "-") {
+		err = errors.New("must not be negative")
+	}
+	return d, err
 }
 
 // Count returns a function that reads whole numbers from least to most.

@@ -21,6 +21,18 @@ func TestParseReturnsGivenFlags(t *testing.T) {
 	assert.Equal(t, 5, n)
 }
 
+func TestSeconds(t *testing.T) {
+	for text, want := range map[string]time.Duration{"2": 2 * time.Second, "0.5": time.Second / 2, "1e-12": 1, "3ms": 3 * time.Millisecond} {
+		d, err := Seconds(text)
+		require.NoError(t, err, text)
+		assert.Equal(t, want, d, text)
+	}
+	for text, why := range map[string]string{"-1": "negative", "-1s": "negative", "-0": "negative", "NaN": "not a duration", "1e300": "not a duration"} {
+		_, err := Seconds(text)
+		assert.ErrorContains(t, err, why, text)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	for _, c := range []struct {
 		args []string
