@@ -106,6 +106,7 @@ var sandboxes = []sandbox{
 		"eventfd":                         "unsupported: eventfd2: ",
 		"eventfd.Value":                   "unsupported: preparing: eventfd2: ",
 		"eventfd.FromFD":                  "unsupported: preparing: eventfd2: ",
+		"signalfd.New":                    "unsupported: eventfd2: ",
 	}, unix.SYS_EVENTFD2),
 
 	{name: "no /proc", clone: unix.CLONE_NEWNS, apart: withoutProc, enter: func() error {
