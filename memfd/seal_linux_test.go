@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -430,12 +431,16 @@ func TestSealExecUntried(t *testing.T) {
 	m := foreign(t, unix.MFD_EXEC)
 	require.NoError(t, m.Seal(memfd.SealExec|memfd.SealWrite))
 	a, b := socketPair(t, unix.SOCK_STREAM)
-	for call, refusal := range map[string]systest.Refusal{
+	refusals := map[string]systest.Refusal{
 		"memfd_create": {Call: unix.SYS_MEMFD_CREATE, Errno: unix.EMFILE},
 		"ftruncate":    {Call: systest.Ftruncate, Errno: unix.ENOSPC},
 		"mmap":         {Call: systest.Mmap, Errno: unix.ENOMEM, Arg: 4, Value: unix.MAP_SHARED},
 		"fcntl":        {Call: systest.Fcntl, Errno: unix.ENOMEM, Arg: 2, Value: unix.F_ADD_SEALS},
-	} {
+	}
+	if runtime.GOARCH == "s390x" {
+		delete(refusals, "mmap") // its arguments are in memory, where no filter looks
+	}
+	for call, refusal := range refusals {
 		require.NoError(t, m.SendTo(a))
 		before := openDescriptors(t)
 		systest.Refuse(t, func() {

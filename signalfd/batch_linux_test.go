@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -40,7 +41,7 @@ func TestReadBatch(t *testing.T) {
 					continue
 				}
 				require.Equal(t, signalfd.Info{
-					Signal: sig, Code: signalfd.CodeQueue, PID: from.pid(), UID: os.Getuid(), Int: info.Int, Ptr: uint64(info.Int),
+					Signal: sig, Code: signalfd.CodeQueue, PID: from.pid(), UID: os.Getuid(), Int: info.Int, Ptr: uint64(capturetest.Value(info.Int)),
 				}, info)
 				require.False(t, seen[info.Int], "%v twice", info)
 				seen[info.Int] = true

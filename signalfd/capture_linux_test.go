@@ -309,7 +309,7 @@ func rideStorm() error {
 		case info.Signal == unix.SIGUSR1 && info.Code == signalfd.CodeUser:
 			standard.Add(1)
 			return nil
-		case info.Signal == sig && info.Code == signalfd.CodeQueue && !values[info.Int] && uint64(info.Int) == info.Ptr:
+		case info.Signal == sig && info.Code == signalfd.CodeQueue && !values[info.Int] && uint64(capturetest.Value(info.Int)) == info.Ptr:
 			values[info.Int] = true
 			read.Add(1)
 			return nil

@@ -145,7 +145,7 @@ func TestHandlerRefused(t *testing.T) {
 
 // If descriptors are used up, Start starts nothing and leaves none open.
 func TestStartWithoutFreeDescriptors(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	blockHere(t, unix.SIGUSR1)
 	before, _, _ := counts(t)
 	started := false

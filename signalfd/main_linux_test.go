@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -195,7 +196,7 @@ func sendOnDemand() error {
 		for i := range count {
 			var err error
 			if how == "queue" {
-				err = queue(pid, syscall.Signal(sig), uintptr(first+i))
+				err = queue(pid, syscall.Signal(sig), first+i)
 			} else {
 				err = unix.Kill(pid, syscall.Signal(sig))
 			}
@@ -209,7 +210,7 @@ func sendOnDemand() error {
 }
 
 // queue is sigqueue(3), repeated while the receiver's queue is full.
-func queue(pid int, sig syscall.Signal, value uintptr) error {
+func queue(pid int, sig syscall.Signal, value int) error {
 	for {
 		err := capturetest.Queue(pid, sig, value)
 		if !errors.Is(err, unix.EAGAIN) {
@@ -254,14 +255,27 @@ func closeThenWait() error {
 	return waitForInput()
 }
 
+// hasAssembly reports whether the library has a handler for this port, and a program
+// with which Start unblocks signals.
+func hasAssembly() bool {
+	return slices.Contains([]string{"amd64", "arm64", "riscv64", "loong64"}, runtime.GOARCH)
+}
+
 // needCapture skips the test on the ports that have no handler, and only there.
 func needCapture(t testing.TB) {
 	t.Helper()
-	switch runtime.GOARCH {
-	case "amd64", "arm64", "riscv64", "loong64":
-		require.NoError(t, capture.Available())
-	default:
+	if !hasAssembly() {
 		t.Skip("no handler for", runtime.GOARCH)
+	}
+	require.NoError(t, capture.Available())
+}
+
+// needStart skips the test where Start cannot unblock signals.
+func needStart(t *testing.T) {
+	t.Helper()
+	needExec(t)
+	if !hasAssembly() {
+		t.Skip("no program for", runtime.GOARCH)
 	}
 }
 

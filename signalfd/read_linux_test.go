@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -99,7 +100,7 @@ func TestReadQueued(t *testing.T) {
 		assert.Equal(t, sig, got.Signal)
 		assert.Equal(t, signalfd.CodeQueue, got.Code)
 		assert.Equal(t, from.pid(), got.PID)
-		assert.Equal(t, uint64(got.Int), got.Ptr)
+		assert.EqualValues(t, capturetest.Value(got.Int), got.Ptr)
 		seen[got.Int-1000] = true
 	}
 	for i := range count {
@@ -109,7 +110,7 @@ func TestReadQueued(t *testing.T) {
 	require.NoError(t, from.send("queue", os.Getpid(), sig, -7, 1))
 	got := next(t, s)
 	assert.Equal(t, -7, got.Int)
-	assert.Equal(t, uint64(^uintptr(6)), got.Ptr)
+	assert.EqualValues(t, capturetest.Value(-7), got.Ptr)
 }
 
 func TestReadChild(t *testing.T) {

@@ -33,7 +33,7 @@ const cleanStatus = "TracerPid:\t0\nSigBlk:\t0000000000000000\n"
 // No child has a signal blocked or is traced, while many children start and signals
 // come in. No signal is lost.
 func TestStart(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	const count = 20000
 	p := start(t, self(t, "starter"))
 	require.Equal(t, "ready", p.line())
@@ -121,7 +121,7 @@ func TestStartUnblocked(t *testing.T) {
 
 // Start honors the fields of cmd, such as pipes and the pidfd.
 func TestStartObeys(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	blockHere(t, unix.SIGUSR1, unix.SIGTERM)
 	number := -1
 	attr := &syscall.SysProcAttr{Setpgid: true, PidFD: &number}
@@ -161,7 +161,7 @@ func TestStartObeys(t *testing.T) {
 
 // A child that is killed before its program begins is reported as killed.
 func TestStartKilled(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	blockHere(t, unix.SIGUSR1)
 	for range long(100, 20) {
 		ctx, cancel := context.WithCancel(context.Background())
@@ -187,7 +187,7 @@ func TestStartKilled(t *testing.T) {
 
 // An error of the kernel that has nothing to do with tracing stays as it is.
 func TestStartNotPermitted(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	p := start(t, self(t, "notpermitted"))
 	out, err := io.ReadAll(p.out)
 	require.NoError(t, err)
@@ -197,7 +197,7 @@ func TestStartNotPermitted(t *testing.T) {
 
 // RLIMIT_FSIZE also limits files in memory.
 func TestStartFileSizeLimit(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	assert.Equal(t, "unsupported\n", output(t, self(t, "nofiles")))
 }
 
@@ -234,7 +234,7 @@ func lockAndBlock() {
 
 // A set-user-ID program gets its privileges.
 func TestStartPrivileges(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	systest.NeedUser(t, 65534, 65534)
 	dir, err := os.MkdirTemp("", "signalfd")
 	require.NoError(t, err)
@@ -289,7 +289,7 @@ func startPrivileged() error {
 // Start does not hang if signals reach the process group while children begin, or if
 // another goroutine reaps all children.
 func TestStartAmongOthers(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	needCapture(t)
 	for _, role := range []string{"hammered", "reaped"} {
 		cmd := self(t, role)
@@ -361,7 +361,7 @@ func startReaped() error {
 
 // A reader of SIGCHLD sees the end of the child, and nothing before.
 func TestStartSendsOneSIGCHLD(t *testing.T) {
-	needExec(t)
+	needStart(t)
 	needCapture(t)
 	p := start(t, self(t, "children"))
 	var pid int

@@ -2,6 +2,7 @@ package capturetest
 
 import (
 	"encoding/binary"
+	"math/bits"
 	"os"
 	"syscall"
 	"unsafe"
@@ -9,9 +10,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Queue is sigqueue(3): it sends sig to the process pid, with a value that has
-// the size of a pointer.
-func Queue(pid int, sig syscall.Signal, value uintptr) error {
+// Value returns the union sigval, as a pointer, whose int is n. The int is the first half
+// of the union: on big-endian machines, the upper one.
+func Value(n int) uintptr {
+	if binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
+		return uintptr(bits.RotateLeft(uint(n), bits.UintSize/2))
+	}
+	return uintptr(n)
+}
+
+// Queue is sigqueue(3): it sends sig to the process pid, with Value(n).
+func Queue(pid int, sig syscall.Signal, n int) error {
+	value := Value(n)
 	const siQueue = -1
 	info := struct {
 		head  [3]int32 // signo, errno and code; the order of the last two is mips's own
