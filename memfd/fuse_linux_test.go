@@ -77,9 +77,6 @@ type fileSystem struct {
 // process sees that file system.
 func mountFUSE(t *testing.T, name string) (number int, fs *fileSystem) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" && binary.NativeEndian.Uint16([]byte{0, 1}) == 1 {
-		t.Skip("the emulator leaves what /dev/fuse says in the kernel's byte order")
-	}
 	device, err := os.OpenFile("/dev/fuse", os.O_RDWR|unix.O_CLOEXEC, 0)
 	systest.Need(t, "FUSE", err)
 	fs = &fileSystem{device: device}

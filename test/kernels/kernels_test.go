@@ -301,22 +301,3 @@ func TestFetched(t *testing.T) {
 	require.ErrorIs(t, err, broken)
 	require.FileExists(t, s.dir+"/a/b/file", "the old file stays")
 }
-
-// A failure that the emulator causes is still a failure, with the reason beside it.
-// Without the probe's answer, or on another machine, it has no reason.
-func TestKnownFailures(t *testing.T) {
-	swapped := []answer{{"a duplicate of an eventfd gives its value", "0x100000000000000 instead of 1"}}
-	failed := func(processor string, probe []answer, test string) result {
-		r := result{Kind: user, Processor: processor, Probe: probe, Cells: []cell{{Job: "eventfd", Passed: 1, Failed: []failure{{Test: test}}}}}
-		explain(&r)
-		assert.False(t, r.ok())
-		return r
-	}
-	known := failed("s390x", swapped, "TestHistories/12")
-	assert.True(t, known.explained())
-	assert.Contains(t, known.complaint(), "eventfd: TestHistories/12 failed: QEMU swaps")
-	assert.Contains(t, string(platforms([]result{known})), "tests failed: s390x, user mode by the emulator's doing")
-	assert.False(t, failed("s390x", nil, "TestHistories/12").explained())
-	assert.False(t, failed("arm", swapped, "TestHistories/12").explained())
-	assert.False(t, failed("s390x", swapped, "TestNew").explained())
-}

@@ -37,7 +37,7 @@ var (
 		"qemu-system-loongarch64", []string{"-M", "virt", "-cpu", "la464"}, "ttyS0"}}
 	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"sid", "ppc64el", "powerpc64le", "qemu-system-ppc",
 		"qemu-system-ppc64", []string{"-M", "pseries,x-vof=on", "-cpu", "power9"}, "hvc0"}}
-	s390x = &processor{"s390x", "qemu-s390x", false, &guest{"sid", "s390x", "s390x", "qemu-system-s390x",
+	s390x = &processor{"s390x", "", false, &guest{"sid", "s390x", "s390x", "qemu-system-s390x",
 		"qemu-system-s390x", []string{"-M", "s390-ccw-virtio", "-cpu", "max"}, "ttysclp0"}}
 	arm  = &processor{"arm", "qemu-arm", false, nil}
 	i386 = &processor{"386", "qemu-i386", false, nil}
@@ -75,7 +75,10 @@ func (m machine) String() string {
 // file is the machine's name as that of a file.
 func (m machine) file() string { return strings.ReplaceAll(m.String(), "/", "-") }
 
-// machines are all that the report is about, in its order.
+// machines are all that the report is about, in its order. User-mode emulation of s390x
+// is not among them: QEMU turns the bytes of a counter round only in a read(2) of the
+// number that eventfd2(2) or timerfd_create(2) returned, not of a duplicate, of one from
+// elsewhere, or by another call.
 var machines = []machine{
 	{kind: native, processor: amd64},
 	{kind: native, processor: i386},
@@ -83,7 +86,6 @@ var machines = []machine{
 	{kind: user, processor: riscv64, ci: true},
 	{kind: user, processor: loong64},
 	{kind: user, processor: ppc64le},
-	{kind: user, processor: s390x},
 	{kind: user, processor: arm},
 	{kind: user, processor: i386},
 	{kind: system, processor: amd64, suite: "bullseye", series: "5.10", ci: true},

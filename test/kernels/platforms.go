@@ -30,11 +30,7 @@ func platforms(results []result) []byte {
 			}
 			switch {
 			case !r.ok():
-				name := r.name()
-				if r.explained() {
-					name += " by the emulator's doing"
-				}
-				problems = append(problems, name)
+				problems = append(problems, r.name())
 			case r.Kind == native:
 				where = append(where, "on the processor, Linux "+series(r.Kernel))
 			case r.Kind == user:

@@ -29,11 +29,7 @@ func (r result) complaint() string {
 	}
 	for _, c := range r.Cells {
 		for _, f := range c.Failed {
-			if f.Why != "" {
-				fmt.Fprintf(&b, "\n  %s: %s failed: %s", c.Job, f.Test, f.Why)
-			} else {
-				fmt.Fprintf(&b, "\n  %s: %s failed:\n%s", c.Job, f.Test, f.Output)
-			}
+			fmt.Fprintf(&b, "\n  %s: %s failed:\n%s", c.Job, f.Test, f.Output)
 		}
 		for _, s := range c.Skipped {
 			if s.Why == "" {

@@ -35,7 +35,6 @@ var knownSkips = []knownSkip{
 	{user, nil, reason(`does not run programs for`), "execve(2) of itself", "the kernel runs no programs of that processor"},
 	{user, []string{"386"}, reason(`does not run programs for`), "", "the kernel would run it itself, without QEMU"},
 	{user, nil, reason(`gives descriptor 0 for a pidfd`), "", "QEMU reports a pidfd 0 where clone(2) failed to make one"},
-	{user, []string{"s390x"}, reason(`in the kernel's byte order`), "", "QEMU turns the bytes of system calls' arguments round, but not those that a file of the kernel's is read and written with"},
 	{user, nil, reason(`a queue of its own`), "", "QEMU takes signals from the kernel and queues them itself, without RLIMIT_SIGPENDING"},
 	{user, nil, reason(`system calls are not its program's`), "", "QEMU needs descriptors of its own when there are none left"},
 	{user, nil, reason(`userfaultfd: function not implemented`), "userfaultfd(2)", "QEMU has no userfaultfd(2)"},
@@ -57,42 +56,25 @@ var knownSkips = []knownSkip{
 	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
 	{native, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
 	{user, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
-	{system, []string{"arm64"}, reason(`needs suspend to RAM`), "", "QEMU's machine has no suspend to RAM"},
+	{system, []string{"s390x", "loong64"}, reason(`needs huge pages`), "memfd_create(2), MFD_HUGETLB", "that processor has no huge pages of 2 MiB, which the tests use"},
+	{system, []string{"arm64", "riscv64", "loong64", "ppc64le", "s390x"}, reason(`needs suspend to RAM`), "", "QEMU's machine has no suspend to RAM"},
 	{user, nil, reason(`does not return 0 bytes`), "", "QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
 }
 
 // portable are the known skips of machines of any kind.
 var portable = []knownSkip{
-	{"", fallback, reason(`^no handler for`), "", "the library captures signals in assembly, which there is none of; its documentation says so"},
+	{"", fallback, reason(`^no (handler|program) for`), "", "the library captures and unblocks signals in assembly, which there is none of; its documentation says so"},
 }
-
-// knownFailures are wrong answers of machines that make tests fail. Their reason matches
-// the names of those tests, because a test can fail with many wrong values.
-var knownFailures = []knownSkip{
-	{user, []string{"s390x"}, reason(`^(internal/sys|fd): TestReadUint64`), "preadv2(2) of an eventfd gives its value", turned},
-	{user, []string{"s390x"}, reason(`^(eventfd|timerfd): (TestHistories|TestConcurrentCallsAndClose|FuzzModel|TestDescription|TestDup|Test(Wait|Read)?AcrossProcesses|TestAlarmOfAnotherUser|TestTooManyDescriptors|TestDescriptorLimit)`),
-		"a duplicate of an eventfd gives its value", turned},
-}
-
-const turned = "QEMU swaps the bytes of a counter only in a read(2) of the number that eventfd2(2) or timerfd_create(2) returned. It does not swap them for a duplicate, for a received descriptor or in another call"
 
 var since = regexp.MustCompile(`^since Linux (\d+)\.(\d+): `)
 
-// explain sets the reason of each skip and each failure that has one.
+// explain sets the reason of each skip that has one.
 func explain(r *result) {
 	for _, c := range r.Cells {
 		for i := range c.Skipped {
 			s := &c.Skipped[i]
 			s.Why = why(r, s.Reason)
-		}
-		for i := range c.Failed {
-			f := &c.Failed[i]
-			for _, known := range knownFailures {
-				if known.holds(r) && known.reason.MatchString(c.Job+": "+f.Test) {
-					f.Why = known.why
-				}
-			}
 		}
 	}
 }

@@ -4,7 +4,6 @@
 package main
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -117,23 +116,6 @@ var questions = []struct {
 			return err
 		}
 		return nil
-	}},
-	{"preadv2(2) of an eventfd gives its value", func() error {
-		return readOne(func(fd int, p []byte) error {
-			_, err := unix.Preadv2(fd, [][]byte{p}, -1, 0)
-			return err
-		})
-	}},
-	{"a duplicate of an eventfd gives its value", func() error {
-		return readOne(func(fd int, p []byte) error {
-			duplicate, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 0)
-			if err != nil {
-				return err
-			}
-			defer unix.Close(duplicate)
-			_, err = unix.Read(duplicate, p)
-			return err
-		})
 	}},
 	{"memfd_create(2), MFD_NOEXEC_SEAL", func() error { return create(unix.MFD_NOEXEC_SEAL) }},
 	{"memfd_create(2), MFD_HUGETLB", func() error { return create(unix.MFD_HUGETLB | unix.MFD_HUGE_2MB) }},
@@ -278,23 +260,6 @@ func onSelf(flags int, do func(pidfd int) error) error {
 	}
 	defer unix.Close(pidfd)
 	return do(pidfd)
-}
-
-// readOne makes read read from an eventfd whose value is 1.
-func readOne(read func(fd int, p []byte) error) error {
-	fd, err := unix.Eventfd(1, unix.EFD_CLOEXEC)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	var p [8]byte
-	if err := read(fd, p[:]); err != nil {
-		return err
-	}
-	if value := binary.NativeEndian.Uint64(p[:]); value != 1 {
-		return fmt.Errorf("%#x instead of 1", value)
-	}
-	return nil
 }
 
 func create(flags int) error {
