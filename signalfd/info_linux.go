@@ -35,8 +35,8 @@ type Info struct {
 	STime time.Duration
 
 	// Int and Ptr are the value that sigqueue(3), a POSIX timer or a message queue
-	// sent along: of Int the low 32 bits, of Ptr all. They are two views of one
-	// union.
+	// sent along. They are two views of one union: Int is the low 32 bits of Ptr, and
+	// on a big-endian processor the high ones.
 	Int int
 	Ptr uint64
 
