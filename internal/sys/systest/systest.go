@@ -23,6 +23,7 @@ import (
 // Main runs the tests and fails if they leave a descriptor, a child process or
 // a goroutine behind. Call it from TestMain.
 func Main(m *testing.M) {
+	resetSignals()
 	before := OpenDescriptors()
 	goroutines := runtime.NumGoroutine()
 	code := m.Run()

@@ -62,14 +62,14 @@ const roleVar = "IOFD_TEST_ROLE"
 // IsChild reports whether this process has a role to play.
 func IsChild() bool { return os.Getenv(roleVar) != "" }
 
-// Play plays the role of this process, if it has one, and ends the process. A function
+// Play plays the role of this process, if it has one, and ends the process. The role stays
+// if the process executes its program again, as signalfd.Block does. A function
 // gets the argument that Child was called with.
 func Play(roles map[string]func(argument string) error) {
 	text, isChild := os.LookupEnv(roleVar)
 	if !isChild {
 		return
 	}
-	_ = os.Unsetenv(roleVar)
 	role, argument, _ := strings.Cut(text, " ")
 	play := roles[role]
 	if play == nil {

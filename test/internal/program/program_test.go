@@ -44,7 +44,7 @@ func TestChild(t *testing.T) {
 		status         int
 		out, errors    string
 	}{
-		{"says", "a word ", 0, "a word false", ""},
+		{"says", "a word ", 0, "a word true", ""},
 		{"fails", "a word", StatusFailed, "", "program: a word\n"},
 		{"unknown", "", StatusFailed, "", "program: no child has the role \"unknown\"\n"},
 		{"parse", "", 0, "n is 3\n", ""},
