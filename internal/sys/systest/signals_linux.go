@@ -6,11 +6,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// resetSignals gives the default action to signals 32 and 33, which the children inherit.
-// Programs that the C library starts, such as those of make(1), ignore them.
+// resetSignals gives signal 32 the default action if it is ignored. Programs that the C
+// library starts, such as those of make(1), ignore it, and so would the children.
 func resetSignals() {
-	var action [4]uint64 // a struct sigaction with SIG_DFL
-	for _, sig := range []uintptr{32, 33} {
+	const sig, sigIgn = 32, 1
+	var action [8]uintptr // a struct sigaction, which begins with the handler on most processors
+	_, _, errno := unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, 0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
+	if errno == 0 && action[0] == sigIgn {
+		action[0] = 0 // SIG_DFL
 		_, _, _ = unix.RawSyscall6(unix.SYS_RT_SIGACTION, sig, uintptr(unsafe.Pointer(&action)), 0, 8, 0, 0)
 	}
 }
