@@ -10,19 +10,19 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 )
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestUsage(t *testing.T) {
-	program.CheckUsage(t, nil, []string{"soon"}, []string{"24:00:00"}, []string{"7:30"}, []string{"07:30:00", "x"})
+	exampletest.CheckUsage(t, nil, []string{"soon"}, []string{"24:00:00"}, []string{"7:30"}, []string{"07:30:00", "x"})
 }
 
 // begin starts the program for a time of the wall clock. It returns the rest of its log
 // and when the alarm is.
 func begin(t *testing.T, clock time.Time) (rest *bufio.Reader, at time.Time, end func(unix.Signal) error) {
-	cmd := program.Command(t, clock.Format(time.TimeOnly))
+	cmd := exampletest.Command(t, clock.Format(time.TimeOnly))
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

@@ -14,19 +14,19 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
-func TestUsage(t *testing.T) { program.CheckUsage(t, nil, []string{"one", "two"}) }
+func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil, []string{"one", "two"}) }
 
 func TestReload(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	write := func(text string) { require.NoError(t, os.WriteFile(path, []byte(text), 0o600)) }
 	write(`{"greeting": "first"}`)
-	cmd := program.Command(t, path)
+	cmd := exampletest.Command(t, path)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -61,7 +61,7 @@ func TestReload(t *testing.T) {
 func TestReaderGone(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(path, []byte(`{"greeting": "hello"}`), 0o600))
-	cmd := program.Command(t, path)
+	cmd := exampletest.Command(t, path)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -75,7 +75,7 @@ func TestReaderGone(t *testing.T) {
 }
 
 func TestNoFile(t *testing.T) {
-	status, _, stderr := systest.Result(t, program.Command(t, "/nonexistent/config"))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, "/nonexistent/config"))
 	assert.Equal(t, 1, status)
 	assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
 }

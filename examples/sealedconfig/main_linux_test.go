@@ -7,18 +7,18 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 )
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
-func TestUsage(t *testing.T) { program.CheckUsage(t, nil) }
+func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
 
 func TestChildReadsTheConfiguration(t *testing.T) {
-	program.NeedSelf(t)
-	status, stdout, stderr := systest.Result(t, program.Command(t, "colour=green", "size=3"))
+	exampletest.NeedSelf(t)
+	status, stdout, stderr := systest.Result(t, exampletest.Command(t, "colour=green", "size=3"))
 	assert.Zero(t, status, stderr)
 	assert.Contains(t, stdout, `The child has ["colour=green" "size=3"].`)
 	assert.Regexp(t, "If it writes: .*operation not permitted\n$", stdout)
@@ -32,7 +32,7 @@ func TestChildRefusesAnUnsealedFile(t *testing.T) {
 	file, err := unsealed.File("config")
 	require.NoError(t, err)
 	defer file.Close()
-	cmd := program.Command(t, "-child")
+	cmd := exampletest.Command(t, "-child")
 	cmd.ExtraFiles = []*os.File{file}
 	status, stdout, stderr := systest.Result(t, cmd)
 	assert.Equal(t, 1, status)
@@ -44,7 +44,7 @@ func TestChildWithoutADescriptor(t *testing.T) {
 	null, err := os.Open(os.DevNull)
 	require.NoError(t, err)
 	defer null.Close()
-	cmd := program.Command(t, "-child")
+	cmd := exampletest.Command(t, "-child")
 	cmd.ExtraFiles = []*os.File{null}
 	status, _, stderr := systest.Result(t, cmd)
 	assert.Equal(t, 1, status)

@@ -13,8 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/command"
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/subprocess"
 )
 
 // messages never wait, because the command waits for its signals.
@@ -45,7 +45,7 @@ func run(args []string) (status int, err error) {
 		err = daemon.NeedDescriptors(20)
 	}
 	if err != nil {
-		return command.StatusFailed, err
+		return subprocess.StatusFailed, err
 	}
 	daemon.MakeThreads(6) // or the runtime might fail while the command runs
 	s, err := newSupervisor(opts)
@@ -53,7 +53,7 @@ func run(args []string) (status int, err error) {
 		err = os.NewSyscallError("rt_sigprocmask", unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil))
 	}
 	if err != nil {
-		return command.StatusFailed, err
+		return subprocess.StatusFailed, err
 	}
 	return s.supervise()
 }

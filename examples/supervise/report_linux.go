@@ -11,7 +11,7 @@ import (
 	"strings"
 	"time"
 
-	"code.hybscloud.com/iofd/examples/internal/command"
+	"code.hybscloud.com/iofd/examples/internal/subprocess"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -51,7 +51,7 @@ func (r *record) run(s *pidfd.ExitStatus, timedOut bool) {
 
 // write ends the record and writes it at once, on lines of its own. The copy has ended, or
 // is nil.
-func (r *record) write(w io.Writer, asJSON bool, copied *command.Stderr) error {
+func (r *record) write(w io.Writer, asJSON bool, copied *subprocess.Stderr) error {
 	r.Wall = time.Since(r.started).Seconds()
 	var report bytes.Buffer
 	if copied != nil {

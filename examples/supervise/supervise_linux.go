@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/command"
+	"code.hybscloud.com/iofd/examples/internal/subprocess"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
@@ -44,8 +44,8 @@ type supervisor struct {
 
 	cmd      *exec.Cmd
 	child    *pidfd.PidFD
-	stderr   *command.Stderr // nil if the command writes to standard error itself
-	passing  context.Context // ends when writes to standard error are given up
+	stderr   *subprocess.Stderr // nil if the command writes to standard error itself
+	passing  context.Context    // ends when writes to standard error are given up
 	giveUp   context.CancelFunc
 	delay    time.Duration // before the next restart
 	timedOut bool          // the time limit has ended this run
@@ -86,7 +86,7 @@ func newSupervisor(o *options) (s *supervisor, err error) {
 		}
 	}()
 	if o.report && o.tail > 0 {
-		s.stderr, err = command.NewStderr(s.passing, stderr, o.tail)
+		s.stderr, err = subprocess.NewStderr(s.passing, stderr, o.tail)
 	}
 	return s, err
 }
@@ -115,7 +115,7 @@ func (s *supervisor) supervise() (status int, err error) {
 	if s.ended != nil {
 		_, _ = s.child.Terminate(context.Background(), 0) // by KILL
 	}
-	return command.StatusFailed, err
+	return subprocess.StatusFailed, err
 }
 
 // start starts the command. If that fails, it returns our exit status as well.
@@ -125,7 +125,7 @@ func (s *supervisor) start() (status int, err error) {
 	if s.stderr != nil {
 		output = s.stderr.File
 	}
-	if s.cmd, s.child, status, err = command.Start(s.command, output); err != nil {
+	if s.cmd, s.child, status, err = subprocess.Start(s.command, output); err != nil {
 		return status, err
 	}
 	child, ended := s.child, make(chan struct{})

@@ -10,20 +10,20 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestUsage(t *testing.T) {
-	program.CheckUsage(t, []string{"x"}, []string{"-n", "many"}, []string{"-n", "-1"})
+	exampletest.CheckUsage(t, []string{"x"}, []string{"-n", "many"}, []string{"-n", "-1"})
 }
 
 func TestAllEventsArrive(t *testing.T) {
-	program.NeedSelf(t)
+	exampletest.NeedSelf(t)
 	for _, events := range []int{0, 1, 5000} {
-		status, stdout, stderr := systest.Result(t, program.Command(t, "-n", fmt.Sprint(events)))
+		status, stdout, stderr := systest.Result(t, exampletest.Command(t, "-n", fmt.Sprint(events)))
 		require.Zero(t, status, stderr)
 		total := 0
 		for line := range strings.Lines(stdout) {
@@ -39,8 +39,8 @@ func TestAllEventsArrive(t *testing.T) {
 
 // The parent is killed. The child ends too, because the pipe of its output has an end.
 func TestParentKilled(t *testing.T) {
-	program.NeedSelf(t)
-	cmd := program.Command(t, "-n", "1000000000000")
+	exampletest.NeedSelf(t)
+	cmd := exampletest.Command(t, "-n", "1000000000000")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

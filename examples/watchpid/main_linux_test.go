@@ -11,13 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/examples/internal/program"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-func TestMain(m *testing.M) { program.Main(m, main) }
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
-func TestUsage(t *testing.T) { program.CheckUsage(t, nil) }
+func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
 
 // The processes are siblings of the program, not children.
 func TestWatch(t *testing.T) {
@@ -29,7 +29,7 @@ func TestWatch(t *testing.T) {
 		require.NoError(t, cmd.Start())
 	}
 	first, second := strconv.Itoa(ends.Process.Pid), strconv.Itoa(killed.Process.Pid)
-	cmd := program.Command(t, first, second, "none")
+	cmd := exampletest.Command(t, first, second, "none")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	stderr, err := cmd.StderrPipe()
@@ -61,7 +61,7 @@ func TestWatch(t *testing.T) {
 
 // A shell that executes the program makes its own child the child of the program.
 func TestWatchChild(t *testing.T) {
-	cmd := program.Command(t)
+	cmd := exampletest.Command(t)
 	cmd.Args = append([]string{"sh", "-c", `sh -c "exit 3" & exec "$@" $!`, "sh"}, cmd.Args...)
 	var err error
 	cmd.Path, err = exec.LookPath("sh")
@@ -76,7 +76,7 @@ func TestWatchZombie(t *testing.T) {
 	zombie := exec.Command("true")
 	require.NoError(t, zombie.Start())
 	pid := zombie.Process.Pid
-	status, stdout, stderr := systest.Result(t, program.Command(t, strconv.Itoa(pid)))
+	status, stdout, stderr := systest.Result(t, exampletest.Command(t, strconv.Itoa(pid)))
 	require.NoError(t, zombie.Wait())
 	assert.Zero(t, status, stderr)
 	assert.Equal(t, fmt.Sprintf("%d: has ended, in an unknown way\n", pid), stdout)
@@ -89,7 +89,7 @@ func TestWatchInterrupted(t *testing.T) {
 		_ = sleep.Process.Kill()
 		_ = sleep.Wait()
 	}()
-	cmd := program.Command(t, strconv.Itoa(sleep.Process.Pid), "none")
+	cmd := exampletest.Command(t, strconv.Itoa(sleep.Process.Pid), "none")
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())

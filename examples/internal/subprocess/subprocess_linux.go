@@ -1,5 +1,5 @@
-// Package command starts commands as execvp(3) does, and copies their standard error.
-package command
+// Package subprocess starts commands as execvp(3) does, and copies their standard error.
+package subprocess
 
 import (
 	"errors"

@@ -1,5 +1,5 @@
-// Package program runs an example in its own tests, as a child process.
-package program
+// Package exampletest runs an example in its own tests, as a child process.
+package exampletest
 
 import (
 	"os"
