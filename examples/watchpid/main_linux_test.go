@@ -3,9 +3,13 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -18,6 +22,17 @@ import (
 func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
+
+// holds reports whether a process has a pidfd of another one.
+func holds(holder int, pid string) bool {
+	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", holder))
+	for _, info := range infos {
+		if text, _ := os.ReadFile(info); strings.Contains(string(text), "\nPid:\t"+pid+"\n") {
+			return true
+		}
+	}
+	return false
+}
 
 // The processes are siblings of the program, not children.
 func TestWatch(t *testing.T) {
@@ -38,6 +53,9 @@ func TestWatch(t *testing.T) {
 	line, err := bufio.NewReader(stderr).ReadString('\n')
 	require.NoError(t, err)
 	assert.Contains(t, line, "watchpid: none: ")
+	for _, pid := range []string{first, second} {
+		require.Eventually(t, func() bool { return holds(cmd.Process.Pid, pid) }, 20*time.Second, time.Millisecond)
+	}
 	printed := bufio.NewReader(stdout)
 	for _, c := range []struct {
 		cmd      *exec.Cmd
