@@ -48,7 +48,10 @@ func run(clock time.Time) error {
 	}
 	log.Print("the alarm is at ", at.Format(time.RFC3339))
 	if err := alarm.WaitUntil(ctx, at); err != nil {
-		return fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		if ctx.Err() != nil {
+			err = fmt.Errorf("%w: %w", err, context.Cause(ctx))
+		}
+		return err
 	}
 	end := time.Now()
 	// Round(0) takes the wall clock. Otherwise Sub takes CLOCK_MONOTONIC.

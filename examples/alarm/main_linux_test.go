@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,20 @@ func TestAlarm(t *testing.T) {
 		assert.NoError(t, end(0))
 		return
 	}
+}
+
+// One descriptor is enough for the timer, and not to wait for it.
+func TestFewDescriptors(t *testing.T) {
+	var limit unix.Rlimit
+	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &limit))
+	lowest, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+	require.NoError(t, err)
+	require.NoError(t, unix.Close(lowest))
+	require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(lowest) + 1, Max: limit.Max}))
+	defer func() { require.NoError(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &limit)) }()
+	err = run(time.Now().Add(3 * time.Second))
+	assert.ErrorIs(t, err, unix.EMFILE)
+	assert.NotContains(t, fmt.Sprint(err), "%!")
 }
 
 func TestTimeThatHasPassed(t *testing.T) {

@@ -302,6 +302,13 @@ func TestHelp(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("/tmp/handover-%d.sock", os.Getuid()), daemon.SocketPath("handover"))
 }
 
+// The text of -h was not written.
+func TestHelpToFullDisk(t *testing.T) {
+	status, stderr := systest.ResultFull(t, program(t, self(t), "-h"))
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "no space left")
+}
+
 func TestCannotStart(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "there")
 	require.NoError(t, os.WriteFile(there, nil, 0o600))

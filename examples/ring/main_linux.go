@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
@@ -17,6 +18,8 @@ var help string
 const (
 	statusFailed = 1
 	statusUsage  = 2
+
+	descriptors = 31 // open at the same time
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -28,12 +31,17 @@ func run(args []string) int {
 	opts, err := parse(args)
 	switch {
 	case err == flags.ErrHelp:
-		fmt.Print(help)
+		if _, err := fmt.Print(help); err != nil {
+			return fail(err, statusFailed)
+		}
 		return 0
 	case err != nil:
 		return fail(err, statusUsage)
 	}
-	if err := compare(opts); err != nil {
+	if err = daemon.NeedDescriptors(descriptors); err == nil {
+		err = compare(opts)
+	}
+	if err != nil {
 		return fail(err, statusFailed)
 	}
 	return 0

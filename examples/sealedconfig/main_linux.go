@@ -73,8 +73,7 @@ func runChild() error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("The child has %q.\n", strings.Split(string(text), "\n"))
-	_, err = config.Write([]byte("colour=red"))
-	fmt.Println("If it writes:", err)
-	return nil
+	_, refused := config.Write([]byte("colour=red"))
+	_, err = fmt.Printf("The child has %q.\nIf it writes: %v\n", strings.Split(string(text), "\n"), refused)
+	return err
 }

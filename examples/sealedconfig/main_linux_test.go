@@ -50,3 +50,11 @@ func TestChildWithoutADescriptor(t *testing.T) {
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "memfd")
 }
+
+// What the child prints was not written.
+func TestFullDisk(t *testing.T) {
+	exampletest.NeedSelf(t)
+	status, stderr := systest.ResultFull(t, exampletest.Command(t, "size=3"))
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "no space left")
+}

@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/examples/internal/flags"
 )
 
@@ -25,6 +26,8 @@ const (
 	statusFailed = 1
 	statusUsage  = 2
 	statusSignal = 128 // plus the signal that ended it early
+
+	descriptors = 12 // open at the same time
 )
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -36,14 +39,18 @@ func run(args []string) int {
 	opts, err := parse(args, time.Now())
 	switch {
 	case err == flags.ErrHelp:
-		fmt.Print(help)
+		if _, err := fmt.Print(help); err != nil {
+			return fail(err, statusFailed)
+		}
 		return 0
 	case err != nil:
 		return fail(err, statusUsage)
 	}
 	ctx, cancel := untilSignal()
 	defer cancel(nil)
-	err = tick(ctx, opts)
+	if err = daemon.NeedDescriptors(descriptors); err == nil {
+		err = tick(ctx, opts)
+	}
 	var by stopped
 	switch {
 	case err == nil:

@@ -51,15 +51,12 @@ func runParent() error {
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if the parent is killed
 	runtime.LockOSThread()                                               // the end of this thread counts
-	if err := child.Start(); err != nil {
-		return err
-	}
-	for range *events {
-		if err := counter.Signal(1); err != nil {
-			return err
+	// The child may end early. Then the deferred Close ends this goroutine.
+	go func() {
+		for left := *events; left > 0 && counter.Signal(1) == nil; left-- {
 		}
-	}
-	return child.Wait()
+	}()
+	return child.Run()
 }
 
 func runChild() error {
@@ -73,7 +70,9 @@ func runChild() error {
 		if err != nil {
 			return err
 		}
-		fmt.Println("woken for", n, "events")
+		if _, err := fmt.Println("woken for", n, "events"); err != nil {
+			return err
+		}
 		left -= n
 	}
 	return nil

@@ -52,3 +52,26 @@ func TestParentKilled(t *testing.T) {
 	require.NoError(t, err)
 	assert.Error(t, cmd.Wait())
 }
+
+// SIGPIPE ends the child. The parent ends too, however many events are left.
+func TestChildKilled(t *testing.T) {
+	exampletest.NeedSelf(t)
+	cmd := exampletest.Command(t, "-n", "18446744073709551615")
+	stdout, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	require.NoError(t, cmd.Start())
+	require.NoError(t, stdout.Close())
+	assert.Error(t, cmd.Wait())
+	assert.Equal(t, 1, systest.ExitStatus(cmd))
+	assert.Contains(t, stderr.String(), "signal: broken pipe")
+}
+
+// What the child prints was not written.
+func TestFullDisk(t *testing.T) {
+	exampletest.NeedSelf(t)
+	status, stderr := systest.ResultFull(t, exampletest.Command(t, "-n", "1"))
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "no space left")
+}

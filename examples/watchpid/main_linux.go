@@ -36,11 +36,13 @@ func main() {
 	var failed atomic.Bool
 	for _, arg := range flag.Args() {
 		all.Go(func() {
-			if how, err := watch(ctx, arg); err != nil {
+			how, err := watch(ctx, arg)
+			if err == nil {
+				_, err = fmt.Printf("%s: %s\n", arg, how)
+			}
+			if err != nil {
 				fmt.Fprintf(os.Stderr, "watchpid: %s: %v\n", arg, err)
 				failed.Store(true)
-			} else {
-				fmt.Printf("%s: %s\n", arg, how)
 			}
 		})
 	}

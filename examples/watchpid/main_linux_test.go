@@ -100,6 +100,16 @@ func TestWatchZombie(t *testing.T) {
 	assert.Equal(t, fmt.Sprintf("%d: has ended, in an unknown way\n", pid), stdout)
 }
 
+// How the process has ended was not written.
+func TestFullDisk(t *testing.T) {
+	ended := exec.Command("true")
+	require.NoError(t, ended.Start())
+	status, stderr := systest.ResultFull(t, exampletest.Command(t, strconv.Itoa(ended.Process.Pid)))
+	require.NoError(t, ended.Wait())
+	assert.Equal(t, 1, status)
+	assert.Contains(t, stderr, "no space left")
+}
+
 func TestWatchInterrupted(t *testing.T) {
 	sleep := exec.Command("sleep", "20")
 	require.NoError(t, sleep.Start())

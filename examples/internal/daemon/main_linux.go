@@ -35,11 +35,12 @@ func Usage(err error) error {
 // flag.ErrHelp, Main prints help. Main writes other errors to Faults.
 func Main(help string, run func(args []string) error) {
 	OutliveLog()
+	err := run(os.Args[1:])
+	if err == flag.ErrHelp {
+		_, err = fmt.Print(help)
+	}
 	status := 0
-	switch err := run(os.Args[1:]); {
-	case err == flag.ErrHelp:
-		fmt.Print(help)
-	case err != nil:
+	if err != nil {
 		status = StatusFailed
 		if errors.As(err, new(usageError)) {
 			status = StatusUsage

@@ -142,6 +142,21 @@ func Result(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr string) {
 	return ExitStatus(cmd), out.String(), errs.String()
 }
 
+// ResultFull runs a command whose standard output is a full disk, and returns its
+// [ExitStatus] and what it printed on its standard error.
+func ResultFull(t testing.TB, cmd *exec.Cmd) (status int, stderr string) {
+	t.Helper()
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer full.Close()
+	var errs strings.Builder
+	cmd.Stdout, cmd.Stderr = full, &errs
+	_ = cmd.Run()
+	return ExitStatus(cmd), errs.String()
+}
+
 // ExitStatus returns the exit status of a command that has ended, in the form of a
 // shell: if a signal ended the command, 128 plus the number of the signal.
 func ExitStatus(cmd *exec.Cmd) int {
