@@ -95,6 +95,7 @@ var explained = []explanation{
 	{"signalfd", "close", ignored},
 	{"signalfd", "prlimit64", cannotFail},
 	{"internal/sys/unmask", "close", ignored},
+	{"signalfd", "fcntl F_DUPFD_CLOEXEC", "a captured signal's first wait: ReadContext returns the error. `FD.ReadContext, the first` stands for it"},
 	{"internal/sys/unmask", "fcntl F_DUPFD_CLOEXEC", "made if the child inherits the next number: Start returns the error"},
 	{"internal/sys/unmask", "call 262", "newfstatat(2) of package os, in filepath.Abs: if it fails, getcwd(2) tells the directory"},
 	{"internal/sys/unmask", "openat", "made if the path of the child is that of a descriptor: Start returns the error"},
