@@ -23,8 +23,8 @@
 //	go func() { _ = events.Signal(1) }()
 //	n, err := events.WaitContext(ctx) // parks the goroutine; n is 1
 //
-// WaitContext is for goroutines. [EventFD.Wait] returns at once, in spite of its name: it is
-// for an event loop after poll(2) or epoll(7) has reported the number as readable.
+// WaitContext is for goroutines. [EventFD.Wait] does not wait. It is for an event loop
+// after poll(2) or epoll(7) has reported the number as readable.
 //
 // # Kernels
 //

@@ -26,9 +26,10 @@
 //     is closed when Close returns, also if goroutines were waiting: the peer has its
 //     end of file, and the address of a listener is free. Otherwise the last of these
 //     calls and pins closes it.
-//   - [FD.Release] returns the number, still open, and the FD is closed from then on. [FD.Take] moves the
-//     descriptor to another FD. Both stop new calls and wait up to 10 ms for those in
-//     flight. Then they fail with EBUSY, and nothing has changed for any goroutine.
+//   - [FD.Release] closes the FD and returns the number, which stays open. [FD.Take]
+//     moves the descriptor to another FD. Both stop new calls and wait up to 10 ms for
+//     those in flight. Then they fail with EBUSY, and nothing has changed for any
+//     goroutine.
 //   - [FD.Control] calls a function with the number, which stays open meanwhile.
 //     [FD.Pin] keeps the number open until [Pin.Unpin], for io_uring(7) or epoll(7).
 //     A pin makes Release and Take fail with EBUSY.
@@ -53,11 +54,12 @@
 // NewNonblock is right for objects in non-blocking mode whose read(2) and write(2)
 // never wait for another process: eventfds, timerfds, signalfds, inotify instances. It
 // is also right for a socket or pipe if this process alone has both ends. The promise
-// includes that no tracer takes the descriptor by pidfd_getfd(2) and changes its mode. It is wrong
-// for a pipe to another process: the peer can hold the lock of the pipe for as long as
-// it likes, in non-blocking mode too. It is wrong for netlink sockets, whose write(2)
-// works while it runs. If the promise does not hold, a call that blocks stops every
-// goroutine of the program.
+// includes that no tracer takes the descriptor by pidfd_getfd(2) and changes its mode.
+//
+// NewNonblock is wrong for a pipe to another process: the peer can hold the lock of the
+// pipe for as long as it likes, in non-blocking mode too. It is wrong for netlink sockets,
+// whose write(2) works while it runs. If the promise does not hold, a call that blocks
+// stops every goroutine of the program.
 //
 // The fast path ends when another process may get the descriptor and change its mode:
 // after Dup, File, Send, SetCloexec(false) and SetNonblock(false). They wait for the fast

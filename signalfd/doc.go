@@ -43,8 +43,8 @@
 // pipe. So poll(2), epoll(7) and io_uring(7) see that there are signals.
 //
 // [Block] comes before New, on the first line of main. It is for programs that need
-// the order of real-time signals, bursts at the lowest cost, or a processor without a
-// capture. New then gives the kernel's signalfd. The price is that the program starts
+// the order of real-time signals or the lowest cost of a burst. It is also for processors
+// for which the library has no capture. New then gives the kernel's signalfd. The price is that the program starts
 // twice. Its children inherit the mask unless [Start] starts them. The runtime never
 // leaves HUP, INT, QUIT, TERM, CHLD and 34 blocked, so only a capture reads these.
 //
