@@ -29,8 +29,7 @@ import (
 // run. More tries would keep the only P from the runtime's poller, for which the peer
 // may be parked.
 //
-// It has no effect on [FD.WaitEvent]. The methods of a signalfd.SignalFD that captures
-// wait in that.
+// It has no effect on [FD.WaitEvent], in which a signalfd.SignalFD that captures waits.
 //
 // SetBusyPoll counts for waits that begin later. It belongs to f, not to the
 // descriptor: duplicates begin with zero. It returns EINVAL if d is negative or
@@ -47,9 +46,9 @@ func (f *FD) SetBusyPoll(d time.Duration) error {
 type busyPoll struct {
 	limit  time.Duration // 0 if the handle does not poll
 	start  time.Time
-	tries  int // that are left
-	polled bool
-	parked bool
+	tries  int  // that are left
+	polled bool // the wait began with tries
+	parked bool // the tries are over
 }
 
 // startBusyPoll returns the tries of a wait that begins now. s is nil if it has failed.
@@ -83,7 +82,7 @@ func (b *busyPoll) more(ctx context.Context, s *side) bool {
 func (b *busyPoll) done(s *side) {
 	switch {
 	case b.limit == 0:
-	case b.polled && !b.parked:
+	case !b.parked:
 		s.penalty = 0
 	case b.polled:
 		s.penalty = min(2*s.penalty+1, 1023)

@@ -96,7 +96,7 @@ func TestAdviseCopyOnWrite(t *testing.T) {
 	assert.Equal(t, byte('x'), mapping.Bytes()[page])
 }
 
-// Neither advice changes the content of secret memory. The kernel refuses Populate, and
+// No advice changes the content of secret memory. The kernel refuses Populate, and
 // older kernels refuse DontNeed.
 func TestAdviseSecret(t *testing.T) {
 	mapping := mapFile(t, secret(t, 10), 0, 10, memfd.ReadWrite)

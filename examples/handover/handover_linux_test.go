@@ -345,7 +345,7 @@ func TestFailedSuccessor(t *testing.T) {
 	}
 }
 
-// Of two successors that come at the same time, one waits for its turn.
+// If two successors come at the same time, one waits for its turn.
 func TestTwoAtOnce(t *testing.T) {
 	s := begin(t)
 	old := s.dial()

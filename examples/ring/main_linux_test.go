@@ -291,7 +291,7 @@ func TestConsumerMisled(t *testing.T) {
 	}
 }
 
-// Neither side trusts what the other says on the way beside.
+// A side refuses an invalid task or result of the other side.
 func TestTasks(t *testing.T) {
 	for _, bad := range []task{{Way: 3, Chunk: 1}, {Way: -1, Chunk: 1}, {Chunk: 0}, {Chunk: maxChunk + 1}} {
 		var text bytes.Buffer

@@ -51,7 +51,7 @@ func TestChildWithoutADescriptor(t *testing.T) {
 	assert.Contains(t, stderr, "memfd")
 }
 
-// What the child prints was not written.
+// The program fails if the child cannot write its output.
 func TestFullDisk(t *testing.T) {
 	exampletest.NeedSelf(t)
 	status, stderr := systest.ResultFull(t, exampletest.Command(t, "size=3"))

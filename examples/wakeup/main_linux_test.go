@@ -68,7 +68,7 @@ func TestChildKilled(t *testing.T) {
 	assert.Contains(t, stderr.String(), "signal: broken pipe")
 }
 
-// What the child prints was not written.
+// The program fails if the child cannot write its output.
 func TestFullDisk(t *testing.T) {
 	exampletest.NeedSelf(t)
 	status, stderr := systest.ResultFull(t, exampletest.Command(t, "-n", "1"))
