@@ -61,14 +61,7 @@ func (k kind) vectorWays(o *opened, size int) ([]way, error) {
 	if err != nil {
 		return nil, err
 	}
-	open := fd.New
-	if k.nonblock {
-		open = fd.NewNonblock
-	}
-	w, r := open(raw.w), open(raw.r)
-	o.atEnd(w.Close)
-	o.atEnd(r.Close)
-
+	w, r := k.handles(o, raw)
 	p, q := make([]byte, size), make([]byte, size)
 	direct := timed("bare calls", func(n int) error { return bareVectors(n, raw.w, raw.r, p, q) })
 	ours := timed("iofd", func(n int) error { return vectors(n, w, r, p, q) })
@@ -88,18 +81,24 @@ type ends struct {
 	rewind func() error
 }
 
+// handles makes handles of two ends.
+func (k kind) handles(o *opened, e ends) (w, r *fd.FD) {
+	open := fd.New
+	if k.nonblock {
+		open = fd.NewNonblock
+	}
+	w, r = open(e.w), open(e.r)
+	o.atEnd(w.Close)
+	o.atEnd(r.Close)
+	return w, r
+}
+
 func (k kind) ways(o *opened, size int) ([]way, error) {
 	raw, err := k.pair(o)
 	if err != nil {
 		return nil, err
 	}
-	open := fd.New
-	if k.nonblock {
-		open = fd.NewNonblock
-	}
-	w, r := open(raw.w), open(raw.r)
-	o.atEnd(w.Close)
-	o.atEnd(r.Close)
+	w, r := k.handles(o, raw)
 	theirs, err := raw.second(o, k.pair)
 	if err != nil {
 		return nil, err
