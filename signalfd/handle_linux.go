@@ -70,7 +70,9 @@ func (s *SignalFD) File(name string) (*os.File, error) { return s.fd.File(name) 
 // If s captures, and no duplicate made by [SignalFD.Dup] is open, Close
 // first ends the capture. It restores the old handlers, an inherited SIG_IGN
 // included, and returns when all signals have their old meaning. A handler that
-// another part of the program installed in the meantime stays.
+// another part of the program installed in the meantime stays. A daemon that is about
+// to end leaves s open: after Close, the next signal would end the program by its
+// default action, with another exit status.
 //
 // Captured signals that were not read are lost. [SignalFD.Dropped] counts those
 // that had not reached the pipe, and a [SignalFD.File] still reads the rest. If

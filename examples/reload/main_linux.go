@@ -1,17 +1,17 @@
-// Reload is the skeleton of a daemon that reads its configuration again when a signal says
-// so. It shows package signalfd: signals arrive in a loop, each with its sender.
+// Reload is the skeleton of a daemon: HUP has it read its configuration again, INT and TERM
+// end it. It shows package signalfd: signals arrive in a loop, each with its sender.
 //
 //	echo '{"greeting": "hello"}' >/tmp/reload.json
 //	go run ./examples/reload /tmp/reload.json
-//
-// HUP reads the file again, USR1 prints the configuration, INT and TERM end the program.
 package main
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log"
 	"os"
 	"os/signal"
@@ -28,53 +28,52 @@ func main() {
 		os.Exit(2)
 	}
 	signal.Ignore(unix.SIGPIPE) // the daemon outlives the reader of its log
-	if err := run(flag.Arg(0)); err != nil {
+	// A HUP must end the program neither while it reads the file nor behind a TERM. So the
+	// signals come first, and nothing closes them.
+	signals, err := signalfd.New(signalfd.NewSet(unix.SIGHUP, unix.SIGINT, unix.SIGTERM))
+	if err != nil {
 		log.Fatal(err)
 	}
-}
-
-// run serves until a signal ends it.
-func run(path string) error {
-	// The signals come first, because a HUP would end the program while it reads the file.
-	signals, err := signalfd.New(signalfd.NewSet(unix.SIGHUP, unix.SIGUSR1, unix.SIGINT, unix.SIGTERM))
+	current, err := load(flag.Arg(0))
 	if err != nil {
-		return err
-	}
-	defer signals.Close()
-	current, err := load(path)
-	if err != nil {
-		return err
+		log.Fatal(err)
 	}
 	log.Printf("ready: %+v", current)
 	for info, err := range signals.All(context.Background()) {
-		switch {
-		case err != nil:
-			return err
-		case info.Signal == unix.SIGHUP:
-			next, err := load(path)
-			if err != nil {
-				log.Print("the old configuration stays: ", err)
-				continue
-			}
+		if err != nil {
+			log.Fatal(err)
+		}
+		if info.Signal != unix.SIGHUP {
+			log.Print("ended by ", info.Signal)
+			return
+		}
+		if next, err := load(flag.Arg(0)); err != nil {
+			log.Printf("the old configuration stays, %+v: %v", current, err)
+		} else {
 			current = next
 			log.Printf("read again for process %d: %+v", info.PID, current)
-		case info.Signal == unix.SIGUSR1:
-			log.Printf("in use: %+v", current)
-		default:
-			log.Print("ended by ", info.Signal)
-			return nil
 		}
 	}
-	return nil
 }
 
 type config struct{ Greeting string }
 
-// load reads the configuration from a file of JSON.
+// load reads a configuration from a file of JSON. It refuses a FIFO, because the program
+// would be deaf to its signals while it waits for the writer.
 func load(path string) (c config, err error) {
-	text, err := os.ReadFile(path)
+	file, err := os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return c, err
 	}
-	return c, json.Unmarshal(text, &c)
+	defer file.Close()
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return c, errors.Join(errors.New("not a regular file: "+path), err)
+	}
+	decoder := json.NewDecoder(io.LimitReader(file, 1<<20))
+	decoder.DisallowUnknownFields()
+	err = decoder.Decode(&c)
+	if _, end := decoder.Token(); err == nil && (end != io.EOF || c.Greeting == "") {
+		err = errors.New("a greeting is expected, and nothing after it")
+	}
+	return c, err
 }

@@ -42,12 +42,22 @@ func TestReload(t *testing.T) {
 	write(`{"greeting": "second"}`)
 	send(unix.SIGHUP)
 	says("process " + strconv.Itoa(os.Getpid()) + ": {Greeting:second}")
-	for _, bad := range []string{`{"greeting": "third"`, `{"greeting": 3}`} {
+	for _, bad := range []string{`{"greeting": "third"`, `{"greeting": 3}`, `null`, `{}`, `{"greting": "third"}`,
+		`{"greeting": "third", "colour": 1}`, `{"greeting": "third"}}`, ``} {
 		write(bad)
 		send(unix.SIGHUP)
-		says("the old configuration stays: ")
-		send(unix.SIGUSR1)
-		says("in use: {Greeting:second}")
+		says("the old configuration stays, {Greeting:second}: ")
+	}
+	replace := func(target string) {
+		require.NoError(t, os.Remove(path))
+		require.NoError(t, os.Symlink(target, path))
+	}
+	fifo := filepath.Join(t.TempDir(), "fifo")
+	require.NoError(t, unix.Mkfifo(fifo, 0o600))
+	for _, irregular := range []string{fifo, "/dev/zero", "/nonexistent"} {
+		replace(irregular)
+		send(unix.SIGHUP)
+		says("the old configuration stays, {Greeting:second}: ")
 	}
 	send(unix.SIGTERM)
 	says("ended by terminated")
@@ -69,9 +79,28 @@ func TestReaderGone(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, stderr.Close())
 	require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
-	require.NoError(t, cmd.Process.Signal(unix.SIGUSR1))
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 	assert.NoError(t, cmd.Wait())
+}
+
+// systemd sends a HUP behind the TERM with SendSIGHUP=yes. The program ends with its own
+// status all the same.
+func TestHangupBehindTerm(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "config")
+	require.NoError(t, os.WriteFile(path, []byte(`{"greeting": "hello"}`), 0o600))
+	for range 20 {
+		cmd := exampletest.Command(t, path)
+		stderr, err := cmd.StderrPipe()
+		require.NoError(t, err)
+		require.NoError(t, cmd.Start())
+		_, err = bufio.NewReader(stderr).ReadString('\n')
+		require.NoError(t, err)
+		require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+		for range 100 {
+			require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
+		}
+		assert.NoError(t, cmd.Wait())
+	}
 }
 
 func TestNoFile(t *testing.T) {
