@@ -133,14 +133,19 @@ func TestOpenEndedBehindStoppedTracee(t *testing.T) {
 // return them, and they do not hide a child that has ended.
 func TestOpenEndedBehindEndOfTracee(t *testing.T) {
 	notEmulated(t, "has no ptrace(2)")
-	for role, env := range map[string]string{"dispensable": "", "parent": scriptVar + "=sleep 60"} {
+	for role, script := range map[string]string{"dispensable": "", "parent": "sleep 60"} {
 		t.Run(role, func(t *testing.T) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
-			tracee := act(t, (*exec.Cmd).Start, role, env)
+			// A signal of the runtime would stop the thread instead of letting it end.
+			tracee := act(t, (*exec.Cmd).Start, role, scriptVar+"="+script, "GODEBUG=asyncpreemptoff=1")
 			id, err := strconv.Atoi(tracee.line)
 			require.NoError(t, err)
 			systest.Need(t, "ptrace(2)", unix.PtraceSeize(id))
+			defer func() { // a process ends after its tracer has taken the end of each thread
+				_ = tracee.cmd.Process.Kill()
+				_, _ = unix.Wait4(id, nil, unix.WALL, nil)
+			}()
 			if role == "parent" {
 				require.NoError(t, unix.Kill(id, unix.SIGKILL))
 			} else {
