@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // The handle of ExampleFD_kit is a package of another module: in a module outside of
@@ -50,7 +52,7 @@ func TestMain(m *testing.M) { fdtest.Main(m) }
 			"-replace=code.hybscloud.com/iofd/"+path+"="+folder)
 	}
 	run("vet", ".")
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		run("test", "-count=1", ".")
 	}
 }

@@ -29,9 +29,7 @@ func TestNoCallWaitsForRegistration(t *testing.T) { inChildren(t, "TestChildHold
 
 // inChildren runs a test in a child for each of registeringCalls.
 func inChildren(t *testing.T, test string) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator has no seccomp(2)")
-	}
+	systest.NotEmulated(t, "an emulator has no seccomp(2)")
 	for name := range registeringCalls {
 		t.Run(name, func(t *testing.T) {
 			cmd := systest.Child(t, test)

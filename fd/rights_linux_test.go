@@ -266,7 +266,7 @@ func TestReceiveHostileMessages(t *testing.T) {
 				if c.only != "" && network != c.only {
 					return
 				}
-				if len(c.control) > 1000 && os.Getenv("KERNELS_EMU") != "" {
+				if len(c.control) > 1000 && systest.Emulated() {
 					t.Skip("the emulator keeps the descriptors that do not fit")
 				}
 				before := systest.OpenDescriptors()
@@ -782,7 +782,7 @@ func FuzzReceive(f *testing.F) {
 				continue // there is no such message
 			}
 			descriptors %= 100
-			if descriptors > 10 && os.Getenv("KERNELS_EMU") != "" {
+			if descriptors > 10 && systest.Emulated() {
 				t.Skip("the emulator keeps the descriptors that do not fit")
 			}
 			var control []byte

@@ -42,12 +42,12 @@ func TestAdviseKeepsContent(t *testing.T) {
 				want := "0123456789"
 				if prot == memfd.CopyOnWrite {
 					copy(mapping.Bytes(), "copy")
-					if advice != memfd.DontNeed || os.Getenv("KERNELS_EMU") != "" {
+					if advice != memfd.DontNeed || systest.Emulated() {
 						want = "copy456789"
 					}
 				}
 				advise(t, mapping, advice)
-				if os.Getenv("KERNELS_EMU") == "" || advice != memfd.DontNeed {
+				if !systest.Emulated() || advice != memfd.DontNeed {
 					assert.Equal(t, want, string(mapping.Bytes()))
 				}
 				assert.Equal(t, "0123456789", content(t, m))
@@ -59,9 +59,7 @@ func TestAdviseKeepsContent(t *testing.T) {
 // notAdvised skips the test under an emulator, which ignores most advice.
 func notAdvised(t *testing.T) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator ignores advice")
-	}
+	systest.NotEmulated(t, "the emulator ignores advice")
 }
 
 // Populate provides the memory of the file, for reads and for writes.

@@ -52,7 +52,7 @@ func reserve(t *testing.T, n int) {
 		systest.Need(t, "huge pages", err)
 	}
 	t.Cleanup(func() { require.NoError(t, os.WriteFile(pool, []byte(strconv.Itoa(before)), 0)) })
-	if os.Getenv("KERNELS_EMU") != "" { // which maps small pages
+	if systest.Emulated() { // which maps small pages
 		t.Skip("no huge pages to be had")
 	}
 	if size() < before+n {
@@ -83,7 +83,7 @@ func TestHugeTLB(t *testing.T) {
 		require.ErrorIs(t, err, unix.EINVAL)
 		require.ErrorContains(t, err, "page size of 2097152")
 	}
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		mapping, err := m.Map(0, size, memfd.ReadWrite)
 		if err == nil { // a machine with a pool of 1 GiB
 			require.NoError(t, mapping.Close())

@@ -212,7 +212,7 @@ func TestSparse(t *testing.T) {
 
 // RLIMIT_FSIZE limits a memfd like any file, and its signal does not end a Go program.
 func TestFileSizeLimit(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator changes neither users nor namespaces")
 	if !systest.IsChild(t.Name()) {
 		runChild(t, nil)
 		return

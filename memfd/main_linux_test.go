@@ -70,14 +70,6 @@ func becomeNobody(t *testing.T) {
 	require.NoError(t, syscall.Setuid(nobody))
 }
 
-// notEmulated skips the test under an emulator.
-func notEmulated(t *testing.T) {
-	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator changes neither users nor namespaces")
-	}
-}
-
 // runChild runs the test again as a child with the given files from descriptor 3 on,
 // and fails or is skipped with it.
 func runChild(t *testing.T, attr *syscall.SysProcAttr, files ...*os.File) {

@@ -68,7 +68,7 @@ func TestReopenForWriting(t *testing.T) {
 		}
 		return
 	}
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator changes neither users nor namespaces")
 	systest.NeedUser(t, 65534, 65534)
 	// The option makes the mode 0666 on every kernel.
 	open := createWith(t, "0123456789", memfd.WithoutExecSeal)

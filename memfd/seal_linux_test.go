@@ -154,7 +154,7 @@ func TestSealRefused(t *testing.T) {
 			require.ErrorIs(t, err, unix.EBUSY)
 			var call *os.SyscallError
 			require.ErrorAs(t, err, &call)
-			if os.Getenv("KERNELS_EMU") == "" {
+			if !systest.Emulated() {
 				require.ErrorContains(t, err, shown)
 			}
 		}

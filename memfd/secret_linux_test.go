@@ -172,7 +172,7 @@ func TestSecretEmpty(t *testing.T) {
 func TestSecretLimit(t *testing.T) {
 	if !systest.IsChild(t.Name()) {
 		secret(t, 0)
-		notEmulated(t)
+		systest.NotEmulated(t, "the emulator changes neither users nor namespaces")
 		runChild(t, nil)
 		return
 	}

@@ -208,7 +208,7 @@ func TestHostileMessages(t *testing.T) {
 				if tt.only != "" && network != tt.only {
 					return
 				}
-				if len(tt.control) > 1000 && os.Getenv("KERNELS_EMU") != "" {
+				if len(tt.control) > 1000 && systest.Emulated() {
 					t.Skip("the emulator keeps the descriptors that do not fit")
 				}
 				before := openDescriptors(t)

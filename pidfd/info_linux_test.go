@@ -245,7 +245,7 @@ func secluded() {
 
 // outOfSight runs secluded, and returns the two lines that it prints and the process.
 func outOfSight(t *testing.T, env ...string) (outside, inside string, child *testChild) {
-	notEmulated(t, "makes no PID namespaces")
+	systest.NotEmulated(t, "the emulator makes no PID namespaces")
 	attr := systest.InNamespaces(t, unix.CLONE_NEWPID|unix.CLONE_NEWNS)
 	p := open(t, "exec sleep 100")
 	file, err := p.File("outside")

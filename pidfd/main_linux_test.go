@@ -142,7 +142,7 @@ func statusAfterReap(t *testing.T, p *pidfd.PidFD) *pidfd.ExitStatus {
 	assert.Equal(t, "waitid", call.Syscall)
 	assert.ErrorIs(t, err, unix.ECHILD)
 	assert.ErrorContains(t, err, "use Exited")
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		assert.True(t, systest.OlderThan(t, 6, 15), "Info has the status")
 	}
 	return nil
@@ -160,14 +160,6 @@ func start(t *testing.T, script string) (*pidfd.PidFD, *exec.Cmd) {
 		_ = p.Close()
 	})
 	return p, cmd
-}
-
-// notEmulated skips the test where an emulator stands in for the kernel.
-func notEmulated(t *testing.T, flaw string) {
-	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		systest.SkipUnsupported(t, fmt.Errorf("the emulator %s: %w", flaw, errors.ErrUnsupported), 5, 10)
-	}
 }
 
 // soon returns a context for an event that must happen.

@@ -167,7 +167,7 @@ func receiver() {
 }
 
 func TestQueue(t *testing.T) {
-	notEmulated(t, "does not number signals as the kernel does")
+	systest.NotEmulated(t, "the emulator does not number signals as the kernel does")
 	child := act(t, (*exec.Cmd).Start, "receiver")
 	require.Equal(t, "ready <nil>", child.line)
 	p, err := pidfd.Open(child.cmd.Process.Pid)
@@ -207,7 +207,7 @@ func TestQueueRefuses(t *testing.T) {
 }
 
 func TestQueueWhenTooMuchIsPending(t *testing.T) {
-	notEmulated(t, "does not number signals as the kernel does")
+	systest.NotEmulated(t, "the emulator does not number signals as the kernel does")
 	p := open(t, "exec sleep 100")
 	require.NoError(t, unix.Prlimit(p.PID(), unix.RLIMIT_SIGPENDING, &unix.Rlimit{}, nil))
 	assert.Equal(t, fd.ErrWouldBlock, p.Queue(testSignal, 1), "its queue is full")
@@ -217,7 +217,7 @@ func TestQueueWhenTooMuchIsPending(t *testing.T) {
 }
 
 func TestSendSignalWhenTooMuchIsPending(t *testing.T) {
-	notEmulated(t, "does not number signals as the kernel does")
+	systest.NotEmulated(t, "the emulator does not number signals as the kernel does")
 	p := open(t, "exec sleep 100")
 	require.NoError(t, unix.Prlimit(p.PID(), unix.RLIMIT_SIGPENDING, &unix.Rlimit{}, nil))
 	for sig := syscall.Signal(32); sig <= 34; sig++ {
@@ -264,7 +264,7 @@ func TestSignalsToThread(t *testing.T) {
 }
 
 func TestQueueToThread(t *testing.T) {
-	notEmulated(t, "does not number signals as the kernel does")
+	systest.NotEmulated(t, "the emulator does not number signals as the kernel does")
 	onThread(t, func(p *pidfd.PidFD, signals int) {
 		if !assert.NoError(t, p.Queue(testSignal, -5)) {
 			return

@@ -157,9 +157,7 @@ func TestStartFailsAsExecDoes(t *testing.T) {
 }
 
 func TestStartWhenDescriptorsRunOut(t *testing.T) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator gives descriptor 0 for a pidfd when it has none")
-	}
+	systest.NotEmulated(t, "the emulator gives descriptor 0 for a pidfd when it has none")
 	failed, succeeded := 0, 0
 	for free := range 16 {
 		before := descriptors(t)

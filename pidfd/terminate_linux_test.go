@@ -159,7 +159,7 @@ func TestTerminateWhileCmdWaits(t *testing.T) {
 	assert.EqualError(t, <-waited, "signal: terminated")
 	if err == nil {
 		assert.Equal(t, unix.SIGTERM, status.Signal)
-	} else if assertEnded(t, err); os.Getenv("KERNELS_EMU") == "" {
+	} else if assertEnded(t, err); !systest.Emulated() {
 		assert.True(t, systest.OlderThan(t, 6, 15), "Info has the status")
 	}
 }
@@ -302,7 +302,7 @@ func TestTerminateTracedProcess(t *testing.T) {
 }
 
 func TestTerminateProcessWithoutFirstThread(t *testing.T) {
-	notEmulated(t, "ends the process with its first thread")
+	systest.NotEmulated(t, "the emulator ends the process with its first thread")
 	var p *pidfd.PidFD
 	act(t, startInto(&p), "headless")
 	defer p.Close()

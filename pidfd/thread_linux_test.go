@@ -45,7 +45,7 @@ func headless() {
 // The kernel returns ESRCH for a process whose first thread has exited, although the
 // process runs.
 func TestProcessWithoutFirstThread(t *testing.T) {
-	notEmulated(t, "ends the process with its first thread")
+	systest.NotEmulated(t, "the emulator ends the process with its first thread")
 	var p *pidfd.PidFD
 	child := act(t, startInto(&p), "headless")
 	defer p.Close()
@@ -91,7 +91,7 @@ func TestProcessWithoutFirstThread(t *testing.T) {
 
 // From Linux 6.15, the first thread has ended when no other thread is left.
 func TestFirstThreadOfProcessWithout(t *testing.T) {
-	notEmulated(t, "ends the process with its first thread")
+	systest.NotEmulated(t, "the emulator ends the process with its first thread")
 	child := act(t, (*exec.Cmd).Start, "headless")
 	first, err := pidfd.OpenThread(child.cmd.Process.Pid)
 	systest.SkipUnsupported(t, err, 6, 9)

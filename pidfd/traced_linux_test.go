@@ -24,7 +24,7 @@ import (
 // at the start of its program. The caller has locked the thread.
 func traced(t *testing.T, script string) *exec.Cmd {
 	t.Helper()
-	notEmulated(t, "has no ptrace(2)")
+	systest.NotEmulated(t, "the emulator has no ptrace(2)")
 	cmd := exec.Command("sh", "-c", script)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	systest.Need(t, "ptrace(2)", cmd.Start())
@@ -132,7 +132,7 @@ func TestOpenEndedBehindStoppedTracee(t *testing.T) {
 // A tracer waits for threads and processes that are not its children. OpenEnded does not
 // return them, and they do not hide a child that has ended.
 func TestOpenEndedBehindEndOfTracee(t *testing.T) {
-	notEmulated(t, "has no ptrace(2)")
+	systest.NotEmulated(t, "the emulator has no ptrace(2)")
 	for role, script := range map[string]string{"dispensable": "", "parent": "sleep 60"} {
 		t.Run(role, func(t *testing.T) {
 			runtime.LockOSThread()

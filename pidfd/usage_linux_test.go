@@ -59,7 +59,7 @@ func burn() error {
 }
 
 func TestUsage(t *testing.T) {
-	notEmulated(t, "uses memory of its own")
+	systest.NotEmulated(t, "the emulator uses memory of its own")
 	const size = 32 << 20
 	var p *pidfd.PidFD
 	child := act(t, startInto(&p), "user", ballastVar+"="+strconv.Itoa(size))
@@ -122,7 +122,7 @@ func TestUsageWithoutProc(t *testing.T) {
 
 // execve(2) adds the peak of the parent to the peak of the child.
 func TestMaxRSS(t *testing.T) {
-	notEmulated(t, "uses memory of its own")
+	systest.NotEmulated(t, "the emulator uses memory of its own")
 	const size = 64 << 20
 	memory := ballast(size)
 	small := exec.Command("true")

@@ -89,7 +89,7 @@ func TestWaitOfProcessThatIsNotChild(t *testing.T) {
 	handles := map[string]*pidfd.PidFD{"Open": opened}
 	if process, err := os.FindProcess(pid); assert.NoError(t, err) {
 		found, err := pidfd.FromProcess(process)
-		if os.Getenv("KERNELS_EMU") == "" {
+		if !systest.Emulated() {
 			require.NoError(t, err)
 			defer found.Close()
 			handles["FromProcess"] = found
@@ -158,7 +158,7 @@ func ignorer() {
 
 func TestWaitWhenChildrenAreIgnored(t *testing.T) {
 	child := act(t, (*exec.Cmd).Start, "ignorer")
-	if os.Getenv("KERNELS_EMU") != "" || systest.OlderThan(t, 6, 15) {
+	if systest.Emulated() || systest.OlderThan(t, 6, 15) {
 		assert.Equal(t, "<nil> true <nil> true", child.line)
 	} else {
 		assert.Equal(t, "exit status 2 false <nil> true", child.line)
@@ -391,7 +391,7 @@ func cloneSilently() (pid uintptr, errno unix.Errno) {
 }
 
 func TestWaitOfChildWithoutExitSignal(t *testing.T) {
-	notEmulated(t, "makes no such children")
+	systest.NotEmulated(t, "the emulator makes no such children")
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	var all, before unix.Sigset_t

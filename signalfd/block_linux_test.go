@@ -64,7 +64,7 @@ func init() {
 // the kernel cannot run a program for that processor.
 func needExec(t *testing.T) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
+	if systest.Emulated() {
 		t.Skip("the kernel does not run programs for", runtime.GOARCH)
 	}
 }

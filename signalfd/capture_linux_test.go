@@ -24,6 +24,7 @@ import (
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -161,9 +162,7 @@ func burn() error {
 // A reader that holds the lock of the pipe stops neither other SignalFDs nor
 // goroutines nor Close.
 func TestReaderHoldsThePipe(t *testing.T) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator's splice(2) does not hold the lock")
-	}
+	systest.NotEmulated(t, "the emulator's splice(2) does not hold the lock")
 	stuck := newFD(t, unix.SIGUSR1)
 	other := newFD(t, unix.SIGUSR2)
 	f, err := stuck.File("signals")
@@ -270,7 +269,7 @@ func TestStorm(t *testing.T) {
 			}
 		})
 	}
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		tracer := self(t, "tracer")
 		tracer.Env = append(tracer.Env, fmt.Sprint("TRACED=", p.pid()))
 		traces := start(t, tracer)

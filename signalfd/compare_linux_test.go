@@ -463,7 +463,7 @@ func TestStartFailsWithoutTrace(t *testing.T) {
 
 // Start refuses what it cannot do before a child exists.
 func TestStartRefuses(t *testing.T) {
-	if os.Getenv("KERNELS_EMU") != "" || !hasAssembly() { // there is no program that the kernel executes
+	if systest.Emulated() || !hasAssembly() { // there is no program that the kernel executes
 		assert.ErrorIs(t, startBlockedHere(t, exec.Command("true")), errors.ErrUnsupported)
 		return
 	}

@@ -19,6 +19,7 @@ import (
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -126,9 +127,7 @@ func readDirect() error {
 // capture ends, a signal that was blocked before is blocked again.
 func TestBlockedAndCaptured(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the masks in /proc are those of the emulator")
-	}
+	systest.NotEmulated(t, "the masks in /proc are those of the emulator")
 	assert.Equal(t, "ok\n", output(t, blockedCommand(t, "mixed")))
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -44,7 +45,7 @@ func TestReadEverySignal(t *testing.T) {
 	if refused34() == nil {
 		sigs = append(sigs, 34)
 	}
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		sigs = append(sigs, 64) // qemu keeps it for itself
 	}
 	rounds := long(300, 40)
@@ -158,7 +159,7 @@ func TestReadCodes(t *testing.T) {
 	require.NoError(t, unix.Tgkill(os.Getpid(), unix.Gettid(), unix.SIGUSR1))
 	runtime.UnlockOSThread()
 	got := next(t, s)
-	if os.Getenv("KERNELS_EMU") != "" {
+	if systest.Emulated() {
 		got.Int, got.Ptr = 0, 0 // qemu leaves what an earlier signal had there
 	}
 	assert.Equal(t, signalfd.Info{Signal: unix.SIGUSR1, Code: signalfd.CodeTkill, PID: os.Getpid(), UID: os.Getuid()}, got)
@@ -168,7 +169,7 @@ func TestReadCodes(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, signalfd.Info{Signal: unix.SIGALRM, Code: signalfd.CodeKernel}, next(t, s))
 
-	if os.Getenv("KERNELS_EMU") != "" {
+	if systest.Emulated() {
 		return // qemu does not translate F_SETSIG's siginfo
 	}
 	var p [2]int

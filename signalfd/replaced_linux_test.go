@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -19,9 +20,7 @@ import (
 // the kernel, and its sender is known.
 func TestNoPendingAllowed(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator has a queue of its own")
-	}
+	systest.NotEmulated(t, "the emulator has a queue of its own")
 	p := start(t, self(t, "noqueue"))
 	require.Equal(t, "ready", p.line())
 	for range 100 {

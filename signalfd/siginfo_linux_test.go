@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/capture/capturetest"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
@@ -28,9 +29,7 @@ func init() {
 // the siginfo is. So no process can forge more than it could without a capture.
 func TestRecordsAreTheKernels(t *testing.T) {
 	needCapture(t)
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator changes the siginfo")
-	}
+	systest.NotEmulated(t, "the emulator changes the siginfo")
 	out := output(t, self(t, "compare"))
 	t.Log(out)
 	assert.Contains(t, out, "the same")

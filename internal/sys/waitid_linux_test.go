@@ -15,9 +15,7 @@ import (
 )
 
 func TestWaitidOfStoppedChild(t *testing.T) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator has no ptrace(2)")
-	}
+	systest.NotEmulated(t, "an emulator has no ptrace(2)")
 	waitidOfStoppedChild(t)
 }
 

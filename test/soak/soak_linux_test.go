@@ -57,17 +57,10 @@ func command(t testing.TB, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// notEmulated skips a test that uses the whole library: an emulator lacks some calls.
-func notEmulated(t testing.TB) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator has not all that the program needs")
-	}
-}
-
 // The program does what its help says: it runs all kinds of lives, and draws the
 // result.
 func TestSoak(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	svg := filepath.Join(t.TempDir(), "soak.svg")
 	status, out, errs := systest.Result(t, command(t, "-for", "3s", "-warmup", "1s", "-handles", "1000", "-svg", svg))
 	require.Zero(t, status, "%s%s", out, errs)
@@ -128,7 +121,7 @@ func leaveDescriptor() error {
 }
 
 func TestSpoilt(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	for what, want := range map[string]string{
 		"fails":      `spoilt: own failure`,
 		"descriptor": `(?s)descriptors not flat: .*\.leaveDescriptor\n`,
@@ -151,7 +144,7 @@ func TestSpoilt(t *testing.T) {
 // If the limit of descriptors cannot be raised, the program says so and opens fewer
 // handles.
 func TestLimited(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	cmd := command(t, "-for", "1s", "-handles", "100000")
 	cmd.Env = append(cmd.Env, limited+"=900")
 	status, out, errs := unprivileged(t, cmd)
@@ -179,7 +172,7 @@ func unprivileged(t testing.TB, cmd *exec.Cmd) (status int, stdout, stderr strin
 
 // If ^C ends the program, it judges the samples until then.
 func TestInterrupted(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	cmd := command(t, "-for", "1h", "-warmup", "100ms", "-handles", "100")
 	var errs bytes.Buffer
 	cmd.Stderr = &errs
@@ -232,7 +225,7 @@ func TestUsage(t *testing.T) {
 
 // Only root can set the clock. The test does not set it, either.
 func TestStepRefused(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	cmd := command(t, "-for", "1s", "-handles", "100", "-step", "1s")
 	status, _, errs := unprivileged(t, cmd)
 	assert.Equal(t, program.StatusFailed, status)

@@ -7,12 +7,14 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // However many wait, and for whatever, all of them return with the error that says
 // why.
 func TestStorms(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, "the emulator lacks system calls that the program makes")
 	var out bytes.Buffer
 	require.NoError(t, storms(&out, 1_000))
 	for _, kind := range calms {

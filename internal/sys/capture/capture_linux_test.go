@@ -389,9 +389,7 @@ func TestHandlerCannotRestore(t *testing.T) {
 		fmt.Print(left, " lives")
 		os.Exit(0)
 	}
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator has no seccomp(2)")
-	}
+	systest.NotEmulated(t, "the emulator has no seccomp(2)")
 	_, out, errs := systest.Result(t, systest.Child(t, name))
 	assert.Contains(t, out, "2 lives", errs)
 }
@@ -459,7 +457,7 @@ func TestChildren(t *testing.T) {
 		"the runtime's, notified":   "exit 0 signal 10 untouched",
 	} {
 		t.Run(name, func(t *testing.T) {
-			if want == "exit 0 signal 10 untouched" && os.Getenv("KERNELS_EMU") != "" {
+			if want == "exit 0 signal 10 untouched" && systest.Emulated() {
 				t.Skip("the emulator copies the memory of a child of vfork(2)")
 			}
 			cmd := systest.Child(t, "TestChildren")

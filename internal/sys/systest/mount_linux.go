@@ -19,9 +19,7 @@ import (
 // the test is skipped with the reason.
 func InMountNamespace(t *testing.T, test string, clone uintptr) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator makes no namespaces")
-	}
+	NotEmulated(t, "an emulator makes no namespaces")
 	clone |= unix.CLONE_NEWUSER | unix.CLONE_NEWNS
 	// Package syscall leaks the pipe that it makes for mappings if clone(2) fails, so
 	// the first child has none.

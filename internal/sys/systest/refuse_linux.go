@@ -27,9 +27,7 @@ type Refusal struct {
 // affects no goroutine that do starts. It ends with the thread, when Refuse returns.
 func Refuse(t testing.TB, do func(), refusals ...Refusal) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator has no seccomp(2)")
-	}
+	NotEmulated(t, "an emulator has no seccomp(2)")
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

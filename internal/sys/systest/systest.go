@@ -70,14 +70,13 @@ func leftGoroutines(before int) string {
 
 // SkipUnsupported skips the test if err says that the kernel lacks a feature of the
 // given Linux version. If the kernel should have the feature, or for every other error,
-// it fails the test. KERNELS_EMU in the environment means that an emulator stands in for
-// the kernel.
+// it fails the test.
 func SkipUnsupported(t testing.TB, err error, major, minor int) {
 	t.Helper()
 	if err == nil {
 		return
 	}
-	if errors.Is(err, errors.ErrUnsupported) && (os.Getenv("KERNELS_EMU") != "" || OlderThan(t, major, minor)) {
+	if errors.Is(err, errors.ErrUnsupported) && (Emulated() || OlderThan(t, major, minor)) {
 		t.Skipf("since Linux %d.%d: %v", major, minor, err)
 	}
 	t.Fatalf("Linux %d.%d and later have this: %v", major, minor, err)
@@ -95,6 +94,18 @@ func OlderThan(t testing.TB, major, minor int) bool {
 		t.Fatal(err)
 	}
 	return haveMajor < major || haveMajor == major && haveMinor < minor
+}
+
+// Emulated reports whether an emulator stands in for the kernel. KERNELS_EMU in the
+// environment names it.
+func Emulated() bool { return os.Getenv("KERNELS_EMU") != "" }
+
+// NotEmulated skips the test for the reason if an emulator stands in for the kernel.
+func NotEmulated(t testing.TB, reason string) {
+	t.Helper()
+	if Emulated() {
+		t.Skip(reason)
+	}
 }
 
 const childMark = "IOFD_TEST_CHILD"

@@ -18,9 +18,7 @@ import (
 // skips the test if ptrace(2) is forbidden.
 func HoldEnd(t testing.TB, pid int, end, held func()) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("an emulator has no ptrace(2)")
-	}
+	NotEmulated(t, "an emulator has no ptrace(2)")
 	runtime.LockOSThread() // the thread is the tracer
 	defer runtime.UnlockOSThread()
 	Need(t, "ptrace(2)", os.NewSyscallError("ptrace", unix.PtraceSeize(pid)))

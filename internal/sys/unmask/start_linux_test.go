@@ -11,6 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // An error of the first execve(2) is a Refusal if the machine does not execute the
@@ -19,7 +21,7 @@ func TestRefusalOfMemoryFiles(t *testing.T) {
 	var s start
 	defer s.close()
 	require.NoError(t, s.prepare(exec.Command("true")))
-	emulated := os.Getenv("KERNELS_EMU") != ""
+	emulated := systest.Emulated()
 	for _, errno := range []error{unix.EACCES, unix.EPERM, unix.ENOEXEC, unix.ENOENT} {
 		err := &os.PathError{Op: "fork/exec", Path: "true", Err: errno}
 		if !emulated {

@@ -81,7 +81,7 @@ func TestProgram(t *testing.T) {
 	require.NoError(t, err)
 	cmd := command(t, build(t, sh))
 	script := `grep SigBlk /proc/self/status; for n in 3 4 5; do test -e /proc/self/fd/$n && echo $n; done; echo "$0 $1 $# $VAR"`
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		cmd.Args[0] = "sh" // busybox goes by the name
 	}
 	cmd.Args = append(cmd.Args, "-c", script, "zero", "one", "")
