@@ -11,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/examples/internal/poller"
 )
 
@@ -49,15 +50,15 @@ func serveByGoroutines(path string) {
 // answers, and the processor time that the server takes for one.
 func BenchmarkPing(b *testing.B) {
 	for _, load := range []struct{ clients, depth int }{{1, 1}, {16, 1}, {256, 1}, {16, 16}} {
-		for _, engine := range []string{"epoll", "io_uring", "goroutines"} {
+		for _, engine := range []string{"epoll", "io_uring", goroutines} {
 			b.Run(fmt.Sprintf("clients=%d/depth=%d/%s", load.clients, load.depth, engine), func(b *testing.B) {
 				socket := filepath.Join(b.TempDir(), "socket")
-				server := program(b, "goroutines", socket)
-				if engine != "goroutines" {
+				server := exampletest.Command(b, goroutines, socket)
+				if engine != goroutines {
 					p, err := poller.Engines[engine]()
 					skipUnavailable(b, err)
 					require.NoError(b, p.Close())
-					server = program(b, "eventloop", "-engine", engine, "-listen", "unix:"+socket)
+					server = exampletest.Command(b, "-engine", engine, "-listen", "unix:"+socket)
 				}
 				require.NoError(b, server.Start())
 				requests := ping(b, socket, load.clients, load.depth)

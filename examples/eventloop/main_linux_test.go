@@ -19,31 +19,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/examples/internal/poller"
-	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// The test binary is eventloop when this is set, or what it is compared with.
-const asProgram = "EVENTLOOP_TEST_PROGRAM"
+// goroutines has the test binary be the server that eventloop is compared with.
+const goroutines = "goroutines"
 
 func TestMain(m *testing.M) {
-	program := os.Getenv(asProgram)
-	os.Unsetenv(asProgram)
-	switch program {
-	case "eventloop":
+	exampletest.Main(m, func() {
+		if len(os.Args) == 3 && os.Args[1] == goroutines {
+			serveByGoroutines(os.Args[2])
+		}
 		main()
-	case "goroutines":
-		serveByGoroutines(os.Args[1])
-	}
-	systest.Main(m)
-}
-
-// program returns a command that runs the program.
-func program(t testing.TB, name string, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := systest.Self(t, args...)
-	cmd.Env = append(cmd.Env, asProgram+"="+name)
-	return cmd
+	})
 }
 
 // withEngines runs a test with each engine that the kernel has for us.
@@ -81,7 +70,7 @@ type process struct {
 func begin(t testing.TB, engine string, flags ...string) *process {
 	t.Helper()
 	socket := "unix:" + filepath.Join(t.TempDir(), "socket")
-	return beginCommand(t, program(t, "eventloop", append([]string{"-engine", engine, "-listen", socket}, flags...)...))
+	return beginCommand(t, exampletest.Command(t, append([]string{"-engine", engine, "-listen", socket}, flags...)...))
 }
 
 func beginCommand(t testing.TB, cmd *exec.Cmd) *process {
@@ -249,22 +238,13 @@ func TestBadFlags(t *testing.T) {
 		{"-clients 99999999999", "99999999999"},
 		{"-jobs many", "many"},
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, "eventloop", strings.Fields(c.args)...))
-		assert.Equal(t, daemon.StatusUsage, status, c.args)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
-		assert.Contains(t, stderr, c.names)
+		exampletest.CheckFails(t, exampletest.Command(t, strings.Fields(c.args)...), daemon.StatusUsage, c.names)
 	}
 }
 
 func TestHelp(t *testing.T) {
-	status, stdout, stderr := systest.Result(t, program(t, "eventloop", "-h"))
-	assert.Zero(t, status)
-	assert.Empty(t, stderr)
-	for _, name := range []string{"-listen", "-engine", "-idle", "-grace", "-clients", "-jobs",
-		"run", "sh", "kill", "after", "stats", "ping", "quit"} {
-		assert.Contains(t, stdout, "\n  "+name+" ")
-	}
+	exampletest.CheckHelp(t, "-listen", "-engine", "-idle", "-grace", "-clients", "-jobs",
+		"run", "sh", "kill", "after", "stats", "ping", "quit")
 }
 
 // A socket that is there already, and a path that is too long.
@@ -272,11 +252,7 @@ func TestCannotListen(t *testing.T) {
 	there := filepath.Join(t.TempDir(), "socket")
 	require.NoError(t, os.WriteFile(there, nil, 0o600))
 	for _, path := range []string{there, "/nonexistent/socket", "/tmp/" + strings.Repeat("x", 200)} {
-		status, stdout, stderr := systest.Result(t, program(t, "eventloop", "-listen", "unix:"+path))
-		assert.Equal(t, daemon.StatusFailed, status)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
-		assert.Contains(t, stderr, path)
+		exampletest.CheckFails(t, exampletest.Command(t, "-listen", "unix:"+path), daemon.StatusFailed, path)
 	}
 	assert.FileExists(t, there)
 }

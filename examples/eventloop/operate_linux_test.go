@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -61,7 +62,7 @@ func TestHalfClosedClient(t *testing.T) {
 func TestConnect(t *testing.T) {
 	p := begin(t, "epoll")
 	client := func(input string) (status int, stdout, stderr string) {
-		cmd := program(t, "eventloop", "-connect", p.network+":"+p.address)
+		cmd := exampletest.Command(t, "-connect", p.network+":"+p.address)
 		cmd.Stdin = strings.NewReader(input)
 		return systest.Result(t, cmd)
 	}
@@ -84,7 +85,7 @@ func TestLogWithoutReader(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	socket := filepath.Join(t.TempDir(), "socket")
-	cmd := program(t, "eventloop", "-listen", "unix:"+socket)
+	cmd := exampletest.Command(t, "-listen", "unix:"+socket)
 	cmd.Stdout, cmd.Stderr = writer, writer
 	require.NoError(t, reader.Close())
 	require.NoError(t, cmd.Start())
@@ -111,7 +112,7 @@ func TestLogWithoutReader(t *testing.T) {
 func TestAddressOfDeadOwner(t *testing.T) {
 	socket := "unix:" + filepath.Join(t.TempDir(), "socket")
 	p := begin(t, "epoll", "-listen", socket)
-	status, _, stderr := systest.Result(t, program(t, "eventloop", "-listen", socket))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, "-listen", socket))
 	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Contains(t, stderr, "address already in use")
 	require.NoError(t, p.Process.Kill())

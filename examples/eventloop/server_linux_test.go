@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -20,6 +19,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -470,23 +470,13 @@ func (p *process) forgetsAllBut(t testing.TB, clients int) {
 	p.eventually(t, func() bool { return p.descriptors(t) == p.idle+clients && p.children(t) == 0 })
 }
 
-// limited returns the command with a limit to its descriptors.
-func limited(cmd *exec.Cmd, descriptors int) *exec.Cmd {
-	sh := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, descriptors), "sh"}, cmd.Args...)...)
-	sh.Env = cmd.Env
-	return sh
-}
-
 // With too few descriptors for the loop, the server does not start. With a few more, the
 // Go runtime ends the program because it cannot open its poller.
 func TestTooFewDescriptors(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		socket := filepath.Join(t.TempDir(), "socket")
-		status, stdout, stderr := systest.Result(t, limited(program(t, "eventloop", "-engine", engine, "-listen", "unix:"+socket), 5))
-		require.Equal(t, daemon.StatusFailed, status, stderr)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
-		assert.Contains(t, stderr, "too many open files")
+		cmd := exampletest.After(t, "ulimit -n 5", exampletest.Command(t, "-engine", engine, "-listen", "unix:"+socket))
+		exampletest.CheckFails(t, cmd, daemon.StatusFailed, "too many open files")
 	})
 }
 
@@ -495,8 +485,8 @@ func TestTooFewDescriptors(t *testing.T) {
 func TestDescriptorLimit(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
 		const limit, clients = 48, 60
-		server := program(t, "eventloop", "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
-		p := beginCommand(t, limited(server, limit))
+		server := exampletest.Command(t, "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
+		p := beginCommand(t, exampletest.After(t, fmt.Sprint("ulimit -n ", limit), server))
 		var all []*conn
 		for range clients {
 			c := p.dial(t)
@@ -528,8 +518,8 @@ func TestDescriptorLimit(t *testing.T) {
 // the server goes on.
 func TestNoDescriptorsForJob(t *testing.T) {
 	withEngines(t, func(t *testing.T, engine string) {
-		server := program(t, "eventloop", "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
-		p := beginCommand(t, limited(server, 48))
+		server := exampletest.Command(t, "-engine", engine, "-listen", "unix:"+filepath.Join(t.TempDir(), "socket"))
+		p := beginCommand(t, exampletest.After(t, "ulimit -n 48", server))
 		c := p.dial(t)
 		jobs := 0
 		for answer := ""; answer != "error no descriptors are left for a job"; jobs++ {

@@ -119,9 +119,7 @@ func TestDaemon(t *testing.T) {
 		require.NoError(t, daemon())
 		return
 	}
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("a program under an emulator cannot start itself")
-	}
+	systest.NotEmulated(t, "a program under an emulator cannot start itself")
 	cmd := systest.Child(t, "TestDaemon")
 	out := new(strings.Builder)
 	cmd.Stdout = out

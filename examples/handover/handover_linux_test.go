@@ -18,6 +18,7 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
@@ -28,7 +29,7 @@ import (
 func (s *service) restart(i int) (pause time.Duration) {
 	s.t.Helper()
 	switch {
-	case i%3 == 0 && os.Getenv("KERNELS_EMU") == "": // without, no file of ours can be executed
+	case i%3 == 0 && !systest.Emulated(): // without, no file of ours can be executed
 		s.signal(unix.SIGHUP)
 	case i%3 == 1 && systest.TryCall(unix.SYS_PIDFD_GETFD) == nil:
 		require.NoError(s.t, s.take("-by", byPidfd).Close())
@@ -387,11 +388,9 @@ func TestDrainWhileHandingOver(t *testing.T) {
 
 // A successor of HUP that fails, or hangs, before it connects.
 func TestFailedRestart(t *testing.T) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("no file of ours can be executed")
-	}
+	systest.NotEmulated(t, "no file of ours can be executed")
 	copied := filepath.Join(t.TempDir(), "handover")
-	require.NoError(t, exec.Command("cp", self(t), copied).Run())
+	require.NoError(t, exec.Command("cp", exampletest.Command(t).Path, copied).Run())
 	s := beginAs(t, copied, nil, "-timeout", "2s")
 	old := s.dial()
 	require.Equal(t, "1\n", old.ask("POST", "/a", ""))
@@ -516,7 +515,7 @@ func predecessor(t *testing.T) (n *standIn, cmd *exec.Cmd, out *strings.Builder)
 	defer l.Close()
 	require.NoError(t, l.SetDeadline(time.Now().Add(50*time.Second)))
 	out = new(strings.Builder)
-	cmd = program(t, self(t), "-take", "-control", path)
+	cmd = exampletest.Command(t, "-take", "-control", path)
 	cmd.Stdout, cmd.Stderr = out, out
 	require.NoError(t, cmd.Start())
 	n = newStandIn(t)
@@ -597,16 +596,14 @@ func TestNotify(t *testing.T) {
 // asNobody starts a server of another user's, from a program with the mode given.
 func asNobody(t *testing.T, mode os.FileMode) *service {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("no file of ours can be executed")
-	}
+	systest.NotEmulated(t, "no file of ours can be executed")
 	systest.NeedUser(t, 65534, 65534)
 	dir, err := os.MkdirTemp("/tmp", "handover")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, os.RemoveAll(dir)) })
 	require.NoError(t, os.Chmod(dir, 0o755))
 	program := filepath.Join(dir, "handover")
-	require.NoError(t, exec.Command("cp", self(t), program).Run())
+	require.NoError(t, exec.Command("cp", exampletest.Command(t).Path, program).Run())
 	require.NoError(t, os.Chmod(program, mode))
 	return beginAs(t, program, nobody())
 }

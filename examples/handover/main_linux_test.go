@@ -22,39 +22,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
-	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
-// The test binary is handover when this is set.
-const asProgram = "HANDOVER_TEST_PROGRAM"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" { // for successors, too
-		main()
-	}
 	// A successor is the child of a server that has ended: then it is ours.
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		panic(err)
 	}
-	systest.Main(m)
-}
-
-// program returns a command that runs a copy of the test binary as handover.
-func program(t testing.TB, self string, args ...string) *exec.Cmd {
-	t.Helper()
-	argv := append(strings.Fields(os.Getenv("KERNELS_EMU")), self)
-	cmd := exec.Command(argv[0], append(argv[1:], args...)...)
-	// With the race detector a program sleeps for a second as it ends, unless told not to.
-	cmd.Env = append(os.Environ(), asProgram+"=1", "GORACE=atexit_sleep_ms=0 "+os.Getenv("GORACE"))
-	return cmd
-}
-
-func self(t testing.TB) string {
-	t.Helper()
-	path, err := os.Executable()
-	require.NoError(t, err)
-	return path
+	exampletest.Main(m, main)
 }
 
 // patience returns a context for what takes no time unless something is wrong.
@@ -67,7 +44,7 @@ func patience(t testing.TB) context.Context {
 // A service is what clients see: servers that follow one another.
 type service struct {
 	t       testing.TB
-	program string
+	program string // if not the test binary
 	flags   []string
 	network string
 	address string
@@ -83,7 +60,7 @@ type service struct {
 // begin starts a server, whose last successor the end of the test ends.
 func begin(t testing.TB, flags ...string) *service {
 	t.Helper()
-	return beginAs(t, self(t), nil, flags...)
+	return beginAs(t, "", nil, flags...)
 }
 
 func beginAs(t testing.TB, program string, attr *syscall.SysProcAttr, flags ...string) *service {
@@ -123,12 +100,17 @@ func beginAs(t testing.TB, program string, attr *syscall.SysProcAttr, flags ...s
 // start starts a process of the service.
 func (s *service) start(attr *syscall.SysProcAttr, flags ...string) *pidfd.PidFD {
 	s.t.Helper()
-	cmd := program(s.t, s.program, flags...)
+	self := exampletest.Command(s.t, flags...)
+	cmd := exec.Command(self.Path, self.Args[1:]...) // without a context: it is reaped through p
+	if s.program != "" {
+		cmd = exec.Command(s.program, flags...)
+	}
+	cmd.Env = self.Env
 	cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = s.output, s.errors, attr
 	require.NoError(s.t, cmd.Start())
 	p, err := pidfd.Open(cmd.Process.Pid)
 	require.NoError(s.t, err)
-	require.NoError(s.t, cmd.Process.Release()) // it is reaped through p
+	require.NoError(s.t, cmd.Process.Release())
 	return p
 }
 
@@ -279,34 +261,18 @@ func TestBadFlags(t *testing.T) {
 		{"-timeout 0s", "more than 0"},
 		{"-timeout -1s", "more than 0"},
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, self(t), strings.Fields(c.args)...))
-		assert.Equal(t, daemon.StatusUsage, status, c.args)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
-		assert.Contains(t, stderr, c.names)
+		exampletest.CheckFails(t, exampletest.Command(t, strings.Fields(c.args)...), daemon.StatusUsage, c.names)
 	}
 }
 
 func TestHelp(t *testing.T) {
-	status, stdout, stderr := systest.Result(t, program(t, self(t), "-h"))
-	assert.Zero(t, status)
-	assert.Empty(t, stderr)
-	for _, name := range []string{"-listen", "-control", "-take", "-by", "-timeout", "POST /NAME", "GET /NAME", "GET /"} {
-		assert.Contains(t, stdout, "\n  "+name+" ")
-	}
+	exampletest.CheckHelp(t, "-listen", "-control", "-take", "-by", "-timeout", "-idle", "POST /NAME", "GET /NAME", "GET /")
 	_, err := parse([]string{"-h"})
 	assert.Equal(t, flag.ErrHelp, err)
 	t.Setenv("XDG_RUNTIME_DIR", "/run/user/7")
 	assert.Equal(t, "/run/user/7/handover.sock", daemon.SocketPath("handover"))
 	t.Setenv("XDG_RUNTIME_DIR", "")
 	assert.Equal(t, fmt.Sprintf("/tmp/handover-%d.sock", os.Getuid()), daemon.SocketPath("handover"))
-}
-
-// The text of -h was not written.
-func TestHelpToFullDisk(t *testing.T) {
-	status, stderr := systest.ResultFull(t, program(t, self(t), "-h"))
-	assert.Equal(t, 1, status)
-	assert.Contains(t, stderr, "no space left")
 }
 
 func TestCannotStart(t *testing.T) {
@@ -323,21 +289,13 @@ func TestCannotStart(t *testing.T) {
 		{"no such file", []string{"-control", free, "-take"}},
 		{"refused", []string{"-control", there, "-take"}},
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, self(t), c.args...))
-		assert.Equal(t, daemon.StatusFailed, status, stderr)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), stderr)
-		assert.Contains(t, stderr, c.names)
+		exampletest.CheckFails(t, exampletest.Command(t, c.args...), daemon.StatusFailed, c.names)
 		assert.NoFileExists(t, free)
 	}
 	assert.FileExists(t, there)
 	for _, limit := range []string{"7", "16"} {
-		argv := program(t, self(t), "-control", free, "-listen", free+".clients")
-		shell := exec.CommandContext(patience(t), "sh", append([]string{"-c", "ulimit -n " + limit + `; exec "$@"`, "sh"}, argv.Args...)...)
-		shell.Env = argv.Env
-		status, _, stderr := systest.Result(t, shell)
-		assert.Equal(t, daemon.StatusFailed, status, stderr)
-		assert.Contains(t, stderr, "RLIMIT_NOFILE is "+limit)
+		cmd := exampletest.Command(t, "-control", free, "-listen", free+".clients")
+		exampletest.CheckFails(t, exampletest.After(t, "ulimit -n "+limit, cmd), daemon.StatusFailed, "RLIMIT_NOFILE is "+limit)
 		assert.NoFileExists(t, free)
 	}
 }

@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/examples/internal/daemon"
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
@@ -27,9 +27,7 @@ import (
 // needHUP skips the test if an emulator runs the programs: it cannot execute them.
 func needHUP(t *testing.T) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator cannot execute the program file")
-	}
+	systest.NotEmulated(t, "the emulator cannot execute the program file")
 }
 
 // A successor serves although no process reads its standard output and error.
@@ -89,7 +87,7 @@ func TestLogWithoutReader(t *testing.T) {
 // As process 1 of a container, a server refuses to hand over.
 func TestProcess1(t *testing.T) {
 	dir := t.TempDir()
-	cmd := program(t, self(t), "-control", filepath.Join(dir, "control"), "-listen", filepath.Join(dir, "socket"))
+	cmd := exampletest.Command(t, "-control", filepath.Join(dir, "control"), "-listen", filepath.Join(dir, "socket"))
 	cmd.SysProcAttr = systest.InNamespaces(t, unix.CLONE_NEWPID)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -109,7 +107,7 @@ func TestProcess1(t *testing.T) {
 	require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
 	s.says("process 1 of a container cannot hand over")
 	require.Equal(t, "2\n", c.ask("POST", "/a", ""))
-	status, _, refused := systest.Result(t, program(t, self(t), "-take", "-control", filepath.Join(dir, "control")))
+	status, _, refused := systest.Result(t, exampletest.Command(t, "-take", "-control", filepath.Join(dir, "control")))
 	assert.Equal(t, daemon.StatusFailed, status)
 	assert.Contains(t, refused, "the old process goes on: process 1 of a container")
 	c.send(text("POST", "/a", ""))
@@ -194,7 +192,7 @@ func limited(t *testing.T, limit string, flags ...string) *service {
 	t.Helper()
 	needHUP(t)
 	script := filepath.Join(t.TempDir(), "limited")
-	text := fmt.Sprintf("#!/bin/sh\nulimit %s && exec '%s' \"$@\"\n", limit, self(t))
+	text := fmt.Sprintf("#!/bin/sh\nulimit %s && exec '%s' \"$@\"\n", limit, exampletest.Command(t).Path)
 	require.NoError(t, os.WriteFile(script, []byte(text), 0o700))
 	return beginAs(t, script, nil, flags...)
 }
@@ -274,12 +272,8 @@ func TestSuccessorDescriptorLimit(t *testing.T) {
 		c.ask("POST", "/a", "")
 		clients = append(clients, c)
 	}
-	argv := program(t, self(t), append([]string{"-take"}, s.flags...)...)
-	shell := exec.Command("sh", append([]string{"-c", `ulimit -n 64; exec "$@"`, "sh"}, argv.Args...)...)
-	shell.Env = argv.Env
-	status, _, stderr := systest.Result(t, shell)
-	assert.Equal(t, daemon.StatusFailed, status)
-	assert.Contains(t, stderr, "RLIMIT_NOFILE")
+	cmd := exampletest.After(t, "ulimit -n 64", exampletest.Command(t, append([]string{"-take"}, s.flags...)...))
+	exampletest.CheckFails(t, cmd, daemon.StatusFailed, "RLIMIT_NOFILE")
 	for i, c := range clients {
 		require.Equal(t, fmt.Sprintln(61+i), c.ask("POST", "/a", ""))
 	}
@@ -298,7 +292,7 @@ func TestFileSizeLimit(t *testing.T) {
 func TestAddressOfDeadOwner(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "socket")
 	first := begin(t, "-listen", socket)
-	status, _, stderr := systest.Result(t, program(t, self(t), first.flags...))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, first.flags...))
 	assert.Equal(t, daemon.StatusFailed, status, "a server that lives keeps its address")
 	assert.Contains(t, stderr, "address already in use")
 	first.signal(unix.SIGKILL)

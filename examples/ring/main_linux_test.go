@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"regexp"
 	"strconv"
 	"strings"
@@ -18,44 +17,14 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// The test binary is ring when this is set, and so is what that starts.
-const asProgram = "RING_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-	}
-	systest.Main(m)
-}
-
-// program returns a command that runs ring.
-func program(t testing.TB, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := systest.Self(t, args...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
-	return cmd
-}
-
-// notEmulated skips a test of the two processes.
-func notEmulated(t testing.TB) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("a program cannot start itself under the emulator")
-	}
-}
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestHelp(t *testing.T) {
-	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := systest.Result(t, program(t, flag))
-		assert.Zero(t, status)
-		assert.Empty(t, stderr)
-		for _, name := range []string{"-chunk", "-size", "-rounds", "-trips", "-ring"} {
-			assert.Contains(t, stdout, "\n  "+name+" ")
-			assert.Regexp(t, "\n +ring .*"+name+" ", stdout)
-		}
-	}
+	exampletest.CheckHelp(t, "-chunk", "-size", "-rounds", "-trips", "-ring")
 }
 
 func TestBadInput(t *testing.T) {
@@ -88,11 +57,7 @@ func TestBadInput(t *testing.T) {
 		{"-ring 2GiB", "4KiB to 1GiB"},
 		{"-ring 3KiB", "3KiB"},
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(c.args)...))
-		assert.Equal(t, 2, status, c.args)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
-		assert.Contains(t, stderr, c.names, c.args)
+		exampletest.CheckFails(t, exampletest.Command(t, strings.Fields(c.args)...), 2, c.names)
 	}
 }
 
@@ -112,13 +77,13 @@ func TestOptions(t *testing.T) {
 
 // All bytes come by all ways, whatever the sizes.
 func TestReport(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for _, args := range []string{
 		"-rounds 2 -size 100003 -chunk 1,77,4KiB -ring 4KiB -trips 10",
 		"-rounds 3 -size 1 -chunk 64KiB -trips 1",
 		"-rounds 1 -size 20MiB -chunk 16MiB,65521 -ring 1MiB -trips 0",
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(args)...))
+		status, stdout, stderr := systest.Result(t, exampletest.Command(t, strings.Fields(args)...))
 		require.Zero(t, status, stderr)
 		assert.Empty(t, stderr, "no terminal")
 		rows := strings.Count(args, ",") + 1
@@ -177,10 +142,10 @@ var running = map[string][]string{
 
 // Whenever the consumer is killed, the producer says so, and ends.
 func TestConsumerKilled(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for what, args := range running {
 		for after := range 4 {
-			cmd := program(t, args...)
+			cmd := exampletest.Command(t, args...)
 			var errs bytes.Buffer
 			cmd.Stderr = &errs
 			require.NoError(t, cmd.Start())
@@ -196,10 +161,10 @@ func TestConsumerKilled(t *testing.T) {
 
 // Whenever the producer is killed, the consumer says so, and ends.
 func TestProducerKilled(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for what, args := range running {
 		for after := range 4 {
-			cmd := program(t, args...)
+			cmd := exampletest.Command(t, args...)
 			stderr, err := cmd.StderrPipe()
 			require.NoError(t, err)
 			require.NoError(t, cmd.Start())
@@ -219,8 +184,8 @@ func TestProducerKilled(t *testing.T) {
 
 // After another error the consumer is not left behind, also if it does a task.
 func TestAbandon(t *testing.T) {
-	notEmulated(t)
-	t.Setenv(asProgram, "1")
+	systest.NotEmulated(t, exampletest.StartsItself)
+	t.Setenv(exampletest.AsProgram, "1")
 	p, err := startConsumer(minRing)
 	require.NoError(t, err)
 	require.NoError(t, p.tasks.Encode(task{Bytes: 100, Chunk: 1}))
@@ -233,8 +198,8 @@ func TestAbandon(t *testing.T) {
 
 // A consumer that waits at the ring, after it has spun, costs no processor time.
 func TestIdle(t *testing.T) {
-	notEmulated(t)
-	t.Setenv(asProgram, "1")
+	systest.NotEmulated(t, exampletest.StartsItself)
+	t.Setenv(exampletest.AsProgram, "1")
 	p, err := startConsumer(minRing)
 	require.NoError(t, err)
 	require.NoError(t, p.tasks.Encode(task{Way: ringWay, Bytes: 1 << 20, Chunk: 1, Echo: true}))
@@ -251,8 +216,8 @@ func TestIdle(t *testing.T) {
 
 // A stopped consumer is waited for.
 func TestConsumerStopped(t *testing.T) {
-	notEmulated(t)
-	cmd := program(t, "-chunk", "64,4KiB", "-rounds", "3", "-size", "4MiB")
+	systest.NotEmulated(t, exampletest.StartsItself)
+	cmd := exampletest.Command(t, "-chunk", "64,4KiB", "-rounds", "3", "-size", "4MiB")
 	require.NoError(t, cmd.Start())
 	consumer := consumerOf(t, cmd.Process.Pid)
 	time.Sleep(20 * time.Millisecond)
@@ -264,7 +229,7 @@ func TestConsumerStopped(t *testing.T) {
 
 // Started by hand it has none of what a producer gives it.
 func TestConsumerAlone(t *testing.T) {
-	status, stdout, stderr := systest.Result(t, program(t, consumerCommand))
+	status, stdout, stderr := systest.Result(t, exampletest.Command(t, consumerCommand))
 	assert.Equal(t, 1, status)
 	assert.Empty(t, stdout)
 	assert.Contains(t, stderr, "not started by a producer")
@@ -272,7 +237,7 @@ func TestConsumerAlone(t *testing.T) {
 
 // A producer that gives the consumer something else is refused.
 func TestConsumerMisled(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	null, err := os.Open("/dev/null")
 	require.NoError(t, err)
 	defer null.Close()
@@ -283,7 +248,7 @@ func TestConsumerMisled(t *testing.T) {
 		"not started by a producer": {null},
 		"the memory of the ring":    {us, null, null, null},
 	} {
-		cmd := program(t, consumerCommand)
+		cmd := exampletest.Command(t, consumerCommand)
 		cmd.ExtraFiles = files
 		status, _, stderr := systest.Result(t, cmd)
 		assert.Equal(t, 1, status)
@@ -311,10 +276,10 @@ func TestTasks(t *testing.T) {
 
 // At a terminal it tells how far it is, and Ctrl-C ends both processes.
 func TestTerminal(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	master, terminal := systest.OpenTerminal(t)
 	defer master.Close()
-	cmd := program(t, running["sending"]...)
+	cmd := exampletest.Command(t, running["sending"]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	require.NoError(t, cmd.Start())
@@ -333,9 +298,9 @@ func TestTerminal(t *testing.T) {
 }
 
 func TestCannotWrite(t *testing.T) {
-	notEmulated(t)
-	for _, args := range []string{"-h", "-rounds 1 -size 1 -trips 0"} {
-		status, stderr := systest.ResultFull(t, program(t, strings.Fields(args)...))
+	systest.NotEmulated(t, exampletest.StartsItself)
+	for _, args := range []string{"-rounds 1 -size 1 -trips 0"} {
+		status, stderr := systest.ResultFull(t, exampletest.Command(t, strings.Fields(args)...))
 		assert.Equal(t, 1, status, args)
 		assert.Contains(t, stderr, "no space left")
 	}
@@ -343,13 +308,11 @@ func TestCannotWrite(t *testing.T) {
 
 // However few descriptors there are, the program ends, and says that it lacked some.
 func TestFewDescriptors(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	ended := make(map[int]int)
 	for limit := 4; limit < 52; limit += 3 {
-		cmd := program(t, "-rounds", "1", "-size", "1", "-trips", "1")
-		shell := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, cmd.Args...)...)
-		shell.Env = cmd.Env
-		status, _, stderr := systest.Result(t, shell)
+		cmd := exampletest.After(t, fmt.Sprint("ulimit -n ", limit), exampletest.Command(t, "-rounds", "1", "-size", "1", "-trips", "1"))
+		status, _, stderr := systest.Result(t, cmd)
 		ended[status]++
 		if status != 0 {
 			assert.Equal(t, "ring: 31 descriptors are needed: too many open files\n", stderr, limit)

@@ -17,7 +17,7 @@ func TestMain(m *testing.M) { exampletest.Main(m, main) }
 func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
 
 func TestChildReadsTheConfiguration(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	status, stdout, stderr := systest.Result(t, exampletest.Command(t, "colour=green", "size=3"))
 	assert.Zero(t, status, stderr)
 	assert.Contains(t, stdout, `The child has ["colour=green" "size=3"].`)
@@ -53,7 +53,7 @@ func TestChildWithoutADescriptor(t *testing.T) {
 
 // The program fails if the child cannot write its output.
 func TestFullDisk(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	status, stderr := systest.ResultFull(t, exampletest.Command(t, "size=3"))
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "no space left")

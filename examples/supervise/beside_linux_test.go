@@ -19,6 +19,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -313,11 +314,11 @@ func (c besideCase) result(t *testing.T, tool []string, env ...string) string {
 
 // row returns the row of the table as far as supervise is concerned.
 func (c besideCase) row(t *testing.T) string {
-	args := append(supervise(t).Args, c.flags...)
+	args := append(exampletest.Command(t).Args, c.flags...)
 	if c.reap {
 		args = append(args, "-reap")
 	}
-	return fmt.Sprintf("| %s | %s |", c.what, c.result(t, append(args, "--"), asProgram+"=1"))
+	return fmt.Sprintf("| %s | %s |", c.what, c.result(t, append(args, "--"), exampletest.AsProgram+"=1"))
 }
 
 // Supervise does what doc/reports/supervise.md says. With -beside, the test writes that document.

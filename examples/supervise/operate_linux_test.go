@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
@@ -18,9 +19,7 @@ import (
 // allowed, that happens before the command is started or not at all.
 func TestFewProcesses(t *testing.T) {
 	const nobody = 65534
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("the emulator has threads of its own")
-	}
+	systest.NotEmulated(t, "the emulator has threads of its own")
 	systest.NeedUser(t, nobody, nobody)
 	var limit unix.Rlimit
 	require.NoError(t, unix.Getrlimit(unix.RLIMIT_NPROC, &limit))
@@ -32,7 +31,7 @@ func TestFewProcesses(t *testing.T) {
 	for allowed := uint64(5); started < 6; allowed++ {
 		for range 2 {
 			require.NoError(t, unix.Setrlimit(unix.RLIMIT_NPROC, &unix.Rlimit{Cur: allowed, Max: limit.Max}))
-			cmd := supervise(t, "-report", "-reap", "-timeout", "20s", "--", "sh", "-c", "echo started; echo x >&2; exit 3")
+			cmd := exampletest.Command(t, "-report", "-reap", "-timeout", "20s", "--", "sh", "-c", "echo started; echo x >&2; exit 3")
 			cmd.Path, cmd.ExtraFiles = "/proc/self/fd/3", []*os.File{self}
 			cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 			cmd.Dir = "/"
@@ -47,7 +46,7 @@ func TestFewProcesses(t *testing.T) {
 
 // A command whose standard error has no reader gets SIGPIPE, as without -report.
 func TestReaderOfStderrGone(t *testing.T) {
-	cmd := supervise(t, append([]string{"-report", "--"}, sh("exec yes >&2")...)...)
+	cmd := exampletest.Command(t, append([]string{"-report", "--"}, sh("exec yes >&2")...)...)
 	stderr, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -59,14 +58,14 @@ func TestReaderOfStderrGone(t *testing.T) {
 
 // No argument can be taken for a line of the report.
 func TestReportQuotesArguments(t *testing.T) {
-	_, _, report := systest.Result(t, supervise(t, "-report", "-tail", "0", "--", "false", "x\nstatus       0", "", "a b", `"`))
+	_, _, report := systest.Result(t, exampletest.Command(t, "-report", "-tail", "0", "--", "false", "x\nstatus       0", "", "a b", `"`))
 	assert.True(t, strings.HasPrefix(report, `command      false "x\nstatus       0" "" "a b" "\""`+"\n"), report)
 	assert.NotContains(t, report, "\nstatus       0\n")
 }
 
 // No process of a container can end its PID 1 by a signal that means a fault.
 func TestPID1OutlivesFaults(t *testing.T) {
-	cmd := supervise(t, append([]string{"--"}, sh("for s in 4 5 6 7 8 11 16 31 13 20 21 22 24 25 27 23; do kill -$s 1; done; sleep 0.2; exit 4")...)...)
+	cmd := exampletest.Command(t, append([]string{"--"}, sh("for s in 4 5 6 7 8 11 16 31 13 20 21 22 24 25 27 23; do kill -$s 1; done; sleep 0.2; exit 4")...)...)
 	cmd.SysProcAttr = systest.InNamespaces(t, unix.CLONE_NEWPID)
 	status, _, stderr := systest.Result(t, cmd)
 	assert.Equal(t, 4, status, stderr)

@@ -9,7 +9,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -23,34 +22,17 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
-// The test binary is supervise when this is set.
-const asProgram = "SUPERVISE_TEST_PROGRAM"
-
 func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		os.Unsetenv(asProgram)
+	exampletest.Main(m, func() {
+		os.Unsetenv(exampletest.AsProgram) // a command may be the test binary, too
 		main()
-	}
-	// Programs that the tests start do not ignore what this one was started to ignore.
-	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
-		if signal.Ignored(sig) {
-			signal.Notify(make(chan os.Signal, 1), sig)
-		}
-	}
-	systest.Main(m)
-}
-
-// supervise returns a command that runs supervise.
-func supervise(t testing.TB, args ...string) *exec.Cmd {
-	t.Helper()
-	cmd := systest.Self(t, args...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
-	return cmd
+	})
 }
 
 func sh(script string) []string { return []string{"sh", "-c", script} }
@@ -74,7 +56,7 @@ func TestLockedPath(t *testing.T) {
 	t.Setenv("PATH", locked+":"+searchablePath()+":"+dir)
 	for _, name := range []string{"true", "iofd-nonexistent", "plain", "unmarked", "orphan"} {
 		want, _, _ := systest.Result(t, exec.Command("timeout", "20", name))
-		got, _, stderr := systest.Result(t, supervise(t, "--", name))
+		got, _, stderr := systest.Result(t, exampletest.Command(t, "--", name))
 		assert.Equal(t, want, got, "%q: %s", name, stderr)
 	}
 }
@@ -118,30 +100,18 @@ func TestBadInput(t *testing.T) {
 		if len(args) > 0 && args[len(args)-1] == "touch" {
 			args = append(args, started)
 		}
-		status, stdout, stderr := systest.Result(t, supervise(t, args...))
-		assert.Equal(t, 125, status, c.args)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
-		assert.Contains(t, stderr, c.names)
+		exampletest.CheckFails(t, exampletest.Command(t, args...), 125, c.names)
 		assert.NoFileExists(t, started)
 	}
 }
 
 func TestHelp(t *testing.T) {
-	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := systest.Result(t, supervise(t, flag))
-		assert.Zero(t, status)
-		assert.Empty(t, stderr)
-		for _, name := range []string{"-timeout", "-kill-after", "-signal", "-restart", "-tail", "-report", "-json", "-reap"} {
-			assert.Contains(t, stdout, "\n  "+name)
-			assert.Regexp(t, "\n +supervise .*"+name+" ", stdout)
-		}
-	}
+	exampletest.CheckHelp(t, "-timeout", "-kill-after", "-signal", "-restart", "-tail", "-report", "-json", "-reap")
 }
 
 func TestStreams(t *testing.T) {
 	for _, flags := range [][]string{nil, {"-report"}} {
-		cmd := supervise(t, append(flags, "--", "sh", "-c", "cat; echo err >&2")...)
+		cmd := exampletest.Command(t, append(flags, "--", "sh", "-c", "cat; echo err >&2")...)
 		cmd.Stdin = strings.NewReader("in")
 		status, stdout, stderr := systest.Result(t, cmd)
 		assert.Zero(t, status)
@@ -154,7 +124,7 @@ func TestStreams(t *testing.T) {
 // it has.
 func begin(t *testing.T, flags []string, script string) (cmd *exec.Cmd, out *bufio.Reader) {
 	t.Helper()
-	cmd = supervise(t, append(flags, append([]string{"--"}, sh(script)...)...)...)
+	cmd = exampletest.Command(t, append(flags, append([]string{"--"}, sh(script)...)...)...)
 	pipe, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -256,7 +226,7 @@ func TestForwardRealTime(t *testing.T) {
 func TestForwardedCounts(t *testing.T) {
 	script := `trap "n=\$((n+1))" USR1; n=0; for i in 1 2 3; do
 	kill -USR1 $PPID; j=0; while [ $n -lt $i ] && [ $j -lt 1000 ]; do sleep 0.01; j=$((j+1)); done; done; kill -WINCH $PPID; sleep 0.1`
-	_, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh(script)...)...))
+	_, _, stderr := systest.Result(t, exampletest.Command(t, append([]string{"-report", "--"}, sh(script)...)...))
 	assert.Contains(t, stderr, "forwarded    3 USR1, WINCH\n")
 }
 
@@ -287,7 +257,7 @@ func TestInheritedSignals(t *testing.T) {
 	} {
 		cmd := exec.Command("sh", "-c", `trap "" `+ignored+`; exec "$@"`,
 			"sh", self, "--", "grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status")
-		cmd.Env = append(os.Environ(), asProgram+"=1")
+		cmd.Env = append(os.Environ(), exampletest.AsProgram+"=1")
 		var stdout string
 		done := make(chan struct{})
 		go func() {
@@ -311,20 +281,9 @@ func TestNohup(t *testing.T) {
 	self, err := os.Executable()
 	require.NoError(t, err)
 	cmd := exec.Command("sh", "-c", `trap "" HUP; exec "$@"`, "sh", self, "--", "sh", "-c", "kill -HUP $$ $PPID; read line; exit 4")
-	cmd.Env = append(os.Environ(), asProgram+"=1")
+	cmd.Env = append(os.Environ(), exampletest.AsProgram+"=1")
 	status, _, _ := systest.Result(t, cmd)
 	assert.Equal(t, 4, status)
-}
-
-// supervise -h reports that its text was not written.
-func TestHelpToFullDisk(t *testing.T) {
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	systest.Need(t, "/dev/full", err)
-	defer full.Close()
-	cmd := supervise(t, "-h")
-	cmd.Stdout = full
-	assert.Error(t, cmd.Run())
-	assert.Equal(t, 125, cmd.ProcessState.ExitCode())
 }
 
 // At a terminal Ctrl-C goes to the supervisor and the command alike. The command
@@ -340,7 +299,7 @@ func TestTerminal(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			master, terminal := systest.OpenTerminal(t)
 			defer master.Close()
-			cmd := supervise(t, append([]string{"--"}, command...)...)
+			cmd := exampletest.Command(t, append([]string{"--"}, command...)...)
 			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			require.NoError(t, cmd.Start())
@@ -373,9 +332,9 @@ func TestTerminalGone(t *testing.T) {
 			master, terminal := systest.OpenTerminal(t)
 			defer master.Close()
 			command := systest.Child(t, "TestTerminalGone")
-			cmd := supervise(t, append([]string{"--"}, command.Args...)...)
+			cmd := exampletest.Command(t, append([]string{"--"}, command.Args...)...)
 			cmd.Path, cmd.Args = "/bin/sh", append([]string{"sh", "-c", leader, "sh"}, cmd.Args...)
-			cmd.Env = append(command.Env, asProgram+"=1")
+			cmd.Env = append(command.Env, exampletest.AsProgram+"=1")
 			cmd.Stdin = terminal
 			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 			stdout, err := cmd.StdoutPipe()
@@ -433,7 +392,7 @@ func TestRestart(t *testing.T) {
 	} {
 		runs := filepath.Join(t.TempDir(), "runs")
 		script := fmt.Sprintf(`echo x >>%s; [ $(wc -l <%s) -gt %d ] || exit 3`, runs, runs, c.failures)
-		got, _, _ := systest.Result(t, supervise(t, append([]string{"-restart", strconv.Itoa(c.restarts), "--"}, sh(script)...)...))
+		got, _, _ := systest.Result(t, exampletest.Command(t, append([]string{"-restart", strconv.Itoa(c.restarts), "--"}, sh(script)...)...))
 		assert.Equal(t, c.status, got)
 		text, err := os.ReadFile(runs)
 		require.NoError(t, err)
@@ -445,14 +404,14 @@ func TestRestart(t *testing.T) {
 func TestRestartFails(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")
 	require.NoError(t, os.WriteFile(script, []byte("#!/bin/sh\nrm $0; exit 3"), 0o755))
-	status, _, stderr := systest.Result(t, supervise(t, "-restart", "2", "--", script))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, "-restart", "2", "--", script))
 	assert.Equal(t, 127, status)
 	assert.Equal(t, 2, strings.Count(stderr, "no such file"), stderr)
 }
 
 // The limit is for each run.
 func TestRestartAfterLimit(t *testing.T) {
-	status, stdout, _ := systest.Result(t, supervise(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
+	status, stdout, _ := systest.Result(t, exampletest.Command(t, append([]string{"-timeout", "100ms", "-restart", "1", "--"}, sh("echo run; exec sleep 20")...)...))
 	assert.Equal(t, 124, status)
 	assert.Equal(t, "run\nrun\n", stdout)
 }
@@ -513,7 +472,7 @@ func TestReap(t *testing.T) {
 }
 
 func TestAsPID1(t *testing.T) {
-	cmd := supervise(t, append([]string{"--"}, sh("(sleep 0.1 &); sleep 0.3; echo $PPID; exit 6")...)...)
+	cmd := exampletest.Command(t, append([]string{"--"}, sh("(sleep 0.1 &); sleep 0.3; echo $PPID; exit 6")...)...)
 	cmd.SysProcAttr = systest.InNamespaces(t, unix.CLONE_NEWPID)
 	var out bytes.Buffer
 	cmd.Stdout = &out
@@ -524,7 +483,7 @@ func TestAsPID1(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	script := `i=0; while [ $i -lt 1000 ]; do echo "line $i" >&2; i=$((i+1)); done; exit 5`
-	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "-tail", "20", "--"}, sh(script)...)...))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, append([]string{"-report", "-tail", "20", "--"}, sh(script)...)...))
 	assert.Equal(t, 5, status)
 	var all strings.Builder
 	for i := range 1000 {
@@ -543,7 +502,7 @@ func TestReport(t *testing.T) {
 }
 
 func TestJSON(t *testing.T) {
-	status, _, text := systest.Result(t, supervise(t, append([]string{"-json", "-restart", "1", "--"}, sh(`echo "<é>" >&2; kill -USR1 $$`)...)...))
+	status, _, text := systest.Result(t, exampletest.Command(t, append([]string{"-json", "-restart", "1", "--"}, sh(`echo "<é>" >&2; kill -USR1 $$`)...)...))
 	assert.Equal(t, 138, status)
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	require.Len(t, lines, 3)
@@ -563,7 +522,7 @@ func TestJSON(t *testing.T) {
 func TestTracedCommand(t *testing.T) {
 	fifo := filepath.Join(t.TempDir(), "fifo")
 	require.NoError(t, unix.Mkfifo(fifo, 0o600))
-	cmd := supervise(t, append([]string{"--"}, sh("echo $$; read x <'"+fifo+"'; exit 4")...)...)
+	cmd := exampletest.Command(t, append([]string{"--"}, sh("echo $$; read x <'"+fifo+"'; exit 4")...)...)
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -603,7 +562,7 @@ func TestPeakMemory(t *testing.T) {
 	r.run(&pidfd.ExitStatus{Rusage: unix.Rusage{Maxrss: large >> 10}}, false)
 	assert.Equal(t, "at most 1024.0 MiB", r.memoryText())
 
-	_, _, report := systest.Result(t, supervise(t, "-report", "-tail", "0", "--", "true"))
+	_, _, report := systest.Result(t, exampletest.Command(t, "-report", "-tail", "0", "--", "true"))
 	assert.Contains(t, report, "peak memory  at most ")
 }
 
@@ -611,7 +570,7 @@ func TestPeakMemory(t *testing.T) {
 // hold the supervisor up.
 func TestLingeringWriter(t *testing.T) {
 	start := time.Now()
-	status, _, stderr := systest.Result(t, supervise(t, append([]string{"-report", "--"}, sh(`(sleep 5; echo late >&2) >&- & echo soon >&2`)...)...))
+	status, _, stderr := systest.Result(t, exampletest.Command(t, append([]string{"-report", "--"}, sh(`(sleep 5; echo late >&2) >&- & echo soon >&2`)...)...))
 	assert.Zero(t, status)
 	assert.Contains(t, stderr, "  | soon\n")
 	assert.Less(t, time.Since(start), 4*time.Second, "it did not wait")
@@ -619,7 +578,7 @@ func TestLingeringWriter(t *testing.T) {
 
 // A process that outlives the command writes to its standard error without end.
 func TestEndlessWriter(t *testing.T) {
-	cmd := supervise(t, append([]string{"-report", "--"}, sh("yes >&2 & sleep 0.1; exit 3")...)...)
+	cmd := exampletest.Command(t, append([]string{"-report", "--"}, sh("yes >&2 & sleep 0.1; exit 3")...)...)
 	pipe, err := cmd.StderrPipe()
 	require.NoError(t, err)
 	require.NoError(t, cmd.Start())
@@ -647,7 +606,7 @@ func TestNoReader(t *testing.T) {
 			reader, writer, err := os.Pipe()
 			require.NoError(t, err)
 			defer reader.Close()
-			cmd := supervise(t, append([]string{"-report", "-timeout", "300ms", "-kill-after", "100ms", "--"}, sh(script)...)...)
+			cmd := exampletest.Command(t, append([]string{"-report", "-timeout", "300ms", "-kill-after", "100ms", "--"}, sh(script)...)...)
 			cmd.Stderr = writer
 			require.NoError(t, cmd.Start())
 			require.NoError(t, writer.Close())
@@ -661,7 +620,7 @@ func TestStderrGone(t *testing.T) {
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	require.NoError(t, reader.Close())
-	cmd := supervise(t, append([]string{"-report", "--"}, sh("head -c 1000000 /dev/zero >&2; exit 3")...)...)
+	cmd := exampletest.Command(t, append([]string{"-report", "--"}, sh("head -c 1000000 /dev/zero >&2; exit 3")...)...)
 	cmd.Stderr = writer
 	require.NoError(t, cmd.Start())
 	require.NoError(t, writer.Close())
@@ -676,7 +635,7 @@ func TestSignalWhileDraining(t *testing.T) {
 	defer reader.Close()
 	// The output is more than two pipes hold, and the command ends before it is read.
 	file := filepath.Join(t.TempDir(), "pid")
-	cmd := supervise(t, append([]string{"-report", "--"},
+	cmd := exampletest.Command(t, append([]string{"-report", "--"},
 		append(sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & echo $$ >"$0"; exit 3`), file)...)...)
 	cmd.Stderr = writer
 	require.NoError(t, cmd.Start())
@@ -705,7 +664,7 @@ func TestSignalWhileDraining(t *testing.T) {
 
 // The report begins on a line of its own, whatever the command wrote last.
 func TestReportOnItsOwnLine(t *testing.T) {
-	_, _, stderr := systest.Result(t, supervise(t, append([]string{"-json", "--"}, sh("printf x >&2")...)...))
+	_, _, stderr := systest.Result(t, exampletest.Command(t, append([]string{"-json", "--"}, sh("printf x >&2")...)...))
 	first, report, _ := strings.Cut(stderr, "\n")
 	assert.Equal(t, "x", first)
 	assert.True(t, json.Valid([]byte(report)), report)

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"io"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -11,36 +10,20 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// The test binary is ticker when this is set, and so is what that starts.
-const asProgram = "TICKER_TEST_PROGRAM"
-
-func TestMain(m *testing.M) {
-	if os.Getenv(asProgram) != "" {
-		main()
-	}
-	systest.Main(m)
-}
+func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 // program returns a command that runs ticker. Under an emulator it is alone, as
 // there it cannot start itself.
 func program(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
+	if systest.Emulated() {
 		args = append([]string{"-alone"}, args...)
 	}
-	cmd := systest.Self(t, args...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
-	return cmd
-}
-
-// notEmulated skips a test of the process beside.
-func notEmulated(t testing.TB) {
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("a program cannot start itself under the emulator")
-	}
+	return exampletest.Command(t, args...)
 }
 
 // finish reads the rest of what a command prints, and returns its exit status too.

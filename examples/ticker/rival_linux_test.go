@@ -11,12 +11,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
 // A wrong command, or none, ends the process beside.
 func TestRivalMisled(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for _, c := range []struct {
 		interval, in string
 		status       int
@@ -52,7 +53,7 @@ func rivalOf(t *testing.T, pid int) (rival int) {
 // When the process beside is lost there is nothing to compare with, and that is
 // told.
 func TestRivalLost(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	var errs strings.Builder
 	cmd, out := begin(t, &errs, "-every", "10ms", "-print")
 	until(t, out, "late")
@@ -65,7 +66,7 @@ func TestRivalLost(t *testing.T) {
 
 // The process beside does not outlive the one that it is beside.
 func TestRivalLeft(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	reader, writer, err := os.Pipe()
 	require.NoError(t, err)
 	defer reader.Close()

@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,20 +15,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/exampletest"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
 func TestHelp(t *testing.T) {
-	for _, flag := range []string{"-h", "--help"} {
-		status, stdout, stderr := systest.Result(t, program(t, flag))
-		assert.Zero(t, status)
-		assert.Empty(t, stderr)
-		for _, name := range []string{"-every", "-n", "-for", "-at", "-print", "-svg", "-alone"} {
-			assert.Contains(t, stdout, "\n  "+name+" ")
-			assert.Regexp(t, "\n +ticker .*"+name+"[ \n]", stdout)
-		}
-	}
+	exampletest.CheckHelp(t, "-every", "-n", "-for", "-at", "-print", "-svg", "-alone")
 }
 
 func TestBadInput(t *testing.T) {
@@ -66,13 +58,7 @@ func TestBadInput(t *testing.T) {
 		{"-at 23:59:59 -for 2s", []string{"-for", "-every"}},
 		{"-at 23:59:59 -svg x", []string{"-svg", "-every"}},
 	} {
-		status, stdout, stderr := systest.Result(t, program(t, strings.Fields(c.args)...))
-		assert.Equal(t, 2, status, c.args)
-		assert.Empty(t, stdout)
-		assert.Equal(t, 1, strings.Count(stderr, "\n"), "one line: %s", stderr)
-		for _, name := range c.names {
-			assert.Contains(t, stderr, name, c.args)
-		}
+		exampletest.CheckFails(t, program(t, strings.Fields(c.args)...), 2, c.names...)
 	}
 }
 
@@ -108,7 +94,7 @@ func TestEvery(t *testing.T) {
 			ticks, missed := counts(t, stdout, "timerfd")
 			assert.GreaterOrEqual(t, ticks+missed, 12, stdout)
 			assert.Positive(t, ticks)
-			beside := alone == "" && os.Getenv("KERNELS_EMU") == ""
+			beside := alone == "" && !systest.Emulated()
 			assert.Equal(t, beside, strings.Contains(stdout, "time.Ticker"), stdout)
 		}
 	}
@@ -117,7 +103,7 @@ func TestEvery(t *testing.T) {
 // The process beside ticks, too. On a busy machine it may come too late for the first
 // runs.
 func TestTicksBeside(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for ticks, try := 0, 0; ticks == 0; try++ {
 		require.Less(t, try, 50, "no run has a tick of the time.Ticker")
 		status, stdout, _ := systest.Result(t, program(t, "-every", "10ms", "-n", "12"))
@@ -160,7 +146,7 @@ func TestPrint(t *testing.T) {
 // soon returns a time that a program which is started now has still before it.
 func soon() time.Time {
 	wait := time.Second
-	if os.Getenv("KERNELS_EMU") != "" {
+	if systest.Emulated() {
 		wait *= 4
 	}
 	return time.Now().Add(wait).Truncate(time.Microsecond)
@@ -331,7 +317,7 @@ func TestTerminal(t *testing.T) {
 	assert.Contains(t, until(t, out, "lateness"), "\r\x1b[K", "the report is on a line of its own")
 	ticks, _ := counts(t, until(t, out, "timerfd"), "timerfd")
 	assert.Positive(t, ticks)
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		until(t, out, "time.Ticker")
 	}
 	_ = cmd.Wait()
@@ -350,7 +336,7 @@ func TestPicture(t *testing.T) {
 	}
 	// Its line, and that in the legend.
 	assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#0969da"))
-	if os.Getenv("KERNELS_EMU") == "" {
+	if !systest.Emulated() {
 		assert.Contains(t, all, "time.Ticker: ")
 		assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#bc4c00"))
 	}
@@ -368,7 +354,7 @@ func TestCannotWrite(t *testing.T) {
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "/dev/full")
 
-	for _, args := range []string{"-h", "-every 1ms -n 2", "-every 1ms -print"} {
+	for _, args := range []string{"-every 1ms -n 2", "-every 1ms -print"} {
 		status, stderr := systest.ResultFull(t, program(t, strings.Fields(args)...))
 		assert.Equal(t, 1, status, args)
 		assert.Contains(t, stderr, "no space left")
@@ -377,13 +363,11 @@ func TestCannotWrite(t *testing.T) {
 
 // However few descriptors there are, the program ends, and says that it lacked some.
 func TestFewDescriptors(t *testing.T) {
-	notEmulated(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	ended := make(map[int]int)
 	for limit := 4; limit < 40; limit++ {
-		cmd := program(t, "-every", "1ms", "-n", "2")
-		shell := exec.Command("sh", append([]string{"-c", fmt.Sprintf(`ulimit -n %d; exec "$@"`, limit), "sh"}, cmd.Args...)...)
-		shell.Env = cmd.Env
-		status, _, stderr := systest.Result(t, shell)
+		cmd := exampletest.After(t, fmt.Sprint("ulimit -n ", limit), program(t, "-every", "1ms", "-n", "2"))
+		status, _, stderr := systest.Result(t, cmd)
 		ended[status]++
 		if status != 0 {
 			assert.Equal(t, "ticker: 12 descriptors are needed: too many open files\n", stderr, limit)

@@ -21,7 +21,7 @@ func TestUsage(t *testing.T) {
 }
 
 func TestAllEventsArrive(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	for _, events := range []int{0, 1, 5000} {
 		status, stdout, stderr := systest.Result(t, exampletest.Command(t, "-n", fmt.Sprint(events)))
 		require.Zero(t, status, stderr)
@@ -39,7 +39,7 @@ func TestAllEventsArrive(t *testing.T) {
 
 // The parent is killed. The child ends too, because the pipe of its output has an end.
 func TestParentKilled(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	cmd := exampletest.Command(t, "-n", "1000000000000")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -55,7 +55,7 @@ func TestParentKilled(t *testing.T) {
 
 // SIGPIPE ends the child. The parent ends too, however many events are left.
 func TestChildKilled(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	cmd := exampletest.Command(t, "-n", "18446744073709551615")
 	stdout, err := cmd.StdoutPipe()
 	require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestChildKilled(t *testing.T) {
 
 // The program fails if the child cannot write its output.
 func TestFullDisk(t *testing.T) {
-	exampletest.NeedSelf(t)
+	systest.NotEmulated(t, exampletest.StartsItself)
 	status, stderr := systest.ResultFull(t, exampletest.Command(t, "-n", "1"))
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "no space left")

@@ -4,20 +4,35 @@ package exampletest
 import (
 	"os"
 	"os/exec"
+	"os/signal"
+	"regexp"
+	"strings"
 	"testing"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
 )
 
-// The test binary is the program if this is set.
-const asProgram = "EXAMPLES_TEST_PROGRAM"
+// AsProgram is a variable of the environment. A test binary that has it is the program, and so
+// is each process that the program starts from its own file.
+const AsProgram = "EXAMPLES_TEST_PROGRAM"
 
-// Main is the TestMain of an example. It runs the program in a child that [Command] has
-// made, and the tests otherwise.
+// StartsItself is the reason for systest.NotEmulated in tests of a program that starts itself.
+const StartsItself = "a program cannot start itself under the emulator"
+
+// Main is the TestMain of an example. It runs the program in a child that has [AsProgram],
+// and the tests otherwise.
 func Main(m *testing.M, program func()) {
-	if os.Getenv(asProgram) != "" {
+	if os.Getenv(AsProgram) != "" {
 		program()
 		os.Exit(0)
+	}
+	// The programs do not ignore what the tests were started to ignore, as by nohup(1).
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT} {
+		if signal.Ignored(sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
+		}
 	}
 	systest.Main(m)
 }
@@ -26,12 +41,24 @@ func Main(m *testing.M, program func()) {
 func Command(t testing.TB, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := systest.Self(t, args...)
-	cmd.Env = append(cmd.Env, asProgram+"=1")
+	cmd.Env = append(cmd.Env, AsProgram+"=1")
 	return cmd
 }
 
-// CheckUsage tests the exit statuses and the usage text. Each of the bad command lines is
-// a usage error.
+// After has a command run by a shell, which first does the script, such as ulimit -n 7.
+func After(t testing.TB, script string, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
+	path, err := exec.LookPath("sh")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Args = append([]string{"sh", "-c", script + "\n" + `exec "$@"`, "sh"}, cmd.Args...)
+	cmd.Path = path
+	return cmd
+}
+
+// CheckUsage tests the exit statuses and the usage text of a program without a text of help.
+// Each of the bad command lines is a usage error.
 func CheckUsage(t *testing.T, bad ...[]string) {
 	t.Helper()
 	for _, args := range append(bad, []string{"-nonsense"}) {
@@ -46,10 +73,39 @@ func CheckUsage(t *testing.T, bad ...[]string) {
 	}
 }
 
-// NeedSelf skips a test of a program that starts itself if an emulator runs the test.
-func NeedSelf(t testing.TB) {
+// CheckHelp tests that -h prints a text with a paragraph for each of the names, and an example
+// for each that is a flag. It tests that the program fails if the text cannot be written.
+func CheckHelp(t *testing.T, names ...string) {
 	t.Helper()
-	if os.Getenv("KERNELS_EMU") != "" {
-		t.Skip("a program cannot start itself under the emulator")
+	for _, flag := range []string{"-h", "--help"} {
+		status, stdout, stderr := systest.Result(t, Command(t, flag))
+		if status != 0 || stderr != "" {
+			t.Errorf("%s: status %d, printed %q on standard error", flag, status, stderr)
+		}
+		program, _, _ := strings.Cut(strings.TrimPrefix(stdout, "usage: "), " ")
+		for _, name := range names {
+			example := regexp.MustCompile(`\n +(.* )?` + program + ` .*` + name + `[ \n]`)
+			if !strings.Contains(stdout, "\n  "+name+" ") || name[0] == '-' && !example.MatchString(stdout) {
+				t.Errorf("%s has no paragraph or no example for %s:\n%s", flag, name, stdout)
+			}
+		}
+	}
+	if status, stderr := systest.ResultFull(t, Command(t, "-h")); status == 0 || !strings.Contains(stderr, "no space left") {
+		t.Errorf("-h to a full disk: status %d, printed %q", status, stderr)
+	}
+}
+
+// CheckFails tests that a command ends with the status, and prints nothing but one line on
+// standard error, which has the texts.
+func CheckFails(t *testing.T, cmd *exec.Cmd, status int, texts ...string) {
+	t.Helper()
+	got, stdout, stderr := systest.Result(t, cmd)
+	if got != status || stdout != "" || strings.Count(stderr, "\n") != 1 {
+		t.Errorf("%q: status %d, printed %q and %q", cmd.Args, got, stdout, stderr)
+	}
+	for _, text := range texts {
+		if !strings.Contains(stderr, text) {
+			t.Errorf("%q: the error has no %q: %q", cmd.Args, text, stderr)
+		}
 	}
 }
