@@ -297,13 +297,8 @@ func TestTerminal(t *testing.T) {
 		"other group": {"setsid", "sh", "-c", strings.Replace(script, "read line", "line=x", 1)},
 	} {
 		t.Run(what, func(t *testing.T) {
-			master, terminal := systest.OpenTerminal(t)
-			defer master.Close()
 			cmd := exampletest.Command(t, append([]string{"--"}, command...)...)
-			cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-			require.NoError(t, cmd.Start())
-			require.NoError(t, terminal.Close())
+			master := exampletest.AtTerminal(t, cmd)
 			out := bufio.NewReader(master)
 			until(t, out, "ready")
 			if what == "same group" {
@@ -315,6 +310,8 @@ func TestTerminal(t *testing.T) {
 			_, err := master.WriteString("\x03")
 			require.NoError(t, err)
 			assert.Equal(t, "count=1", strings.TrimLeft(until(t, out, "count="), "^C"))
+			_, err = master.WriteString("\n")
+			require.NoError(t, err)
 			assert.Zero(t, status(cmd))
 		})
 	}

@@ -297,14 +297,9 @@ func TestClockSetFar(t *testing.T) {
 // At a terminal it tells how far it is, and Ctrl-C, which goes to the process
 // beside too, brings the report of both.
 func TestTerminal(t *testing.T) {
-	master, terminal := systest.OpenTerminal(t)
-	defer master.Close()
 	at := soon()
 	cmd := program(t, "-at", at.Format(time.RFC3339Nano), "-every", "20ms", "-n", "100000")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	require.NoError(t, cmd.Start())
-	require.NoError(t, terminal.Close())
+	master := exampletest.AtTerminal(t, cmd)
 	out := bufio.NewReader(master)
 	until(t, out, "first tick at "+at.Format(time.RFC3339))
 	for text := ""; !strings.HasSuffix(text, " of 100000 ticks"); {
@@ -320,6 +315,8 @@ func TestTerminal(t *testing.T) {
 	if !systest.Emulated() {
 		until(t, out, "time.Ticker")
 	}
+	_, err = master.WriteString("\n")
+	require.NoError(t, err)
 	_ = cmd.Wait()
 	assert.Equal(t, 130, systest.ExitStatus(cmd))
 }

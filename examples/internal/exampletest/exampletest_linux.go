@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -48,13 +49,36 @@ func Command(t testing.TB, args ...string) *exec.Cmd {
 // After has a command run by a shell, which first does the script, such as ulimit -n 7.
 func After(t testing.TB, script string, cmd *exec.Cmd) *exec.Cmd {
 	t.Helper()
+	return shell(t, script+"\n"+`exec "$@"`, cmd)
+}
+
+// shell has a script run, in which "$@" is the command.
+func shell(t testing.TB, script string, cmd *exec.Cmd) *exec.Cmd {
+	t.Helper()
 	path, err := exec.LookPath("sh")
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd.Args = append([]string{"sh", "-c", script + "\n" + `exec "$@"`, "sh"}, cmd.Args...)
-	cmd.Path = path
+	cmd.Path, cmd.Args = path, append([]string{"sh", "-c", script, "sh"}, cmd.Args...)
 	return cmd
+}
+
+// AtTerminal starts a command at a terminal, below a shell that leads the session, and returns
+// the other end. The shell stays until it reads a line, and passes on the exit status: when a
+// leader ends, the kernel discards what nothing has read from the other end.
+func AtTerminal(t testing.TB, cmd *exec.Cmd) (master *os.File) {
+	t.Helper()
+	master, terminal := systest.OpenTerminal(t)
+	t.Cleanup(func() { _ = master.Close() })
+	cmd = shell(t, `trap : INT; "$@"; status=$?; read line; exit $status`, cmd)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	err := cmd.Start()
+	_ = terminal.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return master
 }
 
 // CheckUsage tests the exit statuses and the usage text of a program without a text of help.
