@@ -514,7 +514,7 @@ func TestSendClosed(t *testing.T) {
 	require.NoError(t, err)
 	done := make(chan error)
 	go func() { done <- m.SendTo(a) }()
-	time.Sleep(10 * time.Millisecond) // or SendTo finds it closed at once
+	systest.Parked(t, "memfd.(*MemFD).SendTo(")
 	require.NoError(t, m.Close())
 	for range sent {
 		r, err := memfd.ReceiveFrom(b, immutable)
