@@ -22,8 +22,9 @@ import (
 // next waits park at once, until there have been one, three, seven and so on, up to
 // 1,023 waits shorter than d. A success ends the pause. So a handle with rare events
 // costs one d after each burst, and one whose peer cannot run at the same time costs
-// next to nothing. A good d is more than the time that a parked peer takes to answer,
-// which must wake up an idle processor first: 100 µs on a virtual machine.
+// next to nothing. A good d is longer than a parked peer takes to answer. That includes
+// the wake-up of an idle processor, which takes long on a virtual machine: there 500 µs
+// is good, and 100 µs fails at times.
 //
 // While GOMAXPROCS is 1, a wait tries once more, after the other goroutines that can
 // run. More tries would keep the only P from the runtime's poller, for which the peer
