@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"slices"
 	"sync"
 	"time"
@@ -155,9 +154,4 @@ func (l *loop) arm() {
 		l.armed = l.timers[0].when
 		l.fail(l.timer.ArmAt(l.armed, 0))
 	}
-}
-
-func (l *loop) close() error {
-	// The poller has pinned the numbers, so they are closed at the end.
-	return errors.Join(l.woken.Close(), l.timer.Close(), l.poller.Close())
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"net"
 	"os"
@@ -119,4 +120,36 @@ func TestAddressOfDeadOwner(t *testing.T) {
 	p.status()
 	next := begin(t, "epoll", "-listen", socket)
 	assert.Equal(t, "ok", next.dial(t).ask("ping"))
+}
+
+// HUP after TERM does not change the exit status. Output that is not read makes the time between
+// the last connection and the end of the process long.
+func TestHUPAfterTERM(t *testing.T) {
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	defer reader.Close()
+	defer writer.Close()
+	socket := filepath.Join(t.TempDir(), "socket")
+	cmd := exampletest.Command(t, "-listen", "unix:"+socket)
+	cmd.Stdout = writer
+	require.NoError(t, cmd.Start())
+	_, err = bufio.NewReader(reader).ReadString('\n')
+	require.NoError(t, err)
+	size, err := unix.FcntlInt(writer.Fd(), unix.F_GETPIPE_SZ, 0)
+	require.NoError(t, err)
+	_, err = writer.Write(make([]byte, size))
+	require.NoError(t, err)
+	require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	ended := make(chan error)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			require.NoError(t, err)
+			return
+		case <-time.After(5 * time.Millisecond):
+			_ = cmd.Process.Signal(unix.SIGHUP)
+		}
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -59,7 +58,8 @@ func newServer(o *options) (s *server, err error) {
 	return s, s.err
 }
 
-// serve serves until a signal has ended it.
+// serve serves until a signal has ended it. The signals stay captured until the process has
+// ended, because a late one must not change its exit status.
 func (s *server) serve() error {
 	for !s.draining || len(s.clients) > 0 || s.running > 0 {
 		if err := s.turn(); err != nil {
@@ -68,7 +68,7 @@ func (s *server) serve() error {
 		}
 		s.listen()
 	}
-	return errors.Join(s.signals.Close(), s.loop.close())
+	return nil
 }
 
 // listen begins or ends to watch the listener. Clients wait in its queue if there is no room.

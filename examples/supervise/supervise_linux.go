@@ -260,10 +260,9 @@ func (s *supervisor) drain(status int) {
 	s.copied = none
 }
 
-// finish writes the report. Signals have their old meaning from now on, because the report
-// may have no reader.
+// finish writes the report, which may have no reader. The signals stay captured until the
+// process has ended, because a late one must not change its exit status.
 func (s *supervisor) finish() error {
-	_ = s.signals.Close()
 	if !s.report {
 		return nil
 	}

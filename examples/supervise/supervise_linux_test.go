@@ -624,39 +624,47 @@ func TestStderrGone(t *testing.T) {
 	assert.Equal(t, 3, status(cmd))
 }
 
-// While the end of standard error waits for a reader, a signal ends the wait and
-// not the status. A second one ends supervise, because the report waits for the reader too.
-func TestSignalWhileDraining(t *testing.T) {
-	reader, writer, err := os.Pipe()
-	require.NoError(t, err)
-	defer reader.Close()
-	// The output is more than two pipes hold, and the command ends before it is read.
-	file := filepath.Join(t.TempDir(), "pid")
-	cmd := exampletest.Command(t, append([]string{"-report", "--"},
-		append(sh(`trap "" PIPE; (head -c 100000 /dev/zero >&2) & echo $$ >"$0"; exit 3`), file)...)...)
-	cmd.Stderr = writer
-	require.NoError(t, cmd.Start())
-	require.NoError(t, writer.Close())
-	require.Eventually(t, func() bool {
-		text, _ := os.ReadFile(file)
-		pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
-		return err == nil && unix.Kill(pid, 0) == unix.ESRCH
-	}, 20*time.Second, time.Millisecond, "supervise takes the status of the command")
-	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
-	for sent := false; !sent; {
-		select {
-		case <-ended:
-			sent = true
-		case <-time.After(100 * time.Millisecond):
-			_ = cmd.Process.Signal(unix.SIGTERM)
-		}
+// While the end of standard error or the report waits for a reader, a signal does not change
+// the status.
+func TestLateSignals(t *testing.T) {
+	for what, c := range map[string]struct{ flags, script string }{
+		// The output is more than two pipes hold, and the command ends before it is read.
+		"output": {"-report", `trap "" PIPE; (head -c 100000 /dev/zero >&2) &`},
+		"report": {"-report -tail 0", ""},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			reader, writer, err := os.Pipe()
+			require.NoError(t, err)
+			defer reader.Close()
+			size, err := unix.FcntlInt(writer.Fd(), unix.F_GETPIPE_SZ, 0)
+			require.NoError(t, err)
+			_, err = writer.Write(make([]byte, size))
+			require.NoError(t, err)
+			file := filepath.Join(t.TempDir(), "pid")
+			cmd := exampletest.Command(t, append(append(strings.Fields(c.flags), "--"),
+				append(sh(c.script+`echo $$ >"$0"; exit 3`), file)...)...)
+			cmd.Stderr = writer
+			require.NoError(t, cmd.Start())
+			require.NoError(t, writer.Close())
+			require.Eventually(t, func() bool {
+				text, _ := os.ReadFile(file)
+				pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+				return err == nil && unix.Kill(pid, 0) == unix.ESRCH
+			}, 20*time.Second, time.Millisecond, "supervise takes the status of the command")
+			ended := make(chan error)
+			go func() { ended <- cmd.Wait() }()
+			for {
+				select {
+				case <-ended:
+					assert.Equal(t, 3, cmd.ProcessState.ExitCode())
+					return
+				case <-time.After(20 * time.Millisecond):
+					_ = cmd.Process.Signal(unix.SIGTERM)
+				}
+			}
+		})
 	}
-	assert.Contains(t, []int{3, -1}, cmd.ProcessState.ExitCode(), "its status, or ended by the signal")
 }
 
 // The report begins on a line of its own, whatever the command wrote last.
