@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
@@ -46,6 +47,8 @@ func (s *server) step(c *conn) error {
 	case c.Closing:
 		return s.hangUp(c)
 	}
+	// Some clients end a body with an empty line, which is not part of it.
+	c.In = bytes.TrimLeft(c.In, "\r\n")
 	r, err := nextRequest(c.In)
 	switch {
 	case err != nil:
@@ -63,7 +66,8 @@ func (s *server) step(c *conn) error {
 }
 
 func (c *conn) refuse(r refusal) {
-	c.Out, c.Closing, c.Since = answer(r.status, r.reason+"\n", true), true, daemon.Now()
+	c.Closing, c.Since = true, daemon.Now()
+	c.answer(r.status, r.reason+"\n", bytes.HasPrefix(c.In, []byte(http.MethodHead+" ")))
 }
 
 // do answers a request when its time has come.
@@ -80,7 +84,7 @@ func (s *server) do(c *conn, r *request) {
 	}
 	c.Closing = r.last || s.draining && len(c.In) == r.size
 	status, body := s.count(r)
-	c.Out = answer(status, body, c.Closing)
+	c.answer(status, body, r.method == http.MethodHead)
 	c.In, c.Due, c.Since, c.Continued = c.In[r.size:], 0, daemon.Now(), false
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -359,34 +360,153 @@ func TestCounting(t *testing.T) {
 	}
 }
 
-func TestBadRequests(t *testing.T) {
+// The server refuses the requests that RFC 9112 and 9110 have it refuse, as that of package
+// net/http does. A refusal ends the connection.
+func TestStatus(t *testing.T) {
 	s := begin(t)
 	idle := s.descriptors()
+	reference := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer reference.Close()
+	theirs := *s
+	theirs.address = reference.Listener.Addr().String()
+	const own = 0 // not a matter of HTTP, or net/http knows more
 	for _, c := range []struct {
-		status  int
-		request string
+		ours, theirs int
+		request      string
 	}{
-		{400, "nonsense\r\n\r\n"},
-		{400, "GET /a\r\n\r\n"},
-		{400, "\x00\x01\r\n\r\n"},
-		{400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"},
-		{400, text("POST", "/a?after=soon", "")},
-		{400, text("POST", "/a?after=-1s", "")},
-		{400, text("POST", "/a?after=2h", "")},
-		{405, text("DELETE", "/a", "")},
-		{411, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
-		{413, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"},
-		{431, "GET /" + strings.Repeat("x", mostBytes+1)},
+		{400, 400, "nonsense\r\n\r\n"},
+		{400, 400, "GET /a\r\n\r\n"},
+		{400, 400, "\x00\x01\r\n\r\n"},
+		{400, 400, "GE(T /a HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{400, 400, "GET /a b HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{400, 400, "GET /a\rb HTTP/1.1\r\nHost: x\r\n\r\n"},
+		{400, 400, "GET /a http/1.1\r\nHost: x\r\n\r\n"},
+		{505, 505, "GET /a HTTP/0.9\r\nHost: x\r\n\r\n"},
+		{505, 505, "GET /a HTTP/2.0\r\nHost: x\r\n\r\n"},
+		{505, own, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.2\r\nHost: x\r\nConnection: close\r\n\r\n"},
+
+		{400, 400, "GET /a HTTP/1.1\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nHost: x\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.0\r\nHost: x\r\nHost: y\r\n\r\n"},
+		{400, 400, "GET http://x/a HTTP/1.1\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: a b\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: a/b\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: a@b\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: \xe9\r\n\r\n"},
+		{400, own, "GET /a HTTP/1.1\r\nHost: a:b\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.1\r\nHost: [::1]:80\r\nConnection: close\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.1\r\nHost: a_b.x%C3%A9:8080\r\nConnection: close\r\n\r\n"},
+		{200, 200, "GET http://x/a HTTP/1.1\r\nHost: y\r\nConnection: close\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.0\r\n\r\n"},
+
+		{400, 400, "GET /a HTTP/1.1\r\n Host: x\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost : x\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nContent-Length : 5\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nA B: c\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nA\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\n: c\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nA: b\rC: d\r\n\r\n"},
+		{400, 400, "GET /a HTTP/1.1\r\nHost: x\r\nA: \x00\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\nConnection: close\r\n\r\n"},
+		{200, own, "\r\n\r\nGET /a HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"},
+
+		{400, 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n"},
+		{400, 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: +1\r\n\r\nx"},
+		{400, 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n\r\nx"},
+		{400, 400, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nxx"},
+		{200, 200, "GET /a HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\nConnection: close\r\n\r\nx"},
+		{501, 501, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n"},
+		{501, 501, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"},
+		{501, 501, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{501, 501, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding:\r\n\r\n"},
+		{411, own, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{400, own, "POST /a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n"},
+		{400, own, "POST /a HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"},
+		{413, own, "POST /a HTTP/1.1\r\nHost: x\r\nContent-Length: 99999\r\n\r\n"},
+		{417, 417, "POST /a HTTP/1.1\r\nHost: x\r\nExpect: more\r\nContent-Length: 1\r\n\r\n"},
+		{200, 200, "GET /a HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\nx"},
+
+		{400, own, text("POST", "/a?after=soon", "")},
+		{400, own, text("POST", "/a?after=-1s", "")},
+		{400, own, text("POST", "/a?after=2h", "")},
+		{405, own, text("DELETE", "/a", "")},
+		{431, own, "GET /" + strings.Repeat("x", mostBytes+1)},
 	} {
 		client := s.dial()
 		client.send(c.request)
 		status, body, _ := client.next()
-		assert.Equal(t, c.status, status, "%.40q: %s", c.request, body)
+		assert.Equal(t, c.ours, status, "%.99q: %s", c.request, body)
 		client.over()
 		require.NoError(t, client.Close())
+		if c.theirs != own {
+			client := theirs.dial()
+			client.send(c.request)
+			status, _, _ := client.next()
+			assert.Equal(t, c.theirs, status, "net/http: %.99q", c.request)
+			require.NoError(t, client.Close())
+		}
 	}
 	assert.Equal(t, "0\n", s.dial().ask("GET", "/a", ""))
 	require.Eventually(t, func() bool { return s.descriptors() <= idle+2 }, 10*time.Second, 5*time.Millisecond)
+}
+
+// An answer has the fields that RFC 9110 wants. One to HEAD is one to GET without the body.
+func TestFields(t *testing.T) {
+	s := begin(t)
+	c := s.dial()
+	for _, request := range []string{
+		text("GET", "/a", ""), text("GET", "/", ""), text("GET", "/a/b", ""), text("GET", "/a?after=soon", ""),
+		"GET /a HTTP/1.1\r\n\r\n",
+	} {
+		fields := make(map[string]http.Header)
+		for _, method := range []string{"GET", "HEAD"} {
+			c.send(method + strings.TrimPrefix(request, "GET"))
+			r, err := http.ReadResponse(c.in, &http.Request{Method: method})
+			require.NoError(t, err)
+			body, err := io.ReadAll(r.Body)
+			require.NoError(t, err)
+			assert.Equal(t, method == "GET" && r.ContentLength > 0, len(body) > 0, "%q", body)
+			_, err = http.ParseTime(r.Header.Get("Date"))
+			assert.NoError(t, err)
+			r.Header.Del("Date")
+			if fields[method] = r.Header; r.Close {
+				c.over()
+				c = s.dial()
+			}
+		}
+		assert.Equal(t, fields["GET"], fields["HEAD"])
+		assert.NotEmpty(t, fields["HEAD"].Get("Content-Length"))
+	}
+	c.send(text("DELETE", "/a", ""))
+	r, err := http.ReadResponse(c.in, nil)
+	require.NoError(t, err)
+	assert.Equal(t, "GET, HEAD, POST", r.Header.Get("Allow"))
+}
+
+// Clients of HTTP/1.0 do not know 100 Continue. Others get it before they send a body, and may
+// send an empty line behind one.
+func TestContinue(t *testing.T) {
+	c := begin(t).dial()
+	const head = "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"
+	c.send(head)
+	status, _, _ := c.next()
+	assert.Equal(t, http.StatusContinue, status)
+	c.send("body\r\n" + head + "body")
+	for _, want := range []string{"1\n", "2\n"} {
+		_, body, _ := c.next()
+		assert.Equal(t, want, body)
+	}
+	c.send(strings.Replace(head, "1.1", "1.0", 1))
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(200*time.Millisecond)))
+	_, err := c.in.Peek(1)
+	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
+	require.NoError(t, c.SetReadDeadline(time.Now().Add(50*time.Second)))
+	c.send("body")
+	_, body, _ := c.next()
+	assert.Equal(t, "3\n", body)
+	c.over()
 }
 
 func TestTooManyCounters(t *testing.T) {
