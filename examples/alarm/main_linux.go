@@ -1,6 +1,5 @@
 // Alarm waits for a time of the wall clock. It shows package timerfd: WaitUntil returns when
-// the clock shows that time, whether the clock is set or the machine sleeps meanwhile. The
-// program tells both apart afterwards.
+// the clock shows that time, whether the clock is set or the machine sleeps meanwhile.
 //
 //	go run ./examples/alarm 07:30:00
 package main
@@ -16,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -27,6 +27,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	daemon.OpenPoller()
 	if err := run(clock); err != nil {
 		log.Fatal(err)
 	}

@@ -32,6 +32,7 @@ func run(args []string) error {
 	if err != nil {
 		return daemon.Usage(err)
 	}
+	daemon.OpenPoller()
 	if opts.connect {
 		return connect(opts.network, opts.address)
 	}

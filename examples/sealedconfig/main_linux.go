@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"strings"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/memfd"
 )
@@ -33,6 +34,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	daemon.OpenPoller()
 	if err := run(); err != nil {
 		log.Fatal(err)
 	}
@@ -49,11 +51,7 @@ func runParent() error {
 		return err
 	}
 	defer file.Close()
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	child := exec.Command(program, "-child")
+	child := exec.Command("/proc/self/exe", "-child")
 	child.ExtraFiles = []*os.File{file}
 	child.Stdout, child.Stderr = os.Stdout, os.Stderr
 	return child.Run()

@@ -16,6 +16,8 @@ func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
 
+func TestFewDescriptors(t *testing.T) { exampletest.CheckFewDescriptors(t, 16, "size=3") }
+
 func TestChildReadsTheConfiguration(t *testing.T) {
 	systest.NotEmulated(t, exampletest.StartsItself)
 	status, stdout, stderr := systest.Result(t, exampletest.Command(t, "colour=green", "size=3"))

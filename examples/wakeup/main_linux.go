@@ -15,13 +15,15 @@ import (
 	"syscall"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/fd"
 )
 
-var events = flag.Uint64("n", 1000, "how many `events` there are")
-var isChild = flag.Bool("child", false, "be the child, which has the counter as descriptor 3")
+var events = flag.Uint64("n", 1000, "")
+var isChild = flag.Bool("child", false, "")
 
 func main() {
+	flag.Usage = func() { fmt.Fprintln(flag.CommandLine.Output(), "usage: wakeup [-n EVENTS]") }
 	if flag.Parse(); flag.NArg() != 0 {
 		flag.Usage()
 		os.Exit(2)
@@ -30,6 +32,7 @@ func main() {
 	if *isChild {
 		run = runChild
 	}
+	daemon.OpenPoller()
 	if err := run(); err != nil {
 		log.Fatal(err)
 	}
@@ -47,8 +50,7 @@ func runParent() error {
 	}
 	defer file.Close()
 	child := exec.Command("/proc/self/exe", "-child", "-n", fmt.Sprint(*events))
-	child.ExtraFiles = []*os.File{file}
-	child.Stdout, child.Stderr = os.Stdout, os.Stderr
+	child.ExtraFiles, child.Stdout, child.Stderr = []*os.File{file}, os.Stdout, os.Stderr
 	child.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // if the parent is killed
 	runtime.LockOSThread()                                               // the end of this thread counts
 	// The child may end early. Then the deferred Close ends this goroutine.
@@ -60,11 +62,10 @@ func runParent() error {
 }
 
 func runChild() error {
-	counter, err := eventfd.FromFD(fd.New(3))
+	counter, err := eventfd.FromFD(fd.New(3)) // the first of ExtraFiles
 	if err != nil {
 		return err
 	}
-	defer counter.Close()
 	for left := *events; left > 0; {
 		n, err := counter.WaitContext(context.Background())
 		if err != nil {

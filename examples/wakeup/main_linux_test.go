@@ -20,6 +20,8 @@ func TestUsage(t *testing.T) {
 	exampletest.CheckUsage(t, []string{"x"}, []string{"-n", "many"}, []string{"-n", "-1"})
 }
 
+func TestFewDescriptors(t *testing.T) { exampletest.CheckFewDescriptors(t, 16, "-n", "3") }
+
 func TestAllEventsArrive(t *testing.T) {
 	systest.NotEmulated(t, exampletest.StartsItself)
 	for _, events := range []int{0, 1, 5000} {

@@ -4,8 +4,7 @@
 //	sleep 5 & sh -c 'sleep 3; exit 7' &
 //	go run ./examples/watchpid $(pgrep -P $$)
 //
-// Linux 6.15 and later tell the exit status of every process, and older kernels only that of
-// a child.
+// Kernels before Linux 6.15 tell only the exit status of a child.
 package main
 
 import (
@@ -21,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"code.hybscloud.com/iofd/examples/internal/daemon"
 	"code.hybscloud.com/iofd/pidfd"
 )
 
@@ -30,6 +30,7 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	daemon.OpenPoller()
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	var all sync.WaitGroup

@@ -23,6 +23,15 @@ func TestMain(m *testing.M) { exampletest.Main(m, main) }
 
 func TestUsage(t *testing.T) { exampletest.CheckUsage(t, nil) }
 
+// Several processes, so that they take descriptors at the same time.
+func TestFewDescriptors(t *testing.T) {
+	ended := exec.Command("true")
+	require.NoError(t, ended.Start())
+	pid := strconv.Itoa(ended.Process.Pid)
+	exampletest.CheckFewDescriptors(t, 9, pid, pid, pid)
+	require.NoError(t, ended.Wait())
+}
+
 // holds reports whether a process has a pidfd of another one.
 func holds(holder int, pid string) bool {
 	infos, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fdinfo/*", holder))

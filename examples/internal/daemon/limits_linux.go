@@ -2,8 +2,11 @@ package daemon
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"runtime"
 	"sync"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -19,6 +22,16 @@ func NeedDescriptors(n int) error {
 		defer unix.Close(number)
 	}
 	return nil
+}
+
+// OpenPoller has the Go runtime open its poller, or ends the program. If the runtime gets no
+// descriptor for that when a goroutine first waits, it prints the stacks of all goroutines.
+func OpenPoller() {
+	if err := NeedDescriptors(2); err != nil {
+		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)
+		os.Exit(StatusFailed)
+	}
+	time.AfterFunc(time.Hour, func() {}).Stop()
 }
 
 // MakeThreads has the Go runtime make n threads, and use two processors at most. If the

@@ -2,6 +2,7 @@
 package exampletest
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -92,7 +93,7 @@ func CheckUsage(t *testing.T, bad ...[]string) {
 		}
 	}
 	status, _, stderr := systest.Result(t, Command(t, "-h"))
-	if status != 0 || stderr == "" {
+	if status != 0 || stderr == "" || strings.Contains(stderr, "-child") { // a flag for the program itself
 		t.Errorf("-h: status %d, printed %q", status, stderr)
 	}
 }
@@ -130,6 +131,20 @@ func CheckFails(t *testing.T, cmd *exec.Cmd, status int, texts ...string) {
 	for _, text := range texts {
 		if !strings.Contains(stderr, text) {
 			t.Errorf("%q: the error has no %q: %q", cmd.Args, text, stderr)
+		}
+	}
+}
+
+// CheckFewDescriptors tests that the program succeeds or tells of an error if it may have few
+// descriptors, from 4 up to most. It must fail with 4. The Go runtime must not print its stacks.
+func CheckFewDescriptors(t *testing.T, most int, args ...string) {
+	t.Helper()
+	systest.NotEmulated(t, "the emulator needs descriptors, too")
+	for limit := 4; limit <= most; limit++ {
+		cmd := After(t, fmt.Sprint("ulimit -n ", limit), Command(t, args...))
+		status, stdout, stderr := systest.Result(t, cmd)
+		if status > 1 || limit == 4 && status == 0 || status == 1 && stderr == "" || strings.Contains(stderr, "goroutine ") {
+			t.Errorf("%d descriptors: status %d, printed %q and %q", limit, status, stdout, stderr)
 		}
 	}
 }
