@@ -73,12 +73,19 @@ type stopped struct{ signal syscall.Signal }
 
 func (s stopped) Error() string { return s.signal.String() }
 
-// untilSignal returns a context that the first SIGINT or SIGTERM ends; a second
-// one ends the program.
+// untilSignal returns a context that the first SIGHUP, SIGINT, SIGQUIT or SIGTERM ends. A second
+// one ends the program. A signal that was ignored at the start, as by nohup(1), stays ignored.
 func untilSignal() (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGINT, unix.SIGTERM)
+	if signal.Ignored(unix.SIGINT) {
+		signal.Ignore(unix.SIGQUIT) // shells ignore both, and the Go runtime keeps the former
+	}
+	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
+		if !signal.Ignored(sig) {
+			signal.Notify(signals, sig)
+		}
+	}
 	go func() {
 		sig := <-signals
 		signal.Stop(signals)

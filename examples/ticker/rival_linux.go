@@ -81,8 +81,8 @@ func runRival(interval string) int {
 	if err != nil {
 		return fail(err, statusUsage)
 	}
-	// The terminal's ^C comes here too, but the end is the input's.
-	signal.Ignore(unix.SIGINT, unix.SIGTERM)
+	// The terminal's signals come here too, but the end is the input's.
+	signal.Ignore(unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM)
 	fmt.Print(ready)
 	var wait time.Duration
 	if _, err := fmt.Scanln((*int64)(&wait)); err != nil {

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,31 +32,29 @@ type ticker struct {
 
 // tick ticks to the end, or until ctx ends, and reports. Its error is the cause of
 // ctx's end where that came first.
-func tick(ctx context.Context, o *options) (err error) {
-	var picture *os.File
+func tick(ctx context.Context, o *options) error {
 	if o.svg != "" { // better now than after hours
-		if picture, err = os.Create(o.svg); err != nil {
+		if err := checkFile(o.svg); err != nil {
 			return err
 		}
-		defer picture.Close()
 	}
 	t, err := newTicker(o)
 	if err != nil {
 		return err
 	}
 	defer t.timer.Close()
-	var beside *rival
+	var other *rival
 	if !o.alone {
-		if beside, err = startRival(o.every); err != nil {
-			return err
+		if other, err = startRival(o.every); err != nil {
+			return cmp.Or(context.Cause(ctx), err) // a signal of the terminal ends the process, too
 		}
-		defer beside.stop()
+		defer other.stop()
 	}
 	if err := t.start(); err != nil {
 		return err
 	}
-	if beside != nil {
-		if err := beside.start(time.Until(t.due) - o.every/2); err != nil {
+	if other != nil {
+		if err := other.start(time.Until(t.due) - o.every/2); err != nil {
 			return err
 		}
 	}
@@ -65,8 +65,8 @@ func tick(ctx context.Context, o *options) (err error) {
 		return early
 	}
 	rows := []row{{"timerfd", &t.late}}
-	if beside != nil {
-		late, err := beside.result()
+	if other != nil {
+		late, err := other.result()
 		if err != nil {
 			return err
 		}
@@ -75,8 +75,12 @@ func tick(ctx context.Context, o *options) (err error) {
 	if _, err := io.WriteString(os.Stdout, report(rows, t.sets)); err != nil {
 		return err
 	}
-	if picture != nil {
-		if err := errors.Join(draw(picture, rows, o.every), picture.Close()); err != nil {
+	if o.svg != "" {
+		var picture bytes.Buffer
+		if err := draw(&picture, rows, o.every); err != nil {
+			return err
+		}
+		if err := writeFile(o.svg, picture.Bytes()); err != nil {
 			return err
 		}
 	}

@@ -181,6 +181,8 @@ func TestSignals(t *testing.T) {
 		{"-every 10ms -print", unix.SIGTERM, 0},
 		{"-every 10ms -print -n 1000000", unix.SIGINT, 130},
 		{"-every 10ms -print -for 1h", unix.SIGTERM, 143},
+		{"-every 10ms -print -for 1h", unix.SIGHUP, 129},
+		{"-every 10ms -print -for 1h", unix.SIGQUIT, 131},
 	} {
 		cmd, out := begin(t, nil, strings.Fields(c.args)...)
 		until(t, out, "late")
@@ -190,6 +192,26 @@ func TestSignals(t *testing.T) {
 		ticks, _ := counts(t, rest, "timerfd")
 		assert.Positive(t, ticks)
 	}
+}
+
+// Signals that were ignored at the start, as by nohup(1), stay so.
+func TestIgnoredSignals(t *testing.T) {
+	cmd := exampletest.After(t, `trap "" HUP INT QUIT`, program(t, "-every", "10ms", "-print"))
+	pipe, err := cmd.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, cmd.Start())
+	out := bufio.NewReader(pipe)
+	until(t, out, "late")
+	for _, sig := range []unix.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT} {
+		require.NoError(t, cmd.Process.Signal(sig))
+		for range 3 {
+			until(t, out, "late")
+		}
+	}
+	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
+	status, rest := finish(t, cmd, out)
+	assert.Zero(t, status)
+	counts(t, rest, "timerfd")
 }
 
 // A process that is held up is told by the kernel how much it has missed.
@@ -337,6 +359,47 @@ func TestPicture(t *testing.T) {
 		assert.Contains(t, all, "time.Ticker: ")
 		assert.Equal(t, 2, strings.Count(strings.ToLower(string(picture)), "#bc4c00"))
 	}
+}
+
+// An older picture stays until the end, and nothing else is left in its directory.
+func TestOldPicture(t *testing.T) {
+	for what, end := range map[string]syscall.Signal{"killed": unix.SIGKILL, "ended": unix.SIGINT} {
+		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			path := filepath.Join(dir, "jitter.svg")
+			require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+			cmd, out := begin(t, nil, "-every", "10ms", "-print", "-svg", path)
+			until(t, out, "late")
+			text, err := os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, "old", string(text))
+			require.NoError(t, cmd.Process.Signal(end))
+			finish(t, cmd, out)
+			text, err = os.ReadFile(path)
+			require.NoError(t, err)
+			assert.Equal(t, end == unix.SIGKILL, string(text) == "old")
+			left, err := os.ReadDir(dir)
+			require.NoError(t, err)
+			assert.Len(t, left, 1)
+		})
+	}
+	path := filepath.Join(t.TempDir(), "picture")
+	require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
+	fresh, _ := beside(path)
+	require.NoError(t, os.MkdirAll(filepath.Join(fresh, "in the way"), 0o700))
+	require.Error(t, checkFile(path))
+	require.Error(t, writeFile(path, []byte("new")))
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(text))
+}
+
+// A picture is written to what is not a file, too.
+func TestPictureToPipe(t *testing.T) {
+	status, stdout, stderr := systest.Result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/stdout"))
+	assert.Zero(t, status, stderr)
+	assert.Contains(t, stdout, "lateness ")
+	assert.Contains(t, stdout, "</svg>")
 }
 
 // Output that cannot be written is reported, and the picture's file before the first
