@@ -1,30 +1,32 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/build"
 	"go/parser"
 	"go/token"
+	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 )
 
-const prefix = "code.hybscloud.com/iofd/"
+// packages are in the order of their names in the façade.
+var packages = []string{"iface", "fd", "eventfd", "timerfd", "pidfd", "memfd", "signalfd"}
 
 // A library is the packages of the library, with the names that they have on Linux.
 type library struct {
-	*table
 	fset     *token.FileSet
 	packages map[string]*pkg
-	imports  map[string]string // the path of each package that is imported, by its name
+	chosen   map[string]string // names of the façade, by names such as "pidfd.Open"
+	leftOut  map[string]string // reasons, by such names
 }
 
 type pkg struct {
 	*library
 	name  string
-	order []*name // as declared
+	order []*name // the handle, and then the types, constants, variables and functions
 	names map[string]*name
 }
 
@@ -32,76 +34,93 @@ type pkg struct {
 type name struct {
 	name     string
 	kind     token.Token // TYPE, CONST, VAR or FUNC
-	typ      string      // the type that the declaration of a constant gives
+	typ      string      // the exported type that the declaration of a constant gives
 	doc      string
-	beside   bool // the comment is on the same line
 	decl     *ast.FuncDecl
 	portable bool // Darwin and FreeBSD have the name too
 }
 
 func load(root string) (*library, error) {
-	t, err := readTable(root)
-	if err != nil {
+	lib := &library{fset: token.NewFileSet(), packages: make(map[string]*pkg)}
+	if err := lib.readNames(filepath.Join(root, namesFile)); err != nil {
 		return nil, err
 	}
-	lib := &library{table: t, fset: token.NewFileSet(), packages: make(map[string]*pkg), imports: make(map[string]string)}
 	for _, dir := range packages {
-		p := &pkg{library: lib, name: dir}
-		if p.names, p.order, err = lib.parse(filepath.Join(root, dir), "linux"); err != nil {
-			return nil, err
-		}
-		for _, goos := range []string{"darwin", "freebsd"} {
-			there, _, err := lib.parse(filepath.Join(root, dir), goos)
-			if err != nil {
+		p := &pkg{library: lib, name: dir, names: make(map[string]*name)}
+		has := make(map[string]int)
+		for _, goos := range []string{"darwin", "freebsd", "linux"} {
+			var err error
+			if p.order, err = lib.parse(filepath.Join(root, dir), goos); err != nil {
 				return nil, err
 			}
 			for _, n := range p.order {
-				n.portable = there[n.name] != nil && (n.portable || goos == "darwin")
+				has[n.name]++
+			}
+		}
+		for _, n := range p.order {
+			n.portable = has[n.name] == 3
+			p.names[n.name] = n
+		}
+		for _, n := range p.order {
+			if p.names[n.typ] == nil {
+				n.typ = ""
 			}
 		}
 		lib.packages[dir] = p
-		lib.imports[dir] = prefix + dir
 	}
 	return lib, nil
 }
 
+// readNames reads names.txt.
+func (lib *library) readNames(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	lib.chosen, lib.leftOut = make(map[string]string), make(map[string]string)
+	for line := range strings.Lines(string(text)) {
+		line = strings.TrimSpace(line)
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		if name, chosen, ok := strings.Cut(line, " = "); ok {
+			lib.chosen[name] = chosen
+		} else if name, reason, ok := strings.Cut(line, " - "); ok {
+			lib.leftOut[name] = reason
+		} else {
+			return fmt.Errorf("%s: %q is neither a name nor a name to leave out", namesFile, line)
+		}
+	}
+	return nil
+}
+
 // parse returns the exported names of the package in dir.
-func (lib *library) parse(dir, goos string) (names map[string]*name, order []*name, err error) {
+func (lib *library) parse(dir, goos string) (names []*name, err error) {
 	ctx := build.Default
 	ctx.GOOS, ctx.GOARCH, ctx.CgoEnabled = goos, "amd64", false
 	found, err := ctx.ImportDir(dir, 0)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	names = make(map[string]*name)
 	for _, file := range found.GoFiles {
 		f, err := parser.ParseFile(lib.fset, filepath.Join(dir, file), nil, parser.ParseComments|parser.SkipObjectResolution)
 		if err != nil {
-			return nil, nil, err
-		}
-		for _, spec := range f.Imports {
-			path, _ := strconv.Unquote(spec.Path.Value)
-			lib.imports[path[strings.LastIndexByte(path, '/')+1:]] = path
+			return nil, err
 		}
 		for _, d := range f.Decls {
-			for _, n := range declared(d) {
-				if ast.IsExported(n.name) {
-					names[n.name] = n
-					order = append(order, n)
-				}
-			}
+			names = append(names, declared(d)...)
 		}
 	}
-	// The handle comes first, then the other types with their constants.
-	slices.SortStableFunc(order, func(a, b *name) int { return rank(a, found.Name) - rank(b, found.Name) })
-	return names, order, nil
-}
-
-func rank(n *name, pkg string) int {
-	if strings.EqualFold(n.name, pkg) {
-		return -1
+	names = slices.DeleteFunc(names, func(n *name) bool { return !ast.IsExported(n.name) })
+	kinds := []token.Token{token.TYPE, token.CONST, token.VAR, token.FUNC}
+	rank := func(n *name) int {
+		if strings.EqualFold(n.name, found.Name) {
+			return -1
+		}
+		return slices.Index(kinds, n.kind)
 	}
-	return slices.Index([]token.Token{token.TYPE, token.CONST, token.VAR, token.FUNC}, n.kind)
+	slices.SortStableFunc(names, func(a, b *name) int { return rank(a) - rank(b) })
+	return names, nil
 }
 
 // declared returns the names of a declaration at the top level, methods aside.
@@ -113,12 +132,12 @@ func declared(d ast.Decl) (all []*name) {
 		return all
 	}
 	decl := d.(*ast.GenDecl)
+	alone := ""
+	if !decl.Lparen.IsValid() {
+		alone = decl.Doc.Text()
+	}
 	typ := ""
 	for _, spec := range decl.Specs {
-		alone := ""
-		if !decl.Lparen.IsValid() {
-			alone = decl.Doc.Text()
-		}
 		switch spec := spec.(type) {
 		case *ast.TypeSpec:
 			all = append(all, &name{name: spec.Name.Name, kind: token.TYPE, doc: spec.Doc.Text() + alone})
@@ -130,8 +149,8 @@ func declared(d ast.Decl) (all []*name) {
 			}
 			for _, id := range spec.Names {
 				n := &name{name: id.Name, kind: decl.Tok, typ: typ, doc: spec.Doc.Text() + alone}
-				if n.beside = n.doc == ""; n.beside {
-					n.doc = spec.Comment.Text()
+				if beside := spec.Comment.Text(); n.doc == "" && beside != "" {
+					n.doc = n.name + " is " + strings.TrimPrefix(beside, n.name+" is ")
 				}
 				all = append(all, n)
 			}

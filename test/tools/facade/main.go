@@ -12,65 +12,54 @@ import (
 	"bytes"
 	"flag"
 	"fmt"
-	"maps"
+	"log"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 )
 
 func main() {
-	root := flag.String("root", "../..", "the `directory` of go.work")
 	check := flag.Bool("check", false, "write nothing; fail if a file is not up to date")
 	flag.Parse()
-
-	problems, err := run(*root, *check)
+	log.SetFlags(0)
+	problems, err := run("../..", *check)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "facade:", err)
-		os.Exit(2)
-	}
-	for _, p := range problems {
-		fmt.Fprintln(os.Stderr, p)
+		log.Fatal("facade: ", err)
 	}
 	if len(problems) > 0 {
-		os.Exit(1)
+		log.Fatal(strings.Join(problems, "\n"))
 	}
 }
 
+// files are the files of the root package that are written.
+var files = []file{
+	{name: "iface.go", packages: packages[:1]},
+	{name: "iofd.go", constraint: "linux || darwin || freebsd", packages: packages[1:2], portable: true},
+	{name: "iofd_linux.go", packages: packages[1:]},
+	{name: "iofd_names_linux_test.go", packages: packages, test: true},
+}
+
+// run writes the files, or compares them. A problem is a name that the façade cannot
+// have, or a file that is not up to date.
 func run(root string, check bool) (problems []string, err error) {
-	files, problems, err := generate(root)
+	lib, err := load(root)
 	if err != nil {
 		return nil, err
 	}
-	for _, file := range slices.Sorted(maps.Keys(files)) {
-		path := filepath.Join(root, file)
-		if !check {
-			err = os.WriteFile(path, files[file], 0o666)
-		} else if old, _ := os.ReadFile(path); !bytes.Equal(old, files[file]) {
-			problems = append(problems, file+" is not up to date: run GOWORK=off go -C test/tools run ./facade")
-		}
+	problems = lib.problems()
+	for _, f := range files {
+		path := filepath.Join(root, f.name)
+		text, err := lib.write(f)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", f.name, err)
+		}
+		if !check {
+			if err := os.WriteFile(path, text, 0o666); err != nil {
+				return nil, err
+			}
+		} else if old, _ := os.ReadFile(path); !bytes.Equal(old, text) {
+			problems = append(problems, f.name+" is not up to date: run GOWORK=off go -C test/tools run ./facade")
 		}
 	}
 	return problems, nil
-}
-
-// generate returns the files by name. A problem is a name that the façade cannot have.
-func generate(root string) (files map[string][]byte, problems []string, err error) {
-	lib, err := load(root)
-	if err != nil {
-		return nil, nil, err
-	}
-	files = make(map[string][]byte)
-	for _, f := range []*file{
-		{name: "iface.go", packages: packages[:1]},
-		{name: "iofd.go", constraint: "linux || darwin || freebsd", packages: packages[1:2], portable: true},
-		{name: "iofd_linux.go", packages: packages[1:]},
-		{name: "iofd_names_linux_test.go", packages: packages, test: true},
-	} {
-		if files[f.name], err = lib.write(f); err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", f.name, err)
-		}
-	}
-	return files, lib.problems(), nil
 }

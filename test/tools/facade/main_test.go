@@ -143,19 +143,22 @@ var ErrGone = errors.New("gone")
 
 func unpack(t *testing.T, edits ...string) (root string) {
 	root = t.TempDir()
-	text := strings.NewReplacer(edits...).Replace(fixture)
-	for _, f := range txtar.Parse([]byte(text)).Files {
-		name := filepath.Join(root, f.Name)
-		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o777))
-		require.NoError(t, os.WriteFile(name, f.Data, 0o666))
-	}
+	files, err := txtar.FS(txtar.Parse([]byte(strings.NewReplacer(edits...).Replace(fixture))))
+	require.NoError(t, err)
+	require.NoError(t, os.CopyFS(root, files))
 	return root
 }
 
 func TestFiles(t *testing.T) {
-	files, problems, err := generate(unpack(t))
+	root := unpack(t)
+	problems, err := run(root, false)
 	require.NoError(t, err)
 	assert.Empty(t, problems)
+	read := func(file string) string {
+		text, err := os.ReadFile(filepath.Join(root, file))
+		require.NoError(t, err)
+		return string(text)
+	}
 	for file, want := range map[string][]string{
 		"iface.go": {"\n// Handle has a number. See [iface.Handle].\ntype Handle = iface.Handle\n"},
 		"iofd.go": {
@@ -192,14 +195,14 @@ func TestFiles(t *testing.T) {
 		},
 	} {
 		for _, text := range want {
-			assert.Contains(t, string(files[file]), text, file)
+			assert.Contains(t, read(file), text, file)
 		}
 	}
-	all := string(files["iface.go"]) + string(files["iofd.go"]) + string(files["iofd_linux.go"])
+	all := read("iface.go") + read("iofd.go") + read("iofd_linux.go")
 	for _, absent := range []string{"fd.Handle", "Absent", "unexported"} {
 		assert.NotContains(t, strings.ReplaceAll(all, "iface.Handle", ""), absent)
 	}
-	assert.NotContains(t, string(files["iofd.go"]), "Send")
+	assert.NotContains(t, read("iofd.go"), "Send")
 }
 
 func TestProblems(t *testing.T) {
@@ -208,13 +211,13 @@ func TestProblems(t *testing.T) {
 		"test/tools/facade/names.txt: fd.Handle does not exist":                                 {"type Handle = iface.Handle", "var _ iface.Handle"},
 		"pidfd.Start: the comment does not start with the name":                                 {"// Start starts", "// It starts"},
 	} {
-		_, problems, err := generate(unpack(t, edits...))
+		problems, err := run(unpack(t, edits...), false)
 		require.NoError(t, err)
 		assert.Equal(t, []string{want}, problems)
 	}
-	_, _, err := generate(unpack(t, "fd.Handle - alias", "fd.Handle alias"))
+	_, err := run(unpack(t, "fd.Handle - alias", "fd.Handle alias"), false)
 	assert.ErrorContains(t, err, "neither")
-	_, _, err = generate(unpack(t, "package signalfd", "package"))
+	_, err = run(unpack(t, "package signalfd", "package"), false)
 	assert.Error(t, err)
 }
 

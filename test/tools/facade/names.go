@@ -5,16 +5,11 @@ import (
 	"go/ast"
 	"go/token"
 	"maps"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 )
 
-const tableFile = "test/tools/facade/names.txt"
-
-// packages are in the order of their names in the façade.
-var packages = []string{"iface", "fd", "eventfd", "timerfd", "pidfd", "memfd", "signalfd"}
+const namesFile = "test/tools/facade/names.txt"
 
 // handles has, for each package, the word that its names in the façade have in them.
 var handles = map[string]string{
@@ -25,47 +20,6 @@ var handles = map[string]string{
 	"pidfd":    "PidFD",
 	"memfd":    "MemFD",
 	"signalfd": "SignalFD",
-}
-
-// A table is the content of names.txt. The keys are names such as "pidfd.Open".
-type table struct {
-	names   map[string]string
-	leftOut map[string]string // with the reasons
-	read    map[string]bool   // entries whose name exists
-}
-
-func readTable(root string) (*table, error) {
-	text, err := os.ReadFile(filepath.Join(root, tableFile))
-	if err != nil {
-		return nil, err
-	}
-	t := &table{map[string]string{}, map[string]string{}, map[string]bool{}}
-	for line := range strings.Lines(string(text)) {
-		line = strings.TrimSpace(line)
-		if line == "" || strings.HasPrefix(line, "#") {
-			continue
-		}
-		if key, name, ok := strings.Cut(line, " = "); ok {
-			t.names[key] = name
-		} else if key, reason, ok := strings.Cut(line, " - "); ok {
-			t.leftOut[key] = reason
-		} else {
-			return nil, fmt.Errorf("%s: %q is neither a name nor a name to leave out", tableFile, line)
-		}
-	}
-	return t, nil
-}
-
-// unread returns the names to leave out that do not exist. Other entries may be for
-// names of versions to come.
-func (t *table) unread() []string {
-	var all []string
-	for key := range maps.Keys(t.leftOut) {
-		if !t.read[key] {
-			all = append(all, key)
-		}
-	}
-	return slices.Sorted(slices.Values(all))
 }
 
 // facade returns the name that a name has in the façade. If names.txt does not have
@@ -81,8 +35,7 @@ func (t *table) unread() []string {
 //   - Other functions end with the name of the handle: StartPidFD.
 //   - Other functions of package fd keep their names: WaitRead.
 func (p *pkg) facade(n *name) string {
-	key := p.name + "." + n.name
-	if s, ok := p.table.names[key]; ok {
+	if s, ok := p.chosen[p.name+"."+n.name]; ok {
 		return s
 	}
 	handle := handles[p.name]
@@ -91,19 +44,17 @@ func (p *pkg) facade(n *name) string {
 		if isOption(n.name) {
 			return handle + n.name
 		}
-		return n.name
 	case token.CONST:
-		typ := p.names[n.typ]
-		if typ == nil || isOption(n.typ) {
+		if n.typ == "" || isOption(n.typ) {
 			return handle + n.name
 		}
+		typ := p.names[n.typ]
 		if rest, ok := strings.CutPrefix(n.name, n.typ); ok {
 			return p.facade(typ) + rest
 		}
-		if strings.Contains(n.name, strings.TrimSuffix(n.typ, "Kind")) {
-			return n.name
+		if !strings.Contains(n.name, strings.TrimSuffix(n.typ, "Kind")) {
+			return p.facade(typ) + n.name
 		}
-		return p.facade(typ) + n.name
 	case token.FUNC:
 		for _, verb := range []string{"New", "Open"} {
 			rest, ok := strings.CutPrefix(n.name, verb)
@@ -133,4 +84,35 @@ func (n *name) makesOption() bool {
 	}
 	typ, ok := results.List[0].Type.(*ast.Ident)
 	return ok && isOption(typ.Name)
+}
+
+// inFacade returns the names of a package that the façade has.
+func (p *pkg) inFacade() []*name {
+	return slices.DeleteFunc(slices.Clone(p.order), func(n *name) bool { return p.leftOut[p.name+"."+n.name] != "" })
+}
+
+// problems returns the names without a sentence, those that two names have, and the
+// names to leave out that do not exist. Chosen names may be for versions to come.
+func (lib *library) problems() (all []string) {
+	for _, key := range slices.Sorted(maps.Keys(lib.leftOut)) {
+		dir, name, _ := strings.Cut(key, ".")
+		if p := lib.packages[dir]; p == nil || p.names[name] == nil {
+			all = append(all, fmt.Sprintf("%s: %s does not exist", namesFile, key))
+		}
+	}
+	taken := make(map[string]string)
+	for _, dir := range packages {
+		p := lib.packages[dir]
+		for _, n := range p.inFacade() {
+			key := dir + "." + n.name
+			if p.sentence(n) == "" {
+				all = append(all, key+": the comment does not start with the name")
+			}
+			if other := taken[p.facade(n)]; other != "" {
+				all = append(all, fmt.Sprintf("%s and %s are both %s: choose a name in %s", other, key, p.facade(n), namesFile))
+			}
+			taken[p.facade(n)] = key
+		}
+	}
+	return all
 }
