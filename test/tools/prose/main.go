@@ -2,12 +2,11 @@
 // comments, of its string literals, of its Markdown files and of the -h texts of
 // its examples.
 //
-//	GOWORK=off go -C test/tools run ./prose [-list] [-budget] ../.. [PATH ...]
+//	GOWORK=off go -C test/tools run ./prose [-list]
 //
 // It prints, for each group of files, how many sentences have a habit that makes
-// technical prose hard to read, and with -list each of these sentences. With
-// -budget it exits with status 1 if a group is over the budget. PATHs limit the
-// run to files below them.
+// technical prose hard to read, and with -list each of these sentences. Its test fails
+// if a group is over the budget.
 package main
 
 import (
@@ -16,10 +15,12 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"log"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -74,76 +75,54 @@ type sentence struct {
 
 func main() {
 	list := flag.Bool("list", false, "print the sentences")
-	budget := flag.Bool("budget", false, "exit with status 1 if a group is over budget")
 	flag.Parse()
-	if flag.NArg() < 1 {
-		fmt.Fprintln(os.Stderr, "usage: prose [-list] [-budget] DIR [PATH ...]")
-		os.Exit(2)
-	}
-	groups, err := read(flag.Arg(0), flag.Args()[1:])
+	groups, err := read("../..")
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "prose:", err)
-		os.Exit(2)
+		log.Fatal("prose: ", err)
 	}
-	over := false
-	names := make([]string, 0, len(groups))
-	for name := range groups {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		all := groups[name]
-		fmt.Printf("%-10s %5d sentences", name, len(all))
+	for _, name := range slices.Sorted(maps.Keys(groups)) {
+		fmt.Printf("%-10s %5d sentences", name, len(groups[name]))
 		for _, h := range habits {
 			mark := ""
-			share, budget := h.share(name, all)
+			share, budget := h.share(name, groups[name])
 			if share > budget {
-				over, mark = true, "!"
+				mark = "!"
 			}
 			fmt.Printf("  %s %.1f%%%s", h.name, share, mark)
 		}
 		fmt.Println()
-		if *list {
-			for _, h := range habits {
-				for _, s := range all {
-					if h.is(s.text) {
-						fmt.Printf("%s: %s: %s\n", s.where, h.name, s.text)
-					}
+		for _, h := range habits {
+			for _, s := range groups[name] {
+				if *list && h.is(s.text) {
+					fmt.Printf("%s: %s: %s\n", s.where, h.name, s.text)
 				}
 			}
 		}
 	}
-	if *budget && over {
-		os.Exit(1)
-	}
 }
+
+var (
+	inLibrary  = regexp.MustCompile(`^(fd|eventfd|timerfd|pidfd|memfd|signalfd|iface|internal)/|^[^/]+$`)
+	translated = regexp.MustCompile(`\.[a-z]{2}(-[A-Z]{2})?\.md$`)
+)
 
 // group returns the group of a file, or "" if the file is not measured.
 func group(path string) string {
 	switch {
 	case strings.HasSuffix(path, "_test.go"):
 		return "tests"
+	case strings.HasSuffix(path, ".go") && inLibrary.MatchString(path):
+		return "library"
 	case strings.HasSuffix(path, ".go"):
-		switch strings.SplitN(path, "/", 2)[0] {
-		case "fd", "eventfd", "timerfd", "pidfd", "memfd", "signalfd", "iface", "internal":
-			return "library"
-		}
-		if !strings.Contains(path, "/") {
-			return "library"
-		}
 		return "programs"
-	case strings.HasSuffix(path, ".md"):
-		if regexp.MustCompile(`\.[a-z]{2}(-[A-Z]{2})?\.md$`).MatchString(path) {
-			return "" // another language
-		}
-		return "documents"
-	case strings.HasPrefix(path, "examples/") && filepath.Base(path) == "help.txt":
+	case strings.HasSuffix(path, ".md") && !translated.MatchString(path),
+		strings.HasPrefix(path, "examples/") && filepath.Base(path) == "help.txt":
 		return "documents"
 	}
 	return ""
 }
 
-func read(root string, below []string) (map[string][]sentence, error) {
+func read(root string) (map[string][]sentence, error) {
 	groups := map[string][]sentence{}
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
 		if err != nil {
@@ -157,7 +136,7 @@ func read(root string, below []string) (map[string][]sentence, error) {
 			return nil
 		}
 		name := group(filepath.ToSlash(rel))
-		if name == "" || !within(rel, below) {
+		if name == "" {
 			return nil
 		}
 		data, err := os.ReadFile(path)
@@ -176,15 +155,6 @@ func read(root string, below []string) (map[string][]sentence, error) {
 		return nil
 	})
 	return groups, err
-}
-
-func within(path string, below []string) bool {
-	for _, b := range below {
-		if path == b || strings.HasPrefix(path, strings.TrimSuffix(b, "/")+"/") {
-			return true
-		}
-	}
-	return len(below) == 0
 }
 
 // comments returns the sentences of a Go file's comments, and of its string

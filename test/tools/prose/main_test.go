@@ -51,21 +51,18 @@ func TestRead(t *testing.T) {
 		require.NoError(t, os.MkdirAll(filepath.Dir(filepath.Join(dir, path)), 0o755))
 		require.NoError(t, os.WriteFile(filepath.Join(dir, path), []byte(text), 0o644))
 	}
-	groups, err := read(dir, nil)
+	groups, err := read(dir)
 	require.NoError(t, err)
 	counts := map[string]int{}
 	for name, all := range groups {
 		counts[name] = len(all)
 	}
 	assert.Equal(t, map[string]int{"library": 1, "texts": 1, "tests": 1, "programs": 1, "documents": 2}, counts)
-	groups, err = read(dir, []string{"README.md"})
-	require.NoError(t, err)
-	assert.Len(t, groups, 1)
 }
 
 // The repository is within its own budget.
 func TestBudget(t *testing.T) {
-	groups, err := read("../../..", nil)
+	groups, err := read("../../..")
 	require.NoError(t, err)
 	for name := range groups {
 		for _, h := range habits {
