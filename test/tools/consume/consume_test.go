@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/mod/modfile"
 
 	"code.hybscloud.com/iofd/test/tools/published"
 )
@@ -188,13 +188,6 @@ func (c consumer) copy(name string) {
 	c.write(name, string(text))
 }
 
-func (c consumer) read(name string) string {
-	c.t.Helper()
-	text, err := os.ReadFile(filepath.Join(c.dir, name))
-	require.NoError(c.t, err)
-	return string(text)
-}
-
 // run runs a command in the module and returns its standard output.
 func (c consumer) run(name string, args ...string) string {
 	c.t.Helper()
@@ -228,37 +221,28 @@ func (c consumer) built() map[string]string {
 	return modules
 }
 
-// required returns the modules that go.mod requires now.
-func (c consumer) required() (paths []string) {
+// Lines that name a module: in go.mod, with the sum of its code in go.sum, and in
+// vendor/modules.txt.
+var (
+	requires = regexp.MustCompile(`(?m)^(?:require |\t)(\S+) v`)
+	sums     = regexp.MustCompile(`(?m)^(\S+) [^/\s]+ h1:`)
+	vendors  = regexp.MustCompile(`(?m)^# (\S+) v`)
+)
+
+func (c consumer) required() []string { return c.named("go.mod", requires) }
+func (c consumer) summed() []string   { return c.named("go.sum", sums) }
+func (c consumer) vendored() []string { return c.named("vendor/modules.txt", vendors) }
+
+// named returns the modules that lines of a file name.
+func (c consumer) named(file string, lines *regexp.Regexp) (paths []string) {
 	c.t.Helper()
-	file, err := modfile.Parse("go.mod", []byte(c.read("go.mod")), nil)
+	text, err := os.ReadFile(filepath.Join(c.dir, file))
 	require.NoError(c.t, err)
-	for _, r := range file.Require {
-		paths = append(paths, r.Mod.Path)
+	for _, line := range lines.FindAllStringSubmatch(string(text), -1) {
+		paths = append(paths, line[1])
 	}
-	return sorted(paths)
-}
-
-// summed returns the modules of whose code go.sum has a sum.
-func (c consumer) summed() (paths []string) {
-	c.t.Helper()
-	for line := range strings.Lines(c.read("go.sum")) {
-		if fields := strings.Fields(line); !strings.HasSuffix(fields[1], "/go.mod") {
-			paths = append(paths, fields[0])
-		}
-	}
-	return sorted(paths)
-}
-
-// vendored returns the modules of vendor/modules.txt.
-func (c consumer) vendored() (paths []string) {
-	c.t.Helper()
-	for line := range strings.Lines(c.read("vendor/modules.txt")) {
-		if fields := strings.Fields(line); fields[0] == "#" {
-			paths = append(paths, fields[1])
-		}
-	}
-	return sorted(paths)
+	slices.Sort(paths)
+	return slices.Compact(paths)
 }
 
 // downloaded returns the modules whose code is in the cache.
@@ -271,12 +255,7 @@ func (c consumer) downloaded() (paths []string) {
 		}
 		return err
 	}))
-	return sorted(paths)
-}
-
-func sorted(paths []string) []string {
-	slices.Sort(paths)
-	return slices.Compact(paths)
+	return paths
 }
 
 // A program that requires one module gets that module, the core and x/sys: in its build,

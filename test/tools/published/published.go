@@ -6,8 +6,7 @@
 package published
 
 import (
-	"cmp"
-	"encoding/json"
+	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
@@ -15,7 +14,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"golang.org/x/mod/modfile"
 	"golang.org/x/mod/module"
@@ -31,6 +29,8 @@ type Module struct {
 	Requires []module.Version // the siblings that its go.mod requires
 }
 
+func (m Module) String() string { return m.Path }
+
 // Tag returns the name that the version's tag has in the repository.
 func (m Module) Tag() string { return path.Join(m.Dir, m.Version) }
 
@@ -38,68 +38,52 @@ func (m Module) Tag() string { return path.Join(m.Dir, m.Version) }
 // module, of the given version, and the modules that it requires. A module comes after
 // the modules that it requires.
 func Modules(repo, revision, version string) ([]Module, error) {
-	root, err := read(repo, revision, "")
+	root, err := read(repo, revision, "", version)
 	if err != nil {
 		return nil, err
 	}
-	root.Version = version
-	byPath := map[string]*Module{root.Path: root}
-	for _, required := range root.Requires {
-		m, err := read(repo, revision, strings.TrimPrefix(required.Path, root.Path+"/"))
+	left := []Module{root}
+	for _, r := range root.Requires {
+		m, err := read(repo, revision, strings.TrimPrefix(r.Path, root.Path+"/"), r.Version)
 		if err != nil {
 			return nil, err
 		}
-		m.Version = required.Version
-		byPath[m.Path] = m
+		left = append(left, m)
 	}
-
 	var sorted []Module
-	state := make(map[string]int)
-	const entered, done = 1, 2
-	var visit func(m *Module) error
-	visit = func(m *Module) error {
-		switch state[m.Path] {
-		case entered:
-			return fmt.Errorf("%s requires itself through other modules", m.Path)
-		case done:
-			return nil
+	has := make(map[string]bool)
+	for len(left) > 0 {
+		i := slices.IndexFunc(left, func(m Module) bool {
+			return !slices.ContainsFunc(m.Requires, func(r module.Version) bool { return !has[r.Path] })
+		})
+		if i < 0 {
+			return nil, fmt.Errorf("modules require each other, or a module that %s does not: %v", root.Path, left)
 		}
-		state[m.Path] = entered
-		for _, required := range m.Requires {
-			sibling := byPath[required.Path]
-			if sibling == nil {
-				return fmt.Errorf("%s requires %s, which %s does not", m.Path, required.Path, root.Path)
-			}
-			if err := visit(sibling); err != nil {
-				return err
-			}
-		}
-		state[m.Path] = done
-		sorted = append(sorted, *m)
-		return nil
+		has[left[i].Path] = true
+		sorted = append(sorted, left[i])
+		left = slices.Delete(left, i, i+1)
 	}
-	return sorted, visit(root)
+	return sorted, nil
 }
 
 // read reads the go.mod of the module in a directory.
-func read(repo, revision, dir string) (*Module, error) {
+func read(repo, revision, dir, version string) (Module, error) {
 	name := path.Join(dir, "go.mod")
 	text, err := Git(repo, "show", revision+":"+name)
 	if err != nil {
-		return nil, err
+		return Module{}, err
 	}
 	file, err := modfile.Parse(name, []byte(text), nil)
 	if err != nil {
-		return nil, err
+		return Module{}, err
 	}
-	m := &Module{Path: file.Module.Mod.Path, Dir: dir}
+	m := Module{Path: file.Module.Mod.Path, Version: version, Dir: dir}
 	prefix := strings.TrimSuffix(strings.TrimSuffix(m.Path, dir), "/") + "/"
 	for _, r := range file.Require {
 		if strings.HasPrefix(r.Mod.Path, prefix) {
 			m.Requires = append(m.Requires, r.Mod)
 		}
 	}
-	slices.SortFunc(m.Requires, func(a, b module.Version) int { return cmp.Compare(a.Path, b.Path) })
 	return m, nil
 }
 
@@ -112,8 +96,7 @@ func (m Module) Tags(repo string) ([]string, error) {
 	}
 	var versions []string
 	for _, tag := range strings.Fields(out) {
-		version := strings.TrimPrefix(strings.TrimPrefix(tag, m.Dir), "/")
-		if semver.IsValid(version) {
+		if version := strings.TrimPrefix(tag, m.Dir+"/"); semver.IsValid(version) {
 			versions = append(versions, version)
 		}
 	}
@@ -129,7 +112,12 @@ type Proxy string
 // would from the tag. It leaves nested modules out. A module without a licence gets the
 // licence of the repository.
 func (p Proxy) Add(repo, revision string, m Module) error {
-	if err := module.Check(m.Path, m.Version); err != nil {
+	mod, err := Git(repo, "show", revision+":"+path.Join(m.Dir, "go.mod"))
+	if err != nil {
+		return err
+	}
+	var archive bytes.Buffer
+	if err := zip.CreateFromVCS(&archive, module.Version{Path: m.Path, Version: m.Version}, repo, revision, m.Dir); err != nil {
 		return err
 	}
 	escaped, err := module.EscapePath(m.Path)
@@ -140,33 +128,16 @@ func (p Proxy) Add(repo, revision string, m Module) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return err
 	}
-	mod, err := Git(repo, "show", revision+":"+path.Join(m.Dir, "go.mod"))
-	if err != nil {
-		return err
+	for ext, data := range map[string][]byte{
+		".mod":  []byte(mod),
+		".info": fmt.Appendf(nil, "{%q: %q}", "Version", m.Version),
+		".zip":  archive.Bytes(),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, m.Version+ext), data, 0o666); err != nil {
+			return err
+		}
 	}
-	info, err := json.Marshal(struct {
-		Version string
-		Time    time.Time
-	}{m.Version, time.Now().UTC()})
-	if err != nil {
-		return err
-	}
-	base := filepath.Join(dir, m.Version)
-	if err := os.WriteFile(base+".mod", []byte(mod), 0o666); err != nil {
-		return err
-	}
-	if err := os.WriteFile(base+".info", info, 0o666); err != nil {
-		return err
-	}
-	archive, err := os.Create(base + ".zip")
-	if err != nil {
-		return err
-	}
-	err = zip.CreateFromVCS(archive, module.Version{Path: m.Path, Version: m.Version}, repo, revision, m.Dir)
-	if closed := archive.Close(); err == nil {
-		err = closed
-	}
-	return err
+	return nil
 }
 
 // Environ returns an environment in which the go command has its own module cache and
@@ -181,7 +152,7 @@ func (p Proxy) Environ(cache string) ([]string, error) {
 	return append(os.Environ(),
 		"GOPROXY=file://"+string(p)+",file://"+filepath.Join(usual, "cache/download")+","+others,
 		"GOMODCACHE="+cache,
-		"GOSUMDB=off", "GONOSUMDB=", "GONOSUMCHECK=", "GOPRIVATE=", "GONOPROXY=",
+		"GOSUMDB=off", "GOPRIVATE=", "GONOPROXY=",
 		"GOWORK=off", "GOFLAGS=-mod=mod -modcacherw", "GOTOOLCHAIN=local", "CGO_ENABLED=0",
 	), nil
 }
@@ -189,11 +160,7 @@ func (p Proxy) Environ(cache string) ([]string, error) {
 // Clone makes a repository in a directory that has the commits and tags of another, and no
 // files. Module zips cannot be made of a git worktree.
 func Clone(source, dir string) error {
-	source, err := filepath.Abs(source)
-	if err != nil {
-		return err
-	}
-	_, err = Git(source, "clone", "--quiet", "--no-checkout", "--shared", source, dir)
+	_, err := Git(source, "clone", "--quiet", "--no-checkout", "--shared", ".", dir)
 	return err
 }
 

@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"errors"
 	"go/token"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,27 +11,27 @@ import (
 	"golang.org/x/exp/apidiff"
 	"golang.org/x/mod/semver"
 	"golang.org/x/tools/go/packages"
+
+	"code.hybscloud.com/iofd/test/tools/published"
 )
 
-// compare holds the exported names of each module against its last version's.
+// compare holds the exported names of each module that changed against its last
+// version's.
 func (r *release) compare() error {
 	for _, c := range r.modules {
-		if c.last() == "" {
-			c.remark("nothing to compare with")
-			continue
-		}
 		if !c.changed {
 			continue
 		}
-		old, err := r.extract(c.lastTag())
-		if err != nil {
+		// The siblings are there, too, as the replace lines of go.mod want them.
+		old := filepath.Join(r.temp, "old", c.lastTag())
+		if _, err := published.Git(r.repo, "worktree", "add", "--quiet", old, c.lastTag()); err != nil {
 			return err
 		}
 		platforms := []string{"linux/amd64"}
 		if slices.Contains(core, c.Dir) {
 			platforms = append(platforms, "darwin/arm64", "freebsd/amd64")
 		}
-		incompatible := make(map[string]bool)
+		var incompatible []string
 		for _, platform := range platforms {
 			was, err := load(filepath.Join(old, c.Dir), c.Path, platform)
 			if err != nil {
@@ -44,13 +42,12 @@ func (r *release) compare() error {
 				return err
 			}
 			for _, change := range apidiff.ModuleChanges(was, is).Changes {
-				if !change.Compatible && !incompatible[change.Message] {
-					incompatible[change.Message] = true
+				if !change.Compatible && !slices.Contains(incompatible, change.Message) {
+					incompatible = append(incompatible, change.Message)
 					r.incompatible(c, change.Message)
 				}
 			}
 		}
-		c.remark("compared with %s", c.last())
 	}
 	return nil
 }
@@ -67,24 +64,6 @@ func (r *release) incompatible(c *candidate, change string) {
 	}
 }
 
-// extract writes what a tag has into a directory. The siblings are there, too, as the
-// replace lines of go.mod want them.
-func (r *release) extract(tag string) (dir string, err error) {
-	dir, err = os.MkdirTemp(r.temp, "old")
-	if err != nil {
-		return "", err
-	}
-	archive := exec.Command("git", "archive", "--format=tar", tag)
-	archive.Dir = r.repo
-	text, err := archive.Output()
-	if err != nil {
-		return "", err
-	}
-	tar := exec.Command("tar", "-x", "-C", dir)
-	tar.Stdin = bytes.NewReader(text)
-	return dir, tar.Run()
-}
-
 // load type-checks the packages of the module in a directory.
 func load(dir, path, platform string) (*apidiff.Module, error) {
 	goos, goarch, _ := strings.Cut(platform, "/")
@@ -97,12 +76,12 @@ func load(dir, path, platform string) (*apidiff.Module, error) {
 	if err != nil {
 		return nil, err
 	}
+	if packages.PrintErrors(loaded) > 0 {
+		return nil, errors.New("the module in " + dir + " has errors")
+	}
 	m := &apidiff.Module{Path: path}
 	for _, p := range loaded {
-		for _, e := range p.Errors {
-			err = errors.Join(err, e)
-		}
 		m.Packages = append(m.Packages, p.Types)
 	}
-	return m, err
+	return m, nil
 }

@@ -1,52 +1,35 @@
 package main
 
 import (
-	"regexp"
 	"strings"
 	"time"
 )
 
 const changelog = "CHANGELOG.md"
 
-// A heading of https://keepachangelog.com.
-var heading = regexp.MustCompile(`(?m)^## \[([^\]]+)\](?: - (\S+))?$`)
-
 // newest returns the version of the changelog's newest section but Unreleased, or "", and
-// what is wrong with the two.
+// what is wrong with the two. The form is that of https://keepachangelog.com.
 func newest(text string) (version string, problems []string) {
 	wrong := func(problem string) { problems = append(problems, changelog+": "+problem) }
-	at := heading.FindAllStringSubmatchIndex(text, -1)
-	part := func(i, group int) string {
-		if at[i][2*group] < 0 {
-			return ""
-		}
-		return text[at[i][2*group]:at[i][2*group+1]]
-	}
-	section := func(i int) string {
-		end := len(text)
-		if i+1 < len(at) {
-			end = at[i+1][0]
-		}
-		return strings.TrimSpace(text[at[i][1]:end])
-	}
-	if len(at) == 0 || part(0, 1) != "Unreleased" {
+	sections := strings.Split("\n"+text, "\n## [")[1:]
+	if len(sections) == 0 || !strings.HasPrefix(sections[0], "Unreleased]\n") {
 		wrong("the first section is not ## [Unreleased]")
 		return "", problems
 	}
-	if section(0) != "" {
+	if strings.TrimSpace(sections[0]) != "Unreleased]" {
 		wrong("there is text under Unreleased, which belongs to the version")
 	}
-	if len(at) == 1 {
+	if len(sections) == 1 {
 		wrong("no section of a version, as ## [0.1.0] - 2006-01-02, which is the root module's")
 		return "", problems
 	}
-	if _, err := time.Parse(time.DateOnly, part(1, 2)); err != nil {
-		wrong("the section " + part(1, 1) + " has no date, as ## [0.1.0] - 2006-01-02")
+	heading, body, _ := strings.Cut(sections[1], "\n")
+	version, date, _ := strings.Cut(heading, "]")
+	if _, err := time.Parse(" - "+time.DateOnly, date); err != nil {
+		wrong("the section " + version + " has no date, as ## [0.1.0] - 2006-01-02")
 	}
-	if section(1) == "" {
-		wrong("the section " + part(1, 1) + " is empty")
+	if strings.TrimSpace(body) == "" {
+		wrong("the section " + version + " is empty")
 	}
-	return "v" + part(1, 1), problems
+	return "v" + version, problems
 }
-
-func isChangelog(problem string) bool { return strings.HasPrefix(problem, changelog+": ") }

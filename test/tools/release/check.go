@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
 	"os/exec"
@@ -19,20 +20,20 @@ import (
 // requires: what they once had they must have for ever.
 var core = []string{"iface", "internal/sys", "fd"}
 
-// taken is, for the path of a root module, the newest version of another library that
-// was published under that path. The modules of this library begin with the next minor
-// version, because a module proxy has the other library for the versions up to it.
-var taken = map[string]string{"code.hybscloud.com/iofd": "v0.3.6"}
+// lowest is, for the path of a root module, the first version of the modules. A module
+// proxy has another library for the lower versions of that path.
+var lowest = map[string]string{"code.hybscloud.com/iofd": "v0.4.0"}
 
 // A release is what a commit would release.
 //
 // Everything is read at HEAD. Only the exported names are those of the tree.
 type release struct {
-	root     string       // the directory that is checked out
-	repo     string       // a repository with its commits and tags
-	temp     string       // all that is made is here
-	modules  []*candidate // leaves first
-	problems []string
+	root      string       // the directory that is checked out
+	repo      string       // a repository with its commits and tags
+	temp      string       // all that is made is here
+	modules   []*candidate // leaves first
+	changelog []string     // what is wrong with it
+	problems  []string
 }
 
 // A candidate is a module at the version that the commit has it at.
@@ -41,15 +42,9 @@ type candidate struct {
 	tags     []string // its versions that are tagged, the lowest first
 	released bool     // its version is one of them
 	changed  bool     // since its last version, in files that users build
-	remarks  []string
 }
 
-func (c *candidate) name() string {
-	if c.Dir == "" {
-		return path.Base(c.Path)
-	}
-	return c.Dir
-}
+func (c *candidate) name() string { return cmp.Or(c.Dir, path.Base(c.Path)) }
 
 // last returns the newest version that is tagged, or "".
 func (c *candidate) last() string {
@@ -62,39 +57,23 @@ func (c *candidate) last() string {
 // lastTag returns the tag of that version.
 func (c *candidate) lastTag() string { return path.Join(c.Dir, c.last()) }
 
-func (c *candidate) remark(format string, args ...any) {
-	c.remarks = append(c.remarks, fmt.Sprintf(format, args...))
-}
-
 func (r *release) wrong(format string, args ...any) {
 	r.problems = append(r.problems, fmt.Sprintf(format, args...))
 }
 
 // newRelease reads the commit. The newest section of the changelog has the version of the
 // root module. The root module requires all other modules at their versions.
-func newRelease(root string) (_ *release, err error) {
-	r := new(release)
-	if r.root, err = filepath.Abs(root); err != nil {
-		return nil, err
-	}
-	if r.temp, err = os.MkdirTemp("", "release"); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			r.close()
-		}
-	}()
-	r.repo = filepath.Join(r.temp, "repo")
-	if err := published.Clone(r.root, r.repo); err != nil {
+func newRelease(root, temp string) (*release, error) {
+	r := &release{root: root, temp: temp, repo: filepath.Join(temp, "repo")}
+	if err := published.Clone(root, r.repo); err != nil {
 		return nil, err
 	}
 	text, err := published.Git(r.repo, "show", "HEAD:"+changelog)
 	if err != nil {
 		return nil, err
 	}
-	version, problems := newest(text)
-	r.problems = problems
+	var version string
+	version, r.changelog = newest(text)
 	modules, err := published.Modules(r.repo, "HEAD", version)
 	if err != nil {
 		return nil, err
@@ -105,7 +84,7 @@ func newRelease(root string) (_ *release, err error) {
 			return nil, err
 		}
 		c.released = slices.Contains(c.tags, m.Version)
-		if c.last() != "" {
+		if c.tags != nil {
 			if c.changed, err = r.changedSince(c.lastTag(), c.Dir); err != nil {
 				return nil, err
 			}
@@ -115,39 +94,25 @@ func newRelease(root string) (_ *release, err error) {
 	return r, nil
 }
 
-func (r *release) close() { _ = os.RemoveAll(r.temp) }
-
 // changedSince reports whether a file that users build differs from that of a tag, in the
 // module in a directory. Tests and documents need no new version.
 func (r *release) changedSince(tag, dir string) (bool, error) {
-	files, err := published.Git(r.repo, "diff", "--name-only", tag, "HEAD")
-	if err != nil {
-		return false, err
+	args := []string{"diff", "--name-only", tag, "HEAD", "--", ":!*_test.go"}
+	for _, pattern := range []string{"*.go", "*.s", "*.mod"} {
+		args = append(args, path.Join(dir, pattern))
 	}
 	all, err := published.Git(r.repo, "ls-tree", "-r", "--name-only", "HEAD")
 	if err != nil {
 		return false, err
 	}
-	modules := make(map[string]bool)
-	for name := range strings.Lines(all) {
-		if in, is := strings.CutSuffix("/"+strings.TrimSpace(name), "/go.mod"); is {
-			modules[strings.TrimPrefix(in, "/")] = true
+	for file := range strings.Lines(all) {
+		nested, ok := strings.CutSuffix(strings.TrimSpace(file), "/go.mod")
+		if ok && nested != dir && strings.HasPrefix("/"+nested, path.Join("/", dir)) {
+			args = append(args, ":!"+nested)
 		}
 	}
-	for name := range strings.Lines(files) {
-		name = strings.TrimSpace(name)
-		if strings.HasSuffix(name, "_test.go") || !slices.Contains([]string{".go", ".s", ".mod"}, path.Ext(name)) {
-			continue
-		}
-		in := name
-		for in != "" && !modules[in] {
-			in = strings.TrimPrefix(path.Dir("/"+in), "/")
-		}
-		if in == dir {
-			return true, nil
-		}
-	}
-	return false, nil
+	files, err := published.Git(r.repo, args...)
+	return files != "", err
 }
 
 // check finds the problems. First it checks the rules that hold at every commit.
@@ -156,43 +121,31 @@ func (r *release) check(everyCommit bool) error {
 		if c.Version == "" {
 			continue // of the root module, and the changelog's fault
 		}
-		r.checkVersion(c)
+		if err := module.Check(c.Path, c.Version); err != nil {
+			r.wrong("%s: %v", c.name(), err)
+		} else if semver.Compare(c.Version, c.last()) < 0 {
+			r.wrong("%s: %s is lower than %s, which is released", c.name(), c.Version, c.last())
+		}
 		r.checkRequired(c)
 	}
 	if err := r.compare(); err != nil {
 		return err
 	}
 	if !everyCommit {
-		r.checkTaken()
-		r.checkChanged()
-		if err := r.checkTree(); err != nil {
+		r.problems = append(r.problems, r.changelog...)
+		r.checkNew()
+		status, err := published.Git(r.root, "status", "--porcelain")
+		if err != nil {
 			return err
 		}
-	} else {
-		r.problems = slices.DeleteFunc(r.problems, isChangelog)
+		if status != "" {
+			r.wrong("the tree is not clean:%s", indented(status))
+		}
 	}
 	if len(r.problems) > 0 {
 		return nil // more would follow from these
 	}
 	return r.build(everyCommit)
-}
-
-// checkVersion holds a version against the tags.
-func (r *release) checkVersion(c *candidate) {
-	if err := module.Check(c.Path, c.Version); err != nil {
-		r.wrong("%s: %v", c.name(), err)
-		return
-	}
-	switch last := c.last(); {
-	case last == "":
-		c.remark("%s, the first", c.Version)
-	case c.released && c.Version == last:
-		c.remark("%s, released", c.Version)
-	case semver.Compare(c.Version, last) < 0:
-		r.wrong("%s: %s is lower than %s, which is released", c.name(), c.Version, last)
-	default:
-		c.remark("%s, after %s", c.Version, last)
-	}
 }
 
 // checkRequired sees that siblings are there at the versions that are required: before the
@@ -212,54 +165,18 @@ func (r *release) checkRequired(c *candidate) {
 	}
 }
 
-// checkTaken sees that no new version belongs to another library.
-func (r *release) checkTaken() {
-	root := r.modules[slices.IndexFunc(r.modules, func(c *candidate) bool { return c.Dir == "" })]
-	last := taken[root.Path]
-	if last == "" {
-		return
-	}
-	next := nextMinor(last)
-	for _, c := range r.modules {
-		if c.Version != "" && !c.released && semver.Compare(c.Version, next) < 0 {
-			r.wrong("%s: %s is lower than %s: the versions up to %s of %s are of another library", c.name(), c.Version, next, last, root.Path)
-		}
-	}
-}
-
-// nextMinor returns the first version with a larger minor number: v0.4.0 after v0.3.6.
-func nextMinor(version string) string {
-	var major, minor int
-	_, err := fmt.Sscanf(version, "v%d.%d.", &major, &minor)
-	if err != nil {
-		panic(err)
-	}
-	return fmt.Sprintf("v%d.%d.0", major, minor+1)
-}
-
-// checkChanged sees that all that changed has a new version.
-func (r *release) checkChanged() {
+// checkNew sees that all that changed has a new version, and that no new version belongs
+// to another library.
+func (r *release) checkNew() {
+	root := r.modules[len(r.modules)-1] // it requires the others
 	for _, c := range r.modules {
 		if c.changed && c.released {
-			r.wrong("%s changed since %s, and needs a new version: %s", c.name(), c.lastTag(), raise(c))
+			r.wrong("%s changed since %s, and needs a new version: see doc/releasing.md", c.name(), c.lastTag())
+		}
+		if c.Version != "" && !c.released && semver.Compare(c.Version, lowest[root.Path]) < 0 {
+			r.wrong("%s: %s is lower than %s: the lower versions of %s are of another library", c.name(), c.Version, lowest[root.Path], root.Path)
 		}
 	}
-}
-
-// raise says how a module is given a new version.
-func raise(c *candidate) string {
-	if c.Dir == "" {
-		return "begin a section of " + changelog
-	}
-	return "raise what the root module and those that use what is new require"
-}
-
-func (r *release) checkTree() error {
-	status, err := published.Git(r.root, "status", "--porcelain")
-	if status != "" {
-		r.wrong("the tree is not clean:\n    %s", strings.ReplaceAll(strings.TrimRight(status, "\n"), "\n", "\n    "))
-	}
-	return err
 }
 
 // build makes the zip of each module. Unless everyCommit is set, it builds each module
@@ -279,9 +196,7 @@ func (r *release) build(everyCommit bool) error {
 		}
 		if err := proxy.Add(r.repo, "HEAD", c.Module); err != nil {
 			r.wrong("%s: %v", c.name(), err)
-			continue
 		}
-		c.remark("its zip is made")
 	}
 	if everyCommit || len(r.problems) > 0 {
 		return nil
@@ -306,10 +221,13 @@ func (r *release) build(everyCommit bool) error {
 		cmd.Dir = dir
 		cmd.Env = append(env, "GOOS=linux")
 		if out, err := cmd.CombinedOutput(); err != nil {
-			r.wrong("%s does not build with what it requires:\n    %s", c.name(), strings.ReplaceAll(strings.TrimRight(string(out), "\n"), "\n", "\n    "))
-			continue
+			r.wrong("%s does not build with what it requires:%s", c.name(), indented(string(out)))
 		}
-		c.remark("it builds with the versions that it requires")
 	}
 	return nil
+}
+
+// indented returns lines as they stand below a problem.
+func indented(lines string) string {
+	return strings.ReplaceAll("\n"+strings.TrimRight(lines, "\n"), "\n", "\n    ")
 }

@@ -11,22 +11,18 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
 func main() {
-	root := flag.String("root", "../..", "the repository's `directory`")
 	check := flag.Bool("check", false, "leave out what holds only at a release: a new version for all that changed, its section in "+changelog+", a clean tree, and builds against what is required")
 	flag.Parse()
-	if flag.NArg() > 0 {
-		fmt.Fprintf(os.Stderr, "release: unexpected argument %q\n", flag.Arg(0))
-		os.Exit(2)
-	}
-	ready, err := report(os.Stdout, *root, *check)
+	ready, err := report(os.Stdout, "../..", *check)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "release:", err)
-		os.Exit(2)
+		log.Fatal(err)
 	}
 	if !ready {
 		os.Exit(1)
@@ -35,44 +31,52 @@ func main() {
 
 // report says what was checked, what is wrong, and what comes next.
 func report(w io.Writer, root string, everyCommit bool) (ready bool, err error) {
-	r, err := newRelease(root)
+	root, err = filepath.Abs(root)
 	if err != nil {
 		return false, err
 	}
-	defer r.close()
+	temp, err := os.MkdirTemp("", "release")
+	if err != nil {
+		return false, err
+	}
+	defer os.RemoveAll(temp)
+	r, err := newRelease(root, temp)
+	if err != nil {
+		return false, err
+	}
 	if err := r.check(everyCommit); err != nil {
 		return false, err
 	}
 
+	var tags []string
 	fmt.Fprintln(w, "Modules, leaves first:")
 	for _, m := range r.modules {
-		fmt.Fprintf(w, "  %-14s %s\n", m.name(), strings.Join(m.remarks, "; "))
-	}
-	if len(r.problems) > 0 {
-		fmt.Fprintln(w, "\nWrong:")
-		for _, p := range r.problems {
-			fmt.Fprintln(w, " ", p)
+		state := "after " + m.last()
+		switch {
+		case m.released:
+			state = "released"
+		case m.tags == nil:
+			state = "the first, with nothing to compare with"
 		}
-		return false, nil
-	}
-	if everyCommit {
-		fmt.Fprintln(w, "\nNothing is in the way of a release. To prepare one: doc/releasing.md.")
-		return true, nil
-	}
-	var tags []string
-	for _, m := range r.modules {
+		fmt.Fprintf(w, "  %-14s %s, %s\n", m.name(), m.Version, state)
 		if !m.released {
 			tags = append(tags, m.Tag())
 		}
 	}
-	if tags == nil {
+	switch {
+	case len(r.problems) > 0:
+		fmt.Fprintf(w, "\nWrong:\n  %s\n", strings.Join(r.problems, "\n  "))
+		return false, nil
+	case everyCommit:
+		fmt.Fprintln(w, "\nNothing is in the way of a release. To prepare one: doc/releasing.md.")
+	case tags == nil:
 		fmt.Fprintln(w, "\nAll of this is released.")
-		return true, nil
+	default:
+		fmt.Fprintln(w, "\nReady. Next, in this order:")
+		for _, tag := range tags {
+			fmt.Fprintf(w, "  git tag -a -m %s %s\n", tag, tag)
+		}
+		fmt.Fprintf(w, "  git push --atomic origin %s\n", strings.Join(tags, " "))
 	}
-	fmt.Fprintln(w, "\nReady. Next, in this order:")
-	for _, tag := range tags {
-		fmt.Fprintf(w, "  git tag -a -m %s %s\n", tag, tag)
-	}
-	fmt.Fprintf(w, "  git push --atomic origin %s\n", strings.Join(tags, " "))
 	return true, nil
 }
