@@ -2,11 +2,9 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
 	"code.hybscloud.com/iofd/test/kernels/internal/job"
@@ -83,17 +81,4 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 	}
 	add("no use after close, atomic", "fd", []string{"IOFD_REFCOUNT=atomic"}, "-test.run=^TestNoUseAfterClose$", "-useafterclose="+long)
 	return all
-}
-
-// repository returns the directory of go.work.
-func repository() (string, error) {
-	work, err := output(exec.Command("go", "env", "GOWORK"))
-	if err != nil {
-		return "", err
-	}
-	root := filepath.Dir(strings.TrimSpace(work))
-	if _, err := os.Stat(filepath.Join(root, "test/kernels/init")); err != nil {
-		return "", fmt.Errorf("run it in the repository, with its go.work: %w", err)
-	}
-	return root, nil
 }

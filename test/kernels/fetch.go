@@ -43,15 +43,14 @@ var release = regexp.MustCompile(`version (\d+[.\d]*)`)
 
 // emulator returns the version of the emulator that runs m, empty if none does.
 func (s *store) emulator(m machine) (string, error) {
-	var argv []string
-	var err error
-	switch m.kind {
-	case native:
+	if m.kind == native {
 		return "", nil
-	case user:
-		argv = make([]string, 1)
+	}
+	argv := make([]string, 1)
+	var err error
+	if m.kind == user {
 		argv[0], err = s.userEmulator(m.processor)
-	case system:
+	} else {
 		argv, err = s.systemEmulator(m.processor.guest)
 	}
 	if err != nil {

@@ -1,6 +1,6 @@
 // Kernels runs the library's tests on other processors and other kernels: under
 // QEMU's user-mode emulation, and in virtual machines that boot Debian's kernels.
-// From the repository's root, on Debian or with -mirror:
+// From the repository's root, on Debian or a system that has apt and Debian's keys:
 //
 //	go run ./test/kernels -list
 //	go run ./test/kernels -run linux-5.10
@@ -18,7 +18,6 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -38,26 +37,22 @@ func main() {
 		write  = flag.Bool("write", false, "store what comes of it in doc/reports/kernels.json, and write .md, .svg and the table of each README")
 		render = flag.Bool("render", false, "run none, but write these files again from doc/reports/kernels.json")
 		check  = flag.Bool("check", false, "run none, but fail if these files are not what doc/reports/kernels.json says")
-
-		l     = lab{store: new(store)}
-		cache = flag.String("cache", "", "keep what is fetched in `DIR` (default: the user's cache)")
-		jobs  = flag.Int("j", 2, "run `N` machines at once")
+		jobs   = flag.Int("j", 2, "run `N` machines at once")
+		l      lab
 	)
-	flag.StringVar(&l.store.mirror, "mirror", "", "fetch from this mirror of Debian's archive, an `URL` (default: the one that this machine's packages come from)")
-	flag.BoolVar(&l.store.refresh, "refresh", false, "fetch again what is in the cache")
+	flag.StringVar(&l.store.mirror, "mirror", "http://deb.debian.org/debian", "fetch from this mirror of Debian's archive, an `URL`")
 	flag.StringVar(&l.logs, "logs", "", "keep what each machine writes in `DIR`")
 	flag.DurationVar(&l.stress, "stress", 10*time.Second, "how long each stress of the guard takes")
 	flag.DurationVar(&l.limit, "limit", 30*time.Minute, "how long a machine may take")
 	var match *regexp.Regexp
 	program.Parse("Runs the library's tests on other processors and kernels, and prints a table.", func() (err error) {
 		match, err = regexp.Compile(*run)
-		picked := *all || *ci || *run != ""
 		switch {
 		case err != nil:
 			return fmt.Errorf("-run: %w", err)
 		case *jobs < 1 || l.limit <= 0 || l.stress <= 0:
 			return errors.New("-j, -limit and -stress take what is more than 0")
-		case !picked && !*list && !*render && !*check:
+		case !*all && !*ci && *run == "" && !*list && !*render && !*check:
 			return errors.New("one of -all, -ci, -run, -list, -render and -check says what to do")
 		case len(selected(match, *ci)) == 0:
 			return fmt.Errorf("no machine matches %v", match)
@@ -72,38 +67,24 @@ func main() {
 		return
 	}
 	var err error
-	if l.root, err = repository(); err != nil {
+	if l.root, err = os.Getwd(); err != nil {
 		program.Exit(err)
 	}
 	if *render || *check {
 		program.Exit(publishStored(l.root, *check))
 	}
-	if l.store.dir, err = cacheDir(*cache); err != nil {
+	cache, err := os.UserCacheDir()
+	if err != nil {
 		program.Exit(err)
 	}
+	l.store.dir = filepath.Join(cache, "iofd-kernels")
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	program.Exit(l.runAll(ctx, chosen, *jobs, *write))
 }
 
-func cacheDir(named string) (string, error) {
-	if named == "" {
-		user, err := os.UserCacheDir()
-		if err != nil {
-			return "", fmt.Errorf("%w: name a directory with -cache", err)
-		}
-		named = filepath.Join(user, "iofd-kernels")
-	}
-	return filepath.Abs(named)
-}
-
 // runAll runs the machines and prints a table. It fails if a test did.
 func (l *lab) runAll(ctx context.Context, chosen []machine, atOnce int, write bool) (err error) {
-	for _, program := range []string{"apt-get", "apt-cache", "dpkg-deb"} {
-		if _, err := exec.LookPath(program); err != nil {
-			return fmt.Errorf("%w: QEMU and the kernels are fetched with apt, which Debian and its like have", err)
-		}
-	}
 	if l.dir, err = os.MkdirTemp("", "kernels"); err != nil {
 		return err
 	}
@@ -161,15 +142,11 @@ func (l *lab) prepare(chosen []machine) error {
 				return err
 			}
 		}
-		var err error
-		switch m.kind {
-		case user:
-			_, err = l.store.userEmulator(p)
-		case system:
+		_, err := l.store.emulator(m)
+		if m.kind == system {
 			_, first := l.store.kernel(m)
-			_, second := l.store.systemEmulator(p.guest)
-			_, third := l.store.userland(p.guest)
-			err = errors.Join(first, second, third)
+			_, second := l.store.userland(p.guest)
+			err = errors.Join(err, first, second)
 		}
 		if err != nil {
 			return fmt.Errorf("%v: %w", m, err)

@@ -45,12 +45,8 @@ func picture(results []result) []byte {
 		y := top + row*j
 		say(left-8, y+17, `font-size="12" text-anchor="end"`, title(name))
 		for i, r := range results {
-			c, ran := r.cell(name)
-			text := ""
-			if ran {
-				text = c.short()
-			}
-			box(left+column*i, y, c.colour(ran), text)
+			c := r.cell(name)
+			box(left+column*i, y, c.colour(), c.short())
 		}
 	}
 	x, y := left, top+row*len(rows)+18
@@ -73,9 +69,9 @@ func picture(results []result) []byte {
 	return p.Bytes()
 }
 
-func (c cell) colour(ran bool) string {
+func (c *cell) colour() string {
 	switch {
-	case !ran:
+	case c == nil:
 		return grey
 	case !c.ok():
 		return red
@@ -86,12 +82,14 @@ func (c cell) colour(ran bool) string {
 }
 
 // short is a cell's text in the picture.
-func (c cell) short() string {
-	if n := len(c.Failed) + c.unexplained(); n > 0 {
-		return fmt.Sprint("✗", n)
-	}
-	if n := len(c.Skipped); n > 0 {
-		return fmt.Sprint(c.Passed, "·", n)
+func (c *cell) short() string {
+	switch {
+	case c == nil:
+		return ""
+	case c.wrong() > 0:
+		return fmt.Sprint("✗", c.wrong())
+	case len(c.Skipped) > 0:
+		return fmt.Sprint(c.Passed, "·", len(c.Skipped))
 	}
 	return fmt.Sprint(c.Passed)
 }

@@ -2,17 +2,26 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"code.hybscloud.com/iofd/test/internal/table"
 )
 
+// sums returns how many tests passed, failed or were skipped for no known reason, and
+// were skipped for a known one.
+func (r result) sums() (passed, failed, skipped int) {
+	for _, c := range r.Cells {
+		passed += c.Passed
+		failed += c.wrong()
+		skipped += len(c.Skipped) - c.unexplained()
+	}
+	return passed, failed, skipped
+}
+
 // line says in short how a machine did.
 func (r result) line() string {
-	var passed, failed, skipped int
-	for _, c := range r.Cells {
-		passed, failed, skipped = passed+c.Passed, failed+len(c.Failed), skipped+len(c.Skipped)
-	}
+	passed, failed, skipped := r.sums()
 	verdict := "ok"
 	if !r.ok() {
 		verdict = "FAILED"
@@ -43,10 +52,14 @@ func (r result) complaint() string {
 	return b.String()
 }
 
-// text is a cell in short: passed, what failed, and what was skipped.
-func (c cell) text() string {
+// text is a cell in short: passed, what failed, and what was skipped. It is empty if
+// the job was not run.
+func (c *cell) text() string {
+	if c == nil {
+		return ""
+	}
 	s := fmt.Sprint(c.Passed)
-	if n := len(c.Failed) + c.unexplained(); n > 0 {
+	if n := c.wrong(); n > 0 {
 		s += fmt.Sprintf(" ✗%d", n)
 	}
 	if n := len(c.Skipped) - c.unexplained(); n > 0 {
@@ -57,11 +70,9 @@ func (c cell) text() string {
 
 // names returns the jobs of the results, each once.
 func names(results []result) (all []string) {
-	seen := make(map[string]bool)
 	for _, r := range results {
 		for _, c := range r.Cells {
-			if !seen[c.Job] {
-				seen[c.Job] = true
+			if !slices.Contains(all, c.Job) {
 				all = append(all, c.Job)
 			}
 		}
@@ -69,14 +80,13 @@ func names(results []result) (all []string) {
 	return all
 }
 
-// cell returns what came of a job, if it was run.
-func (r result) cell(name string) (cell, bool) {
-	for _, c := range r.Cells {
-		if c.Job == name {
-			return c, true
-		}
+// cell returns what came of a job, nil if it was not run.
+func (r result) cell(name string) *cell {
+	i := slices.IndexFunc(r.Cells, func(c cell) bool { return c.Job == name })
+	if i < 0 {
+		return nil
 	}
-	return cell{}, false
+	return &r.Cells[i]
 }
 
 // grid has a column for each machine, and a row for each job.
@@ -87,15 +97,11 @@ func grid(corner string, results []result, machine func(result) string) table.Ta
 	}
 	t := table.Table{head}
 	for _, name := range names(results) {
-		row := []any{title(name)}
+		row := []string{title(name)}
 		for _, r := range results {
-			text := ""
-			if c, ran := r.cell(name); ran {
-				text = c.text()
-			}
-			row = append(row, text)
+			row = append(row, r.cell(name).text())
 		}
-		t.Add(row...)
+		t = append(t, row)
 	}
 	return t
 }

@@ -2,9 +2,11 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,7 +29,6 @@ type result struct {
 // A cell is what came of one job on one machine.
 type cell struct {
 	Job     string
-	Seconds float64
 	Passed  int
 	Failed  []failure `json:",omitempty"`
 	Skipped []skip    `json:",omitempty"`
@@ -47,17 +48,15 @@ type answer struct{ Call, Answer string }
 
 // ok reports whether all went well: every skip is explained.
 func (r result) ok() bool {
-	for _, c := range r.Cells {
-		if !c.ok() {
-			return false
-		}
-	}
-	return r.Problem == "" && len(r.Cells) > 0
+	return r.Problem == "" && len(r.Cells) > 0 && !slices.ContainsFunc(r.Cells, func(c cell) bool { return !c.ok() })
 }
 
-func (c cell) ok() bool { return len(c.Failed) == 0 && c.Passed > 0 && c.unexplained() == 0 }
+func (c *cell) ok() bool { return c.Passed > 0 && c.wrong() == 0 }
 
-func (c cell) unexplained() (n int) {
+// wrong counts the tests that failed, or were skipped for no known reason.
+func (c *cell) wrong() int { return len(c.Failed) + c.unexplained() }
+
+func (c *cell) unexplained() (n int) {
 	for _, s := range c.Skipped {
 		if s.Why == "" {
 			n++
@@ -66,38 +65,26 @@ func (c cell) unexplained() (n int) {
 	return n
 }
 
-// An event is one of test2json's.
-type event struct{ Action, Test, Output string }
-
-// judge reads what a test binary wrote.
-func judge(o job.Output) (cell, error) {
-	convert := exec.Command("go", "tool", "test2json")
-	convert.Stdin = bytes.NewReader(o.Text)
-	text, err := output(convert)
-	if err != nil {
-		return cell{}, err
-	}
-	var events []event
-	for line := range strings.Lines(text) {
-		var e event
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			return cell{}, err
-		}
-		events = append(events, e)
-	}
-	return count(o, events), nil
-}
-
 var (
 	logged = regexp.MustCompile(`^ +\w+\.go:\d+: `)
 	raced  = regexp.MustCompile(`(\d+) racing closes`)
 )
 
-// count sums up the events of a job. Tests and their subtests count alike.
-func count(o job.Output, events []event) cell {
-	c := cell{Job: o.Name, Seconds: o.Seconds}
+// judge sums up what a test binary wrote. Tests and their subtests count alike.
+func judge(o job.Output) (cell, error) {
+	c := cell{Job: o.Name}
+	convert := exec.Command("go", "tool", "test2json")
+	convert.Stdin = bytes.NewReader(o.Text)
+	text, err := output(convert)
+	if err != nil {
+		return c, err
+	}
 	said := make(map[string]string) // by a test
-	for _, e := range events {
+	for line := range strings.Lines(text) {
+		var e struct{ Action, Test, Output string }
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			return c, err
+		}
 		if e.Test == "" {
 			continue
 		}
@@ -119,13 +106,9 @@ func count(o job.Output, events []event) cell {
 	// A test binary that panics, is killed or leaves something behind may fail without
 	// a failed test.
 	if o.Status != "exit status 0" && len(c.Failed) == 0 {
-		status := o.Status
-		if status == "" {
-			status = "it did not end"
-		}
-		c.Failed = []failure{{Test: "(the whole)", Output: status + ": " + tail(o.Text)}}
+		c.Failed = []failure{{Test: "(the whole)", Output: cmp.Or(o.Status, "it did not end") + ": " + tail(o.Text)}}
 	}
-	return c
+	return c, nil
 }
 
 // lastLogged returns what a skipped test logged last.

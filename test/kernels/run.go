@@ -17,7 +17,7 @@ import (
 
 // A lab runs machines.
 type lab struct {
-	store  *store
+	store  store
 	root   string
 	dir    string // for what is built
 	logs   string // where the machines' output is kept, if anywhere
@@ -104,11 +104,8 @@ func (l *lab) here(ctx context.Context, w io.Writer, m machine) error {
 		j.Run(ctx, w)
 	}
 	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		return err
-	}
 	job.Done(w, strings.TrimSpace(string(release)))
-	return nil
+	return err
 }
 
 // boot runs the jobs in a virtual machine.
@@ -122,8 +119,12 @@ func (l *lab) boot(ctx context.Context, w io.Writer, m machine) error {
 	if err != nil {
 		return err
 	}
+	archive, err := l.initramfs(m)
+	if err != nil {
+		return err
+	}
 	initramfs := filepath.Join(l.dir, m.file()+".cpio")
-	if err := l.writeInitramfs(initramfs, m); err != nil {
+	if err := os.WriteFile(initramfs, archive, 0o644); err != nil {
 		return err
 	}
 	defer os.Remove(initramfs)
@@ -142,10 +143,11 @@ func (l *lab) boot(ctx context.Context, w io.Writer, m machine) error {
 	return nil
 }
 
-func (l *lab) writeInitramfs(name string, m machine) error {
+// initramfs returns the first root file system of a virtual machine, with all of its jobs.
+func (l *lab) initramfs(m machine) ([]byte, error) {
 	files, err := l.store.userland(m.processor.guest)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	built := l.binaries(m.processor)
 	files["init"] = filepath.Join(built, "init")
@@ -153,12 +155,7 @@ func (l *lab) writeInitramfs(name string, m machine) error {
 	for _, pkg := range tested(m.processor) {
 		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
 	}
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	c := cpio{w: file}
+	var c cpio
 	for _, dir := range []string{"bin", "dev", "lib", "lib64", "tests", "tmp"} {
 		c.add(dir, cpioDirectory|0o755, nil)
 	}
@@ -166,16 +163,13 @@ func (l *lab) writeInitramfs(name string, m machine) error {
 	for to, from := range files {
 		data, err := os.ReadFile(from)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		c.add(to, cpioFile|0o755, data)
 	}
 	todo, err := json.Marshal(jobs("/tests", "", m, l.stress))
-	if err != nil {
-		return err
-	}
 	c.add("jobs.json", cpioFile|0o644, todo)
-	return c.end()
+	return c.bytes(), err
 }
 
 func (l *lab) binaries(p *processor) string { return filepath.Join(l.dir, p.goarch) }

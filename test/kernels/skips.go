@@ -7,10 +7,10 @@ import (
 )
 
 // A knownSkip explains why a test that gives a certain reason is skipped. It holds on
-// machines of one kind, and only if the probe found that the machine lacks the feature.
+// machines of one kind or of all, and only if the probe found that the machine lacks the feature.
 // The probe does not use the library.
 type knownSkip struct {
-	kind       kind
+	kind       kind     // all if empty
 	processors []string // all if empty
 	reason     *regexp.Regexp
 	probe      string // the question that is not answered yes; none if empty
@@ -60,10 +60,6 @@ var knownSkips = []knownSkip{
 	{system, []string{"arm64", "riscv64", "ppc64le", "s390x"}, reason(`needs suspend to RAM`), "", "QEMU's machine has no suspend to RAM"},
 	{user, nil, reason(`does not return 0 bytes`), "", "QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes"},
 	{user, nil, reason(`no huge pages to be had`), "", "QEMU maps pages of the processor's usual size only"},
-}
-
-// portable are the known skips of machines of any kind.
-var portable = []knownSkip{
 	{"", fallback, reason(`^no (handler|program) for`), "", "the library captures and unblocks signals in assembly, which there is none of; its documentation says so"},
 }
 
@@ -83,7 +79,7 @@ func why(r *result, given string) string {
 	if v := since.FindStringSubmatch(given); v != nil && r.Kind == system && compareVersions(series(r.Kernel), v[1]+"."+v[2]) < 0 {
 		return fmt.Sprintf("Linux %s.%s brought it", v[1], v[2])
 	}
-	for _, e := range slices.Concat(knownSkips, portable) {
+	for _, e := range knownSkips {
 		if e.holds(r) && e.reason.MatchString(given) {
 			return e.why
 		}

@@ -4,7 +4,6 @@ import (
 	"debug/elf"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 )
 
@@ -46,13 +45,9 @@ func addLibraries(files map[string]string, dir, path string) error {
 		return err
 	}
 	defer binary.Close()
-	needed, err := binary.ImportedLibraries()
-	if err != nil {
-		return err
-	}
-	if at := slices.IndexFunc(binary.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }); at >= 0 {
-		name := make([]byte, binary.Progs[at].Filesz)
-		if _, err := binary.Progs[at].ReadAt(name, 0); err != nil {
+	if named := binary.Section(".interp"); named != nil {
+		name, err := named.Data()
+		if err != nil {
 			return err
 		}
 		linker := strings.Trim(string(name), "/\x00")
@@ -60,9 +55,13 @@ func addLibraries(files map[string]string, dir, path string) error {
 			return err
 		}
 	}
+	needed, err := binary.ImportedLibraries()
+	if err != nil {
+		return err
+	}
 	for _, name := range needed {
 		// The dynamic linker looks there, too.
-		if _, known := files["lib/"+name]; known {
+		if files["lib/"+name] != "" {
 			continue
 		}
 		library, err := find(dir, "usr/lib/*/"+name)

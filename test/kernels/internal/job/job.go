@@ -38,12 +38,11 @@ func (j Job) Run(ctx context.Context, w io.Writer) {
 	cmd.Stdout, cmd.Stderr = w, w
 	// Children that a test left behind may hold its standard output.
 	cmd.WaitDelay = 10 * time.Second
-	started := time.Now()
 	status := "exit status 0"
 	if err := cmd.Run(); err != nil {
 		status = err.Error()
 	}
-	fmt.Fprintf(w, "\n%s%.1f %s\n", end, time.Since(started).Seconds(), status)
+	fmt.Fprintf(w, "\n%s%s\n", end, status)
 }
 
 // Done writes the line that says that all jobs were run, on which kernel.
@@ -51,10 +50,9 @@ func Done(w io.Writer, kernel string) { fmt.Fprintf(w, "\n%s%s\n", done, kernel)
 
 // An Output is what a job wrote.
 type Output struct {
-	Name    string
-	Text    []byte
-	Status  string // "exit status 0" if all is well, empty if it did not end
-	Seconds float64
+	Name   string
+	Text   []byte
+	Status string // "exit status 0" if all is well, empty if it did not end
 }
 
 // Split takes a stream apart. The kernel is empty if the stream breaks off before
@@ -70,9 +68,7 @@ func Split(stream []byte) (outputs []Output, kernel string) {
 		if name, ok := strings.CutPrefix(text, begin); ok {
 			outputs = append(outputs, Output{Name: name})
 			at = &outputs[len(outputs)-1]
-		} else if result, ok := strings.CutPrefix(text, end); ok && at != nil {
-			seconds, status, _ := strings.Cut(result, " ")
-			_, _ = fmt.Sscan(seconds, &at.Seconds)
+		} else if status, ok := strings.CutPrefix(text, end); ok && at != nil {
 			at.Status, at = status, nil
 		} else if release, ok := strings.CutPrefix(text, done); ok {
 			kernel = release
