@@ -29,80 +29,7 @@ var commands = map[uintptr]struct {
 	unix.SYS_MEMBARRIER: {0, map[uint64]string{
 		1 << 3: "PRIVATE_EXPEDITED", 1 << 4: "REGISTER_PRIVATE_EXPEDITED",
 	}},
-	unix.SYS_IOCTL: {1, ioctls()},
-}
-
-func ioctls() map[uint64]string {
-	names := map[uint64]string{unix.PIDFD_GET_INFO: "PIDFD_GET_INFO"}
-	for _, kind := range []uint64{
-		unix.PIDFD_GET_CGROUP_NAMESPACE, unix.PIDFD_GET_IPC_NAMESPACE, unix.PIDFD_GET_MNT_NAMESPACE,
-		unix.PIDFD_GET_NET_NAMESPACE, unix.PIDFD_GET_PID_NAMESPACE, unix.PIDFD_GET_PID_FOR_CHILDREN_NAMESPACE,
-		unix.PIDFD_GET_TIME_NAMESPACE, unix.PIDFD_GET_TIME_FOR_CHILDREN_NAMESPACE,
-		unix.PIDFD_GET_USER_NAMESPACE, unix.PIDFD_GET_UTS_NAMESPACE,
-	} {
-		names[kind] = "PIDFD_GET_NAMESPACE"
-	}
-	return names
-}
-
-// An explanation says why no trial refuses a call, by package and name. "*" stands for
-// any.
-type explanation struct{ by, call, why string }
-
-const (
-	cannotFail = "cannot fail"
-	execs      = "package os/exec's: cmd.Start and cmd.Wait return the error. `clone` in pidfd.Start stands for them"
-	pollerTry  = "package os offers each file to the poller, and does without it"
-	ignored    = "the kernel has closed the descriptor even if it reports an error, and nothing was written"
-	testsOwn   = "in a test's own function"
-	ownTests   = "refused in the package's own tests, which find the name of the call in the error"
-)
-
-var explained = []explanation{
-	{"*", "getpid", cannotFail},
-	{"*", "gettid", cannotFail},
-	{"*", "getuid", cannotFail},
-	{"fd", "getsockopt SO_TYPE", ownTests},
-	{"fd", "recvmsg", ownTests},
-	{"fd", "sendmsg", ownTests},
-	{"fd", "shutdown", ownTests},
-	{"internal/sys", "pread64", "FD.ReadAt: " + ownTests},
-	{"internal/sys", "pwrite64", "FD.WriteAt: " + ownTests},
-	{"internal/sys", "readv", "FD.Readv: " + ownTests},
-	{"internal/sys", "writev", "FD.Writev: " + ownTests},
-	{"internal/sys", "clock_gettime", "TimerFD.WaitUntil: " + ownTests},
-	{"internal/sys/capture", "rt_sigreturn", "does not return"},
-	{"internal/sys/capture", "rt_sigqueueinfo", "if it fails, the handler calls kill(2)"},
-	{"internal/sys/capture", "write", "to an eventfd: the Go runtime makes it too, and ends the program if it fails"},
-	{"internal/sys/command", "*", execs},
-	{"signalfd", "clone", execs},
-	{"signalfd", "wait4", execs},
-	{"signalfd", "waitid", execs},
-	{"internal/sys/unmask", "clone", execs},
-	{"internal/sys/unmask", "wait4", execs},
-	{"internal/sys/unmask", "waitid", execs},
-	{"internal/sys/unmask", "pidfd_send_signal", execs},
-	{"pidfd", "kill", "package os's, in os.Process.Signal: FromProcess learns from it why there is no handle"},
-	{"pidfd", "getrusage", "if it fails, MaxRSSExact is false"},
-	{"*", "epoll_ctl EPOLL_CTL_ADD", pollerTry},
-	{"*", "fcntl F_GETFL", pollerTry},
-	{"*", "fcntl F_SETFL", pollerTry},
-	{"*", "epoll_ctl EPOLL_CTL_DEL", "ignored: the runtime's poller forgets the descriptor anyway"},
-	{"fd", "epoll_pwait", "the runtime's poller makes it too, and ends the program if it fails"},
-	{"fd", "close", ignored},
-	{"memfd", "close", ignored},
-	{"pidfd", "close", ignored},
-	{"signalfd", "close", ignored},
-	{"signalfd", "prlimit64", cannotFail},
-	{"internal/sys/unmask", "close", ignored},
-	{"signalfd", "fcntl F_DUPFD_CLOEXEC", "a captured signal's first wait: ReadContext returns the error. `FD.ReadContext, the first` stands for it"},
-	{"internal/sys/unmask", "fcntl F_DUPFD_CLOEXEC", "made if the child inherits the next number: Start returns the error"},
-	{"internal/sys/unmask", "call 262", "newfstatat(2) of package os, in filepath.Abs: if it fails, getcwd(2) tells the directory"},
-	{"internal/sys/unmask", "openat", "made if the path of the child is that of a descriptor: Start returns the error"},
-	{"memfd", "fsetxattr", "made only if memfd_create(2) returns EACCES for MFD_EXEC. If it fails too, Seals returns the error"},
-	{"memfd", "read", "made by the reader that ReadFrom gets"},
-	{"fd", "ioctl 21531", testsOwn},
-	{"internal/sys", "membarrier 1073741824", "an invalid command, which a test uses to make the call fail"},
+	unix.SYS_IOCTL: {1, map[uint64]string{unix.PIDFD_GET_INFO: "PIDFD_GET_INFO"}},
 }
 
 // numbers are the numbers of the calls in trials and in explained.
@@ -111,7 +38,7 @@ var numbers = map[string]uintptr{
 	"epoll_create1": unix.SYS_EPOLL_CREATE1, "epoll_ctl": unix.SYS_EPOLL_CTL, "epoll_pwait": unix.SYS_EPOLL_PWAIT,
 	"eventfd2": unix.SYS_EVENTFD2, "execve": unix.SYS_EXECVE, "fallocate": unix.SYS_FALLOCATE, "fchmod": unix.SYS_FCHMOD,
 	"fcntl": systest.Fcntl, "fsetxattr": unix.SYS_FSETXATTR, "fstat": unix.SYS_FSTAT, "fstatfs": unix.SYS_FSTATFS,
-	"ftruncate": systest.Ftruncate, "futex": unix.SYS_FUTEX, "getdents64": unix.SYS_GETDENTS64, "getpid": unix.SYS_GETPID,
+	"ftruncate": systest.Ftruncate, "getdents64": unix.SYS_GETDENTS64, "getpid": unix.SYS_GETPID,
 	"getrusage": unix.SYS_GETRUSAGE, "getsockopt": unix.SYS_GETSOCKOPT, "gettid": unix.SYS_GETTID, "getuid": unix.SYS_GETUID,
 	"ioctl": unix.SYS_IOCTL, "kcmp": unix.SYS_KCMP, "kill": unix.SYS_KILL, "lseek": unix.SYS_LSEEK, "madvise": unix.SYS_MADVISE,
 	"membarrier": unix.SYS_MEMBARRIER, "memfd_create": unix.SYS_MEMFD_CREATE, "memfd_secret": 447, "mmap": systest.Mmap,
@@ -127,43 +54,32 @@ var numbers = map[string]uintptr{
 	"writev": unix.SYS_WRITEV,
 }
 
-// init gives each trial the number of its call, and the arguments that its call names.
-func init() {
-	for i := range trials {
-		t := &trials[i]
-		name, word, _ := strings.Cut(t.call, " ")
-		var known bool
-		if t.number, known = numbers[name]; !known {
-			panic("no number of " + t.call)
-		}
-		c := commands[t.number]
-		switch {
-		case word != "":
-			t.match = func(args *[6]uint64) bool { return c.names[uint64(uint32(args[c.argument]))] == word }
-		case name == "clone": // of a child, not of a thread
-			t.match = func(args *[6]uint64) bool { return args[0]&unix.CLONE_VFORK != 0 }
-		}
-	}
+// numberOf returns the number of a call in trials.
+func numberOf(call string) uintptr {
+	name, _, _ := strings.Cut(call, " ")
+	return numbers[name]
 }
 
 // callName returns the name of a call in trials.
 func callName(number uintptr, args *[6]uint64) string {
-	name := ""
+	name := fmt.Sprint("call ", number)
 	for known, n := range numbers {
 		if n == number {
 			name = known
 		}
 	}
-	if name == "" {
-		return fmt.Sprintf("call %d", number)
+	c, ok := commands[number]
+	if !ok {
+		return name
 	}
-	if c, ok := commands[number]; ok {
-		value := uint64(uint32(args[c.argument]))
-		word := c.names[value]
-		if word == "" {
-			word = fmt.Sprint(value)
-		}
-		name += " " + word
+	value := uint64(uint32(args[c.argument]))
+	word, known := c.names[value]
+	switch {
+	case known:
+	case number == unix.SYS_IOCTL && value >= unix.PIDFD_GET_CGROUP_NAMESPACE && value <= unix.PIDFD_GET_UTS_NAMESPACE:
+		word = "PIDFD_GET_NAMESPACE"
+	default:
+		word = fmt.Sprint(value)
 	}
-	return name
+	return name + " " + word
 }

@@ -6,16 +6,13 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
-	"code.hybscloud.com/iofd/memfd"
-	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/test/internal/program"
 )
 
@@ -27,25 +24,40 @@ func init() {
 	}
 }
 
-// perform makes a child run a trial with errors, and returns the cells.
-func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
-	p, mapping, file, err := newPage()
-	if err != nil {
-		return nil, err
+// try makes a trial with errnos, and returns the cells. The error has all problems.
+func try(index int, with []unix.Errno) ([]cell, error) {
+	size := len(with)
+	if trials[index].once {
+		size = 1
 	}
-	defer mapping.Close()
-	defer file.Close()
-	shared, err := file.File("page")
-	if err != nil {
-		return nil, err
+	var all []cell
+	var problems []error
+	for some := range slices.Chunk(with, size) {
+		cells, err := perform(task{index, some})
+		problems = append(problems, err)
+		for _, c := range cells {
+			for _, problem := range c.Problems {
+				problems = append(problems, errors.New(problem))
+			}
+		}
+		all = append(all, cells...)
 	}
-	defer shared.Close()
+	return all, errors.Join(problems...)
+}
 
-	words := []string{fmt.Sprint(index)}
-	for _, errno := range with {
-		words = append(words, fmt.Sprint(int(errno)))
+// A task is a child's: a trial with some errnos.
+type task struct {
+	Index int // of the trial
+	With  []unix.Errno
+}
+
+// perform makes a child perform a task.
+func perform(what task) ([]cell, error) {
+	argument, err := json.Marshal(what)
+	if err != nil {
+		return nil, err
 	}
-	cmd, err := program.Child("act", strings.Join(words, " "))
+	cmd, err := program.Child("act", string(argument))
 	if err != nil {
 		return nil, err
 	}
@@ -53,78 +65,56 @@ func perform(t *trial, index int, with []unix.Errno) ([]cell, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("socketpair", err)
 	}
-	socket := fd.New(ends[0])
-	defer socket.Close()
+	defer unix.Close(ends[0])
 	theirs := os.NewFile(uintptr(ends[1]), "socket")
-	defer theirs.Close()
-	cmd.ExtraFiles = []*os.File{shared, theirs} // as pageNumber and socketNumber
+	cmd.ExtraFiles = []*os.File{theirs} // as socketNumber
 	var out strings.Builder
 	cmd.Stdout = &out
-	child, err := pidfd.Start(cmd)
+	err = cmd.Start()
+	_ = theirs.Close()
 	if err != nil {
 		return nil, err
 	}
-	defer child.Close()
-	limit := time.AfterFunc(time.Minute, func() { _ = child.SendSignal(unix.SIGKILL) })
+	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
-	s := &supervisor{child: child, socket: socket, page: p, match: t.match}
+	s := &supervisor{trial: &trials[what.Index], child: cmd.Process.Pid, socket: ends[0]}
 	served := s.serve()
 	if served != nil {
 		_ = cmd.Process.Kill()
 	}
-	if err := errors.Join(served, cmd.Wait()); err != nil {
-		return nil, fmt.Errorf("%s, %s: %w\n%s", t.op, t.call, err, out.String())
-	}
 	var cells []cell
-	if err := json.Unmarshal([]byte(out.String()), &cells); err != nil {
-		return nil, fmt.Errorf("%s, %s: %w: %q", t.op, t.call, err, out.String())
+	if err = errors.Join(served, cmd.Wait()); err == nil {
+		err = json.Unmarshal([]byte(out.String()), &cells)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s, %s: %w\n%s", s.trial.op, s.trial.call, err, out.String())
 	}
 	return cells, nil
 }
 
-// The child's descriptors of the page, and of the socket to the supervisor.
-const (
-	pageNumber   = 3
-	socketNumber = 4
-)
+// socketNumber is the child's descriptor of the socket to the supervisor.
+const socketNumber = 3
 
-// act is a child's part: a trial with some errnos, under a filter that asks the
-// supervisor.
+// act is a child's part: it performs a task, under a filter that asks the supervisor.
 func act(argument string) error {
-	var index int
-	var with []unix.Errno
-	for i, word := range strings.Fields(argument) {
-		var n int
-		if _, err := fmt.Sscan(word, &n); err != nil {
-			return err
-		}
-		if i == 0 {
-			index = n
-		} else {
-			with = append(with, unix.Errno(n))
-		}
-	}
-	t := &trials[index]
-	file, err := memfd.FromFD(fd.New(pageNumber))
-	if err != nil {
+	var what task
+	if err := json.Unmarshal([]byte(argument), &what); err != nil {
 		return err
 	}
-	defer file.Close()
-	p, _, err := mapPage(file) // until the process ends
-	if err != nil {
-		return err
-	}
-	// Package os asks only once whether there are pidfds.
-	if self, err := os.FindProcess(os.Getpid()); err == nil {
-		_ = self.Release()
+	t := &trials[what.Index]
+	if !t.once {
+		// Package os asks only once whether there are pidfds.
+		if self, err := os.FindProcess(os.Getpid()); err == nil {
+			_ = self.Release()
+		}
 	}
 	goroutines := runtime.NumGoroutine()
-	if err := supervise(t.number, p); err != nil {
+	if err := supervise(numberOf(t.call)); err != nil {
 		return err
 	}
-	cells := make([]cell, len(with))
-	for i, errno := range with {
-		cells[i] = t.run(p, errno)
+	cells := make([]cell, len(what.With))
+	for i, errno := range what.With {
+		cells[i] = t.with(errno)
 	}
 	for try := 0; runtime.NumGoroutine() > goroutines; try++ {
 		if try == 1000 {
@@ -138,44 +128,47 @@ func act(argument string) error {
 
 // supervise makes the kernel ask the supervisor about each later call of that number,
 // in all threads.
-func supervise(number uintptr, p *page) error {
-	listener, err := filterAll(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH,
-		systest.Refusal{Call: number, Action: unix.SECCOMP_RET_USER_NOTIF})
+func supervise(number uintptr) error {
+	unix.CloseOnExec(socketNumber)
+	listener, sent := make(chan int), make(chan error)
+	go func() {
+		sent <- os.NewSyscallError("sendmsg", unix.Sendmsg(socketNumber, []byte{0}, unix.UnixRights(<-listener), nil, 0))
+	}()
+	// A call that the supervisor is asked about blocks until the supervisor has the
+	// listener. Until then the filter is only for this thread, and another one sends.
+	asked, err := systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER,
+		systest.Refusal{Call: number, Action: unix.SECCOMP_RET_USER_NOTIF},
+		systest.Refusal{Call: orderCall, Action: unix.SECCOMP_RET_USER_NOTIF})
 	if err != nil {
 		return err
 	}
-	// A call that the supervisor is asked about blocks until the supervisor has the
-	// listener. No trial refuses sendmmsg(2).
-	if err := sendDescriptor(socketNumber, listener); err != nil {
+	listener <- asked
+	if err := <-sent; err != nil {
 		return err
 	}
-	for !p.serving.Load() {
-		time.Sleep(50 * time.Microsecond)
+	if err := unix.Close(asked); err != nil {
+		return os.NewSyscallError("close", err)
 	}
-	return os.NewSyscallError("close", unix.Close(socketNumber))
+	return filterAll()
 }
 
-// sendDescriptor sends a descriptor through a socket, by sendmmsg(2).
-func sendDescriptor(socket, number int) error {
-	text, rights := []byte{0}, unix.UnixRights(number)
-	vector := unix.Iovec{Base: &text[0]}
-	vector.SetLen(len(text))
-	var message struct { // a struct mmsghdr
-		header unix.Msghdr
-		length uint32
-	}
-	message.header.Iov = &vector
-	message.header.SetIovlen(1)
-	message.header.Control = &rights[0]
-	message.header.SetControllen(len(rights))
-	_, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(socket), uintptr(unsafe.Pointer(&message)), 1, 0, 0, 0)
-	if errno != 0 {
-		return os.NewSyscallError("sendmmsg", errno)
-	}
-	return nil
+// filterAll gives this thread's filters and one for the refusals to all threads, until
+// the process ends.
+func filterAll(refusals ...systest.Refusal) error {
+	return second(systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH, refusals...))
 }
 
-// filterAll installs a filter in all threads, until the process ends.
-func filterAll(flags uintptr, refusals ...systest.Refusal) (int, error) {
-	return systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_TSYNC|flags, refusals...)
+// orderCall is the number of a system call that the kernel does not have. The supervisor
+// answers it.
+const orderCall = 1 << 20
+
+// order makes the supervisor refuse calls from now on: of those whose first argument is
+// number, the ones from first to last. With errno 0 the supervisor lets all calls
+// through. It returns how many it has refused.
+func order(errno unix.Errno, number, first, last int) (refused int) {
+	n, _, failed := unix.Syscall6(orderCall, uintptr(errno), uintptr(number), uintptr(first), uintptr(last), 0, 0)
+	if failed != 0 {
+		panic(fmt.Sprint("the supervisor has ended: ", failed))
+	}
+	return int(n)
 }

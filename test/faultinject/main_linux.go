@@ -5,9 +5,7 @@ package main
 
 import (
 	"flag"
-	"fmt"
 	"os"
-	"regexp"
 
 	"code.hybscloud.com/iofd/test/internal/program"
 )
@@ -17,30 +15,15 @@ import (
 var roles map[string]func(argument string) error
 
 func init() {
-	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill, "smoke": smoke}
+	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill}
 }
-
-// everything matches all trials.
-var everything = regexp.MustCompile("")
 
 func main() {
 	program.Play(roles)
-	run := flag.String("run", "", "try only the operations and calls that match `REGEXP`")
 	traced := flag.Bool("trace", false, "compare what is tried with what the library's tests call; run in the root of the repository")
-	var match *regexp.Regexp
-	program.Parse("Refuses the library's system calls, and prints what becomes of its operations, as Markdown.", func() (err error) {
-		if match, err = regexp.Compile(*run); err != nil {
-			return fmt.Errorf("-run: %w", err)
-		}
-		return nil
-	})
+	program.Parse("Refuses the library's system calls, and prints what becomes of its operations, as Markdown.", func() error { return nil })
 	if *traced {
 		program.Exit(compare("."))
 	}
-	if *run == "" {
-		program.Exit(report(os.Stdout))
-	}
-	rows, err := tryAll(match, errnos)
-	fmt.Print(tableOf(rows).Markdown())
-	program.Exit(err)
+	program.Exit(report(os.Stdout))
 }

@@ -1,13 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -19,67 +18,43 @@ import (
 	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-const ofGroup = "the memory of a cgroup(7)"
-
 const (
-	piece      = 1 << 20
-	groupLimit = 16 * piece
+	ofGroup    = "the memory of a cgroup(7)"
+	groupLimit = 16 << 20
 )
+
+// piece is a part of the limit.
+var piece = bytes.Repeat([]byte("x"), 1<<20)
 
 // memoryUsedUp has a child of a cgroup(7) write more into a memfd than the group may
 // have. No call fails then: the kernel kills the child. The receiver must learn of
 // that and must have every byte that was written.
-func memoryUsedUp() error {
+func memoryUsedUp(a *attempt) {
 	group, err := newMemoryGroup()
-	if err != nil {
-		return err
-	}
-	defer os.Remove(group)
+	a.must(err)
+	a.later(func() { _ = os.Remove(group) })
 	m, err := memfd.New("faults")
-	if err != nil {
-		return err
-	}
-	defer m.Close()
+	closes(a, m, err)
 	shared, err := m.File("faults")
-	if err != nil {
-		return err
-	}
-	defer shared.Close()
+	closes(a, shared, err)
 	cmd, err := program.Child("fill", group)
-	if err != nil {
-		return err
-	}
+	a.must(err)
 	cmd.ExtraFiles = []*os.File{shared}
 	filling, err := pidfd.Start(cmd)
-	if err != nil {
-		return err
-	}
-	defer filling.Close()
+	closes(a, filling, err)
 	status, err := filling.WaitContext(context.Background())
-	if err != nil {
-		return err
-	}
-	if status.Signal != unix.SIGKILL {
-		return fmt.Errorf("over the group's limit the child had %v", status)
-	}
+	a.must(err)
+	a.must(gives(unix.SIGKILL)(status.Signal, nil))
 	size, err := m.Size()
-	if err != nil {
-		return err
-	}
-	if size < piece || size > groupLimit {
-		return fmt.Errorf("%d bytes in a group of %d", size, groupLimit)
+	a.must(err)
+	if size < int64(len(piece)) || size > groupLimit {
+		a.must(fmt.Errorf("%d bytes in a group of %d", size, groupLimit))
 	}
 	written := make([]byte, size)
-	if _, err := m.ReadAt(written, 0); err != nil {
-		return err
-	}
-	if at := slices.IndexFunc(written, func(b byte) bool { return b != filled }); at >= 0 {
-		return fmt.Errorf("byte %d of %d was not written", at, size)
-	}
-	return second(m.WriteAt(make([]byte, piece), size)) // we are of another group
+	a.must(second(m.ReadAt(written, 0)))
+	a.must(gives(int(size))(bytes.Count(written, piece[:1]), nil))
+	a.must(second(m.WriteAt(piece, size))) // this process is of another group
 }
-
-const filled = 'x'
 
 // fill is the child's part.
 func fill(group string) error {
@@ -91,47 +66,35 @@ func fill(group string) error {
 	if err != nil {
 		return err
 	}
-	for range 2 * groupLimit / piece {
-		if _, err := m.Write(slices.Repeat([]byte{filled}, piece)); err != nil {
+	for range 2 * groupLimit / len(piece) {
+		if _, err := m.Write(piece); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("the group's limit of %d bytes lets %d pass", groupLimit, 2*groupLimit)
 }
 
-// errNoGroup says that this process cannot limit the memory of another.
-var errNoGroup = fmt.Errorf("%w: no cgroup whose memory this process may limit", errors.ErrUnsupported)
-
-// newMemoryGroup makes a group below this process's own.
+// newMemoryGroup makes a group below this process's own. If the error is one of
+// systest.Refused, this process cannot limit the memory of another.
 func newMemoryGroup() (dir string, err error) {
 	text, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return "", err
 	}
-	const mounted = "/sys/fs/cgroup"
-	var parent, limit, swap string
+	groups := make(map[string]string) // by their controllers, "" in version 2
 	for line := range strings.Lines(string(text)) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) != 3 {
-			continue
-		}
-		if slices.Contains(strings.Split(fields[1], ","), "memory") {
-			parent, limit, swap = filepath.Join(mounted, "memory", fields[2]), "memory.limit_in_bytes", "memory.swappiness"
-			break
-		}
-		if fields[0] == "0" { // version 2, where version 1 does not have the memory
-			parent, limit, swap = filepath.Join(mounted, fields[2]), "memory.max", "memory.swap.max"
+		if fields := strings.SplitN(strings.TrimSpace(line), ":", 3); len(fields) == 3 {
+			groups[fields[1]] = fields[2]
 		}
 	}
-	defer func() {
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EBUSY) {
-			err = fmt.Errorf("%w: %w", errNoGroup, err)
+	parent, limit, swap := filepath.Join("/sys/fs/cgroup", groups[""]), "memory.max", "memory.swap.max"
+	if group, ok := groups["memory"]; ok {
+		parent, limit, swap = filepath.Join("/sys/fs/cgroup/memory", group), "memory.limit_in_bytes", "memory.swappiness"
+	} else if err := os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+memory"), 0); err != nil {
+		if errors.Is(err, unix.EBUSY) { // because the group has processes
+			err = fmt.Errorf("%w (%w)", err, unix.EPERM)
 		}
-	}()
-	if limit == "memory.max" {
-		if err := os.WriteFile(filepath.Join(parent, "cgroup.subtree_control"), []byte("+memory"), 0); err != nil {
-			return "", err
-		}
+		return "", err
 	}
 	if dir, err = os.MkdirTemp(parent, "faults"); err != nil {
 		return "", err

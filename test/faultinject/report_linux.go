@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"runtime"
 	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/test/internal/table"
 )
@@ -30,63 +33,56 @@ is not on this page.
 
 // report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
-	rows, tried := tryAll(everything, errnos)
-	var text strings.Builder
-	text.WriteString(head + tableOf(rows).Markdown())
-	// This machine refuses the calls of some trials, whatever the program does.
-	for _, t := range trials {
+	cells, tried := tryAll()
+	names := []any{"made by", "system call", "in"}
+	for _, errno := range errnos {
+		names = append(names, unix.ErrnoName(errno))
+	}
+	var rows, explanations, effects table.Table
+	rows.Add(names...)
+	left := ""
+	for i, t := range trials {
 		if err := t.forbidden(); err != nil {
-			fmt.Fprintf(&text, "\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
+			left += fmt.Sprintf("\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
+		} else if cells[i] != nil {
+			row := []any{t.by, t.call, "`" + t.op + "`"}
+			for _, c := range cells[i] {
+				row = append(row, c)
+			}
+			rows.Add(row...)
 		}
 	}
-	explanations := table.Table{{"made by", "system call", "why"}}
+	explanations.Add("made by", "system call", "why")
 	for _, e := range explained {
 		explanations.Add(strings.Replace(e.by, "*", "all", 1), strings.Replace(e.call, "*", "all", 1), e.why)
 	}
-	text.WriteString("\n## Calls that are not refused\n\n" + explanations.Markdown())
-	effects := table.Table{{"used up", "effect"}} // the tests use them up
+	effects.Add("used up", "effect") // the tests use them up
 	for _, l := range limits {
 		effects.Add(l.name, l.effect)
 	}
-	text.WriteString("\n## Limits\n\n" + effects.Markdown())
-	smoke, smoked := smokeAll()
-	text.WriteString("\n## Sandboxes\n\nThe table lists environments and the features that do not work there. All other features work. Root made the chroot, the user " +
-		"namespace and the unprivileged process.\nA filter is named after the calls that it refuses. If eventfd2(2) is refused from the start, no Go program runs, because the runtime's poller needs it.\n\n" +
-		smoke.Markdown())
-	_, err := io.WriteString(w, text.String())
-	return errors.Join(tried, smoked, err)
+	_, err := io.WriteString(w, head+rows.Markdown()+left+
+		"\n## Calls that are not refused\n\n"+explanations.Markdown()+
+		"\n## Limits\n\n"+effects.Markdown())
+	return errors.Join(tried, err)
 }
 
-// smokeAll runs the smoke test in each sandbox.
-func smokeAll() (table.Table, error) {
-	var problems []error
-	results := table.Table{{"sandbox", "does not work"}}
-	for i := range sandboxes {
-		p := &sandboxes[i]
-		got, err := p.run(i)
-		if errors.Is(err, errNotHere) {
-			results.Add(p.name, err)
+// tryAll makes the trials with all errnos. It returns the cells of each, or nil if it cannot be made
+// here. The error has all problems.
+func tryAll() ([][]cell, error) {
+	cells := make([][]cell, len(trials))
+	problems := make([]error, len(trials))
+	var group sync.WaitGroup
+	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, t := range trials {
+		if t.made != nil && !t.made() || t.forbidden() != nil {
 			continue
 		}
-		if err != nil {
-			problems = append(problems, err)
-			continue
-		}
-		for _, problem := range p.unexpected(got) {
-			problems = append(problems, errors.New(problem))
-		}
-		var apart []string
-		for _, s := range checks {
-			if got := p.apart[s.feature]; got != "" {
-				kind, _, _ := strings.Cut(got, ":")
-				apart = append(apart, fmt.Sprintf("%s (%s)", s.feature, kind))
-			}
-		}
-		if apart == nil {
-			apart = []string{"–"}
-		}
-		slices.Sort(apart)
-		results.Add(p.name, strings.Join(apart, ", "))
+		turns <- struct{}{}
+		group.Go(func() {
+			defer func() { <-turns }()
+			cells[i], problems[i] = try(i, errnos)
+		})
 	}
-	return results, errors.Join(problems...)
+	group.Wait()
+	return cells, errors.Join(problems...)
 }

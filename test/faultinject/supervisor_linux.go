@@ -1,17 +1,14 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"runtime"
 	"strings"
-	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
-
-	"code.hybscloud.com/iofd/fd"
-	"code.hybscloud.com/iofd/pidfd"
 )
 
 // A supervisor answers system calls of a process in place of the kernel, see
@@ -19,10 +16,16 @@ import (
 // collector would wait for a thread in a raw call, and the thread for a supervisor that
 // the collector has stopped.
 type supervisor struct {
-	child  *pidfd.PidFD
-	socket *fd.FD // to the child
-	page   *page
-	match  func(args *[6]uint64) bool
+	trial  *trial
+	child  int // its PID
+	socket int // to the child, closed when it ends
+
+	// The child's order.
+	errno       unix.Errno // 0 to refuse no call
+	number      int32      // the first argument of the calls that count, or every
+	first, last int        // of the calls that count, these are refused
+	seen        int        // the calls that counted since the order
+	refused     int        // those of them that were refused
 }
 
 // The structs of seccomp(2), which x/sys does not have.
@@ -56,19 +59,15 @@ func (s *supervisor) serve() error {
 	if err != nil {
 		return err
 	}
-	defer listener.Close()
-	s.page.serving.Store(true)
+	defer unix.Close(listener)
 	for {
-		fds := []unix.PollFd{
-			{Fd: listener.Raw(), Events: unix.POLLIN},
-			{Fd: s.child.Raw(), Events: unix.POLLIN},
-		}
+		fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}, {Fd: int32(s.socket)}}
 		if _, err := unix.Poll(fds, -1); err != nil && err != unix.EINTR {
 			return os.NewSyscallError("poll", err)
 		}
 		switch {
 		case fds[0].Revents&unix.POLLIN != 0:
-			if err := s.answer(listener.Fd()); err != nil {
+			if err := s.answer(listener); err != nil {
 				return err
 			}
 		case fds[0].Revents != 0 || fds[1].Revents != 0:
@@ -77,80 +76,89 @@ func (s *supervisor) serve() error {
 	}
 }
 
-// listener waits until the child has a filter, and returns a descriptor of it.
-func (s *supervisor) listener() (*fd.FD, error) {
+// listener receives the descriptor of the child's filter.
+func (s *supervisor) listener() (int, error) {
 	text, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	for {
-		_, n, _, _, err := unix.Recvmsg(s.socket.Fd(), text, rights, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
-		if err == nil && n > 0 {
-			return fromRights(rights[:n])
-		} else if err != nil && err != unix.EAGAIN && err != unix.EINTR {
-			return nil, os.NewSyscallError("recvmsg", err)
-		}
-		if alive, err := s.child.Alive(); err != nil || !alive {
-			return nil, fmt.Errorf("the child has ended before it had a filter: %w", os.ErrProcessDone)
-		}
-		time.Sleep(100 * time.Microsecond)
+	_, n, _, _, err := unix.Recvmsg(s.socket, text, rights, unix.MSG_CMSG_CLOEXEC)
+	for err == unix.EINTR {
+		_, n, _, _, err = unix.Recvmsg(s.socket, text, rights, unix.MSG_CMSG_CLOEXEC)
 	}
-}
-
-// fromRights returns the descriptor in a control message.
-func fromRights(control []byte) (*fd.FD, error) {
-	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
-		return nil, err
+		return -1, os.NewSyscallError("recvmsg", err)
+	}
+	if n == 0 {
+		return -1, errors.New("the child has ended before it had a filter")
+	}
+	messages, err := unix.ParseSocketControlMessage(rights[:n])
+	if err != nil {
+		return -1, err
 	}
 	numbers, err := unix.ParseUnixRights(&messages[0])
 	if err != nil {
-		return nil, err
+		return -1, err
 	}
-	return fd.New(numbers[0]), nil
+	return numbers[0], nil
 }
 
 func (s *supervisor) answer(listener int) error {
 	var asked notification
-	switch errno := ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&asked)); errno {
-	case 0:
-	case unix.ENOENT, unix.EINTR: // a signal has ended the call, or us
+	err := ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_RECV, unsafe.Pointer(&asked))
+	if err == unix.ENOENT || err == unix.EINTR { // a signal has ended the call, or the ioctl
 		return nil
+	} else if err != 0 {
+		return os.NewSyscallError("ioctl SECCOMP_IOCTL_NOTIF_RECV", err)
+	}
+	said := answer{id: asked.id}
+	counts := s.counts(&asked)
+	switch n := s.seen + 1; {
+	case asked.nr == orderCall:
+		said.val = int64(s.obey(&asked.args))
+	case counts && s.first <= n && n <= s.last:
+		said.err = -int32(s.errno)
 	default:
-		return os.NewSyscallError("ioctl SECCOMP_IOCTL_NOTIF_RECV", errno)
+		said.flags = unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE
 	}
-	said := answer{id: asked.id, flags: unix.SECCOMP_USER_NOTIF_FLAG_CONTINUE}
-	var errno unix.Errno
-	if s.counts(&asked) {
-		errno = s.page.verdict(asked.args[0])
-	}
-	if errno != 0 {
-		said.flags, said.err = 0, -int32(errno)
-		s.page.refused.Add(1)
-	}
-	switch e := ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&said)); e {
-	case 0:
+	err = ioctl(listener, unix.SECCOMP_IOCTL_NOTIF_SEND, unsafe.Pointer(&said))
+	if err == unix.ENOENT { // a signal has ended the call, which is made again
 		return nil
-	case unix.ENOENT: // a signal has ended the call, which is made again
-		if errno != 0 {
-			s.page.refused.Add(-1)
-			s.page.seen.Add(-1)
-		}
-		return nil
-	default:
-		return os.NewSyscallError("ioctl SECCOMP_IOCTL_NOTIF_SEND", e)
+	} else if err != 0 {
+		return os.NewSyscallError("ioctl SECCOMP_IOCTL_NOTIF_SEND", err)
 	}
+	if counts {
+		s.seen++
+	}
+	if said.err != 0 {
+		s.refused++
+	}
+	return nil
+}
+
+// obey carries out an order, and returns how many calls were refused. The order may come
+// twice, if a signal ends the call.
+func (s *supervisor) obey(args *[6]uint64) int {
+	s.errno, s.number = unix.Errno(args[0]), int32(args[1])
+	s.first, s.last = int(args[2]), int(args[3])
+	if s.errno != 0 {
+		s.seen, s.refused = 0, 0
+	}
+	return s.refused
 }
 
 // counts reports whether the call belongs to the trial. Calls of the Go runtime do not,
 // nor do those of the C library when it starts a thread. A child's calls do not,
 // either, although it has inherited the filter.
 func (s *supervisor) counts(asked *notification) bool {
-	if s.match != nil && !s.match(&asked.args) {
+	if s.errno == 0 || s.number != every && s.number != int32(asked.args[0]) {
+		return false
+	}
+	if callName(uintptr(asked.nr), &asked.args) != s.trial.call || s.trial.match != nil && !s.trial.match(&asked.args) {
 		return false
 	}
 	// The child runs this program too, so its addresses are ours.
 	if f := runtime.FuncForPC(uintptr(asked.ip)); f == nil || strings.HasPrefix(f.Name(), "runtime.") {
 		return false
 	}
-	_, err := os.Lstat(fmt.Sprintf("/proc/%d/task/%d", s.child.PID(), asked.pid))
+	_, err := os.Lstat(fmt.Sprintf("/proc/%d/task/%d", s.child, asked.pid))
 	return err == nil
 }
 

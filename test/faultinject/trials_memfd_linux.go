@@ -4,7 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
-	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,189 +16,157 @@ import (
 const content = "what is in the file"
 
 // file returns a memfd with content in it, the offset at the beginning.
-func file(s *setup, opts ...memfd.Option) *memfd.MemFD {
+func file(a *attempt, opts ...memfd.Option) *memfd.MemFD {
 	m, err := memfd.New("faults", opts...)
-	closes(s, m, err)
-	s.must(second(m.WriteAt([]byte(content), 0)))
+	closes(a, m, err)
+	a.must(second(m.WriteAt([]byte(content), 0)))
 	return m
 }
 
 // onFile tries an operation on a file whose content has to be the same afterwards.
-func onFile(call, op string, do func(m *memfd.MemFD) error, opts ...memfd.Option) trial {
-	return trial{
-		by: "memfd", call: call, op: op,
-		prepare: func(s *setup) func() error {
-			m := file(s, opts...)
-			s.on(m.Fd())
-			s.check(func(err error) error {
-				b := make([]byte, len(content))
-				_, failed := m.ReadAt(b, 0)
-				if err != nil {
-					failed = errors.Join(failed, do(m))
-				}
-				return gives(content)(string(b), failed)
-			})
-			return func() error { return do(m) }
-		},
+func onFile(do func(m *memfd.MemFD) error, opts ...memfd.Option) func(*attempt) {
+	return func(a *attempt) {
+		m := file(a, opts...)
+		err := a.refuse(m.Fd(), func() error { return do(m) })
+		b := make([]byte, len(content))
+		_, failed := m.ReadAt(b, 0)
+		if err != nil {
+			a.must(do(m))
+		}
+		a.must(gives(content)(string(b), failed))
 	}
 }
 
 func newTrial(call, op string, opts ...memfd.Option) trial {
-	return trial{
-		by: "memfd", call: call, op: op,
-		prepare: func(s *setup) func() error {
-			file(s) // so that the library knows the kernel's features
-			return func() error { return closing(memfd.New("faults", opts...)) }
-		},
-	}
+	return trial{by: "memfd", call: call, op: op, run: func(a *attempt) {
+		file(a) // so that the library knows the kernel's features
+		a.repeat(every, func() error { return closing(memfd.New("faults", opts...)) })
+	}}
 }
 
-var memfdTrials = []trial{
-	{by: "memfd", call: "memfd_create", op: "memfd.New, the first", once: true, prepare: always(func() error { return closing(memfd.New("faults")) })},
-	newTrial("memfd_create", "memfd.New"),
-	newTrial("fchmod", "memfd.New, WithoutExecSeal", memfd.WithoutExecSeal),
-	{by: "memfd", call: "pwritev2", op: "memfd.NewSealed", prepare: sealed},
-	{by: "memfd", call: "fcntl F_ADD_SEALS", op: "memfd.NewSealed", prepare: sealed},
-	{by: "memfd", call: "memfd_secret", op: "memfd.NewSecret", prepare: always(func() error { return closing(memfd.NewSecret()) })},
-	onFile("pread64", "MemFD.ReadAt", func(m *memfd.MemFD) error {
-		b := make([]byte, 4)
-		n, err := m.ReadAt(b, 0)
-		return gives("what")(string(b[:n]), err)
-	}),
-	onFile("pwritev2", "MemFD.WriteAt", func(m *memfd.MemFD) error {
-		return second(m.WriteAt([]byte("more"), int64(len(content))))
-	}),
-	onFile("fcntl F_GETFL", "MemFD.WriteAt, sealed", writeSealed, memfd.AllowSealing),
-	onFile("pwrite64", "MemFD.WriteAt, sealed", writeSealed, memfd.AllowSealing),
-	seekTrial(),
-	onFile("fstat", "MemFD.Size", func(m *memfd.MemFD) error { return second(m.Size()) }),
-	onFile("ftruncate", "MemFD.Truncate", func(m *memfd.MemFD) error { return m.Truncate(1 << 16) }),
-	onFile("fallocate", "MemFD.Allocate", func(m *memfd.MemFD) error { return m.Allocate(0, 1) }),
-	onFile("fallocate", "MemFD.PunchHole", func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) }),
-	onFile("fcntl F_GET_SEALS", "MemFD.Seals", func(m *memfd.MemFD) error { return second(m.Seals()) }),
-	onFile("fcntl F_ADD_SEALS", "MemFD.Seal", func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing),
-	onFile("fstat", "MemFD.Map", mapped(memfd.ReadWrite)),
-	{
-		by: "memfd", call: "mmap", op: "MemFD.Map",
-		match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
-		prepare: func(s *setup) func() error {
-			m := file(s)
-			return func() error { return mapped(memfd.ReadOnly)(m) }
+var memfdTrials = slices.Concat(
+	[]trial{
+		{by: "memfd", call: "memfd_create", op: "memfd.New, the first", once: true, run: repeats(func() error { return closing(memfd.New("faults")) })},
+		newTrial("memfd_create", "memfd.New"),
+		newTrial("fchmod", "memfd.New, WithoutExecSeal", memfd.WithoutExecSeal),
+	},
+	each("memfd", "memfd.NewSealed", repeats(func() error { return closing(memfd.NewSealed("faults", []byte(content))) }),
+		"pwritev2", "fcntl F_ADD_SEALS"),
+	[]trial{
+		{by: "memfd", call: "memfd_secret", op: "memfd.NewSecret", run: repeats(func() error { return closing(memfd.NewSecret()) })},
+		{by: "memfd", call: "pread64", op: "MemFD.ReadAt", run: onFile(func(m *memfd.MemFD) error {
+			b := make([]byte, 4)
+			n, err := m.ReadAt(b, 0)
+			return gives("what")(string(b[:n]), err)
+		})},
+		{by: "memfd", call: "pwritev2", op: "MemFD.WriteAt", run: onFile(appends)},
+	},
+	each("memfd", "MemFD.WriteAt, sealed", onFile(writeSealed, memfd.AllowSealing), "fcntl F_GETFL", "pwrite64"),
+	[]trial{
+		{by: "memfd", call: "lseek", op: "MemFD.Seek", run: seek},
+		{by: "memfd", call: "fstat", op: "MemFD.Size", run: onFile(func(m *memfd.MemFD) error { return second(m.Size()) })},
+		{by: "memfd", call: "ftruncate", op: "MemFD.Truncate", run: onFile(func(m *memfd.MemFD) error { return m.Truncate(1 << 16) })},
+		{by: "memfd", call: "fallocate", op: "MemFD.Allocate", run: onFile(func(m *memfd.MemFD) error { return m.Allocate(0, 1) })},
+		{by: "memfd", call: "fallocate", op: "MemFD.PunchHole", run: onFile(func(m *memfd.MemFD) error { return m.PunchHole(1<<13, 1<<12) })},
+		{by: "memfd", call: "fcntl F_GET_SEALS", op: "MemFD.Seals", run: onFile(func(m *memfd.MemFD) error { return second(m.Seals()) })},
+		{by: "memfd", call: "fcntl F_ADD_SEALS", op: "MemFD.Seal",
+			run: onFile(func(m *memfd.MemFD) error { return m.Seal(memfd.SealShrink) }, memfd.AllowSealing)},
+		{by: "memfd", call: "fstat", op: "MemFD.Map", run: onFile(mapped(memfd.ReadWrite))},
+		{
+			by: "memfd", call: "mmap", op: "MemFD.Map",
+			match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
+			run: func(a *attempt) {
+				m := file(a)
+				a.repeat(every, func() error { return mapped(memfd.ReadOnly)(m) })
+			},
+		},
+		{
+			by: "memfd", call: "madvise", op: "Mapping.Advise",
+			match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
+			run: func(a *attempt) {
+				mapping, err := file(a).Map(0, len(content), memfd.ReadOnly)
+				closes(a, mapping, err)
+				a.repeat(every, func() error { return mapping.Advise(memfd.WillNeed) })
+			},
+		},
+		{
+			// A mapping that cannot be unmapped is closed, and its memory stays mapped
+			// until the process ends.
+			by: "memfd", call: "munmap", op: "Mapping.Close",
+			made: func() bool { return !raceEnabled }, // the race detector makes it, too
+			run: func(a *attempt) {
+				mapping, err := file(a).Map(0, len(content), memfd.ReadOnly)
+				a.must(err)
+				a.repeat(every, mapping.Close)
+			},
 		},
 	},
-	{
-		by: "memfd", call: "madvise", op: "Mapping.Advise",
-		match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
-		prepare: func(s *setup) func() error {
-			m := file(s)
-			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
-			closes(s, mapping, err)
-			return func() error { return mapping.Advise(memfd.WillNeed) }
-		},
-	},
-	{
-		// A mapping that cannot be unmapped is closed, and its memory stays mapped
-		// until the process ends.
-		by: "memfd", call: "munmap", op: "Mapping.Close",
-		made: func() bool { return !raceEnabled }, // the race detector makes it, too
-		prepare: func(s *setup) func() error {
-			m := file(s)
-			mapping, err := m.Map(0, len(content), memfd.ReadOnly)
-			s.must(err)
-			return mapping.Close
-		},
-	},
-	onFile("fcntl F_GETFL", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
-	onFile("fcntl F_GET_SEALS", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
-	onFile("fstat", "MemFD.Truncate, sealed", truncateSealed, memfd.AllowSealing),
-	{by: "memfd", call: "fstatfs", op: "memfd.FromFD", prepare: fromMemfd},
-	ofKind("a memfd", trial{
-		by: "memfd", call: "fcntl F_GET_SEALS", op: "memfd.FromFD",
-		prepare: fromMemfd,
-	}),
-	{
-		by: "internal/sys", call: "read", op: "MemFD.WriteTo",
-		prepare: func(s *setup) func() error {
-			m := file(s)
-			s.on(m.Fd())
+	each("memfd", "MemFD.Truncate, sealed", onFile(truncateSealed, memfd.AllowSealing), "fcntl F_GETFL", "fcntl F_GET_SEALS", "fstat"),
+	each("memfd", "memfd.FromFD", fromMemfd, "fstatfs", tellsMemfd),
+	[]trial{
+		{by: "internal/sys", call: "read", op: "MemFD.WriteTo", run: func(a *attempt) {
+			m := file(a)
 			var got bytes.Buffer
-			s.check(func(err error) error {
-				_, failed := m.WriteTo(&got) // goes on where it stopped
-				return gives(content)(got.String(), failed)
-			})
-			return func() error { return second(m.WriteTo(&got)) }
-		},
-	},
-	{
-		by: "internal/sys", call: "write", op: "MemFD.ReadFrom",
-		prepare: func(s *setup) func() error {
-			m := file(s)
-			s.on(m.Fd())
+			_ = a.refuse(m.Fd(), func() error { return second(m.WriteTo(&got)) })
+			_, err := m.WriteTo(&got) // goes on where it stopped
+			a.must(gives(content)(got.String(), err))
+		}},
+		{by: "internal/sys", call: "write", op: "MemFD.ReadFrom", run: func(a *attempt) {
+			m := file(a)
 			long := strings.Repeat("long", 1<<15)
-			s.check(func(err error) error {
-				// The offset tells how many bytes were written.
-				at, failed := m.Seek(0, io.SeekCurrent)
-				if err == nil && at != int64(len(long)) {
-					failed = errors.New("not all was written")
+			failed := a.refuse(m.Fd(), func() error { return second(m.ReadFrom(strings.NewReader(long))) })
+			// The offset tells how many bytes were written.
+			at, err := m.Seek(0, io.SeekCurrent)
+			a.must(err)
+			if failed == nil {
+				a.must(gives(len(long))(int(at), nil))
+			}
+			b := make([]byte, at)
+			_, err = m.ReadAt(b, 0)
+			a.must(gives(long[:at])(string(b), err))
+		}},
+		{by: "memfd", call: "sendmsg", op: "MemFD.SendTo", run: func(a *attempt) {
+			x, y := sockets(a, unix.SOCK_STREAM)
+			m := file(a)
+			a.must(x.SetWriteDeadline(time.Now().Add(waiting)))
+			if a.refuse(every, func() error { return m.SendTo(x) }) != nil {
+				a.must(x.SetWriteDeadline(time.Time{}), m.SendTo(x))
+			}
+			a.must(closing(memfd.ReceiveFrom(y, 0)))
+		}},
+		{by: "memfd", call: "recvmsg", op: "memfd.ReceiveFrom", run: func(a *attempt) {
+			x, y := sockets(a, unix.SOCK_STREAM)
+			a.must(file(a).SendTo(x), y.SetReadDeadline(time.Now().Add(waiting)))
+			receive := func() error { return closing(memfd.ReceiveFrom(y, 0)) }
+			if a.refuse(every, receive) != nil {
+				a.must(y.SetReadDeadline(time.Time{}), receive()) // it is still there
+			}
+		}},
+		{by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom", run: func(a *attempt) {
+			x, y := sockets(a, unix.SOCK_DGRAM)
+			a.repeat(every, func() error {
+				if _, err := x.Write(nil); err != nil {
+					return err
 				}
-				b := make([]byte, at)
-				return errors.Join(failed, second(m.ReadAt(b, 0)), gives(long[:at])(string(b), nil))
-			})
-			return func() error { return second(m.ReadFrom(strings.NewReader(long))) }
-		},
-	},
-	{
-		by: "memfd", call: "sendmsg", op: "MemFD.SendTo",
-		prepare: func(s *setup) func() error {
-			a, b := sockets(s, unix.SOCK_STREAM)
-			m := file(s)
-			s.check(func(err error) error {
-				if err != nil {
-					s.must(a.SetWriteDeadline(time.Time{}))
-					err = m.SendTo(a)
-				}
-				return errors.Join(err, closing(memfd.ReceiveFrom(b, 0)))
-			})
-			s.must(a.SetWriteDeadline(deadline()))
-			return func() error { return m.SendTo(a) }
-		},
-		also: deadlinePassed,
-	},
-	{
-		by: "memfd", call: "recvmsg", op: "memfd.ReceiveFrom",
-		prepare: received(unix.SOCK_STREAM),
-		also:    deadlinePassed,
-	},
-	{
-		by: "memfd", call: "getsockopt SO_TYPE", op: "memfd.ReceiveFrom",
-		prepare: func(s *setup) func() error {
-			a, b := sockets(s, unix.SOCK_DGRAM)
-			s.must(second(a.Write(nil)))
-			return func() error {
 				// A datagram of no bytes is not the end of a stream.
-				err := closing(memfd.ReceiveFrom(b, 0))
+				err := closing(memfd.ReceiveFrom(y, 0))
 				if errors.Is(err, unix.EBADMSG) {
 					return nil
 				}
-				s.must(second(a.Write(nil)))
 				return err
-			}
-		},
+			})
+		}},
 	},
-}
+)
 
-func seekTrial() trial {
-	t := onFile("lseek", "MemFD.Seek", func(m *memfd.MemFD) error {
-		return gives[int64](5)(m.Seek(5, io.SeekStart))
-	})
-	t.also = map[string]func(error, unix.Errno) bool{"error, of the argument": func(err error, errno unix.Errno) bool {
-		return errno == unix.EINVAL && strings.HasPrefix(err.Error(), "iofd: memfd: Seek: 5 bytes from the start")
-	}}
-	return t
-}
-
-func sealed(s *setup) func() error {
-	return func() error { return closing(memfd.NewSealed("faults", []byte(content))) }
+func seek(a *attempt) {
+	onFile(func(m *memfd.MemFD) error {
+		at, err := m.Seek(5, io.SeekStart)
+		if a.errno == unix.EINVAL && err != nil && strings.HasPrefix(err.Error(), "iofd: memfd: Seek: 5 bytes from the start") {
+			return outcome("error, of the argument")
+		}
+		return gives[int64](5)(at, err)
+	})(a)
 }
 
 func mapped(prot memfd.Prot) func(m *memfd.MemFD) error {
@@ -211,34 +179,13 @@ func mapped(prot memfd.Prot) func(m *memfd.MemFD) error {
 	}
 }
 
-// received receives a file that has been sent.
-func received(kind int) func(s *setup) func() error {
-	return func(s *setup) func() error {
-		a, b := sockets(s, kind)
-		m := file(s)
-		s.must(m.SendTo(a))
-		s.must(b.SetReadDeadline(deadline()))
-		s.check(func(err error) error {
-			if err == nil {
-				return nil
-			}
-			s.must(b.SetReadDeadline(time.Time{}))
-			return closing(memfd.ReceiveFrom(b, 0)) // it is still there
-		})
-		return func() error { return closing(memfd.ReceiveFrom(b, 0)) }
-	}
-}
-
 // truncateSealed is refused by a seal. Its error says so, whatever happens to the calls
 // that find out the reason.
 func truncateSealed(m *memfd.MemFD) error {
 	if err := m.Seal(memfd.SealGrow); err != nil {
 		return err
 	}
-	if err := m.Truncate(1 << 16); !errors.Is(err, unix.EPERM) {
-		return errors.Join(errors.New("the seal is not obeyed"), err)
-	}
-	return nil
+	return sealed(m.Truncate(1 << 16))
 }
 
 // writeSealed is refused by a seal, or by the call that follows.
@@ -246,18 +193,15 @@ func writeSealed(m *memfd.MemFD) error {
 	if err := m.Seal(memfd.SealWrite); err != nil {
 		return err
 	}
-	err := second(m.WriteAt([]byte("more"), int64(len(content))))
+	return sealed(appends(m))
+}
+
+func appends(m *memfd.MemFD) error { return second(m.WriteAt([]byte("more"), int64(len(content)))) }
+
+// sealed returns nil for the error of an operation that a seal forbids.
+func sealed(err error) error {
 	if errors.Is(err, unix.EPERM) {
 		return nil
 	}
-	return errors.Join(err, errors.New("the seal is not obeyed"))
-}
-
-func deadline() time.Time { return time.Now().Add(waiting) }
-
-// deadlinePassed is the end of a wait for a socket.
-var deadlinePassed = map[string]func(error, unix.Errno) bool{
-	"waits": func(err error, refused unix.Errno) bool {
-		return refused == unix.EAGAIN && errors.Is(err, os.ErrDeadlineExceeded)
-	},
+	return errors.Join(errors.New("the seal is not obeyed"), err)
 }

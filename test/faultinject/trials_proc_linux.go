@@ -1,8 +1,8 @@
 package main
 
 import (
-	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,98 +17,95 @@ import (
 
 // procTrials try the calls that read a verified /proc, and those that find out the kind
 // of a descriptor.
-var procTrials = []trial{
-	procTrial("openat", "FD.Fdinfo", fdinfo),
-	procTrial("fstatfs", "FD.Fdinfo", fdinfo),
-	procTrial("fstat", "FD.Fdinfo", fdinfo),
-	procTrial("openat2", "FD.Fdinfo", fdinfo),
-	procTrial("read", "FD.Fdinfo", fdinfo),
-	procTrial("fcntl F_GETFD", "FD.Fdinfo", fdinfo),
+var procTrials = slices.Concat(
+	each("internal/sys", "FD.Fdinfo", func(a *attempt) {
+		r, _ := pipe(a, unix.O_NONBLOCK)
+		a.repeat(every, func() error { return gives("0")(r.Fdinfo("pos")) })
+	}, "openat", "fstatfs", "fstat", "openat2", "read", "fcntl F_GETFD"),
+	each("internal/sys", "eventfd.FromFD", fromEventfd,
+		"openat", "fstatfs", "fstat", "openat2", "readlinkat", "fcntl F_GETFD", "fcntl F_GETFL", "fcntl F_SETFL"),
+	each("internal/sys", "signalfd.FromFD", fromSignalfd, "openat2"),
+	each("internal/sys", "timerfd.FromFD", fromTimerfd, "openat2"),
+	each("internal/sys", "memfd.FromFD", fromMemfd, "openat2"),
+	each("internal/sys", "timerfd.FromFD", fromTimerfd, tellsTimerfd),
+	each("internal/sys", "pidfd.FromFD", fromPidfd, "waitid"),
+	each("internal/sys", "MemFD.ReopenReadOnly", func(a *attempt) {
+		m := file(a)
+		a.repeat(every, func() error { return closing(m.ReopenReadOnly()) })
+	}, "openat", "openat2", "fstat"),
+	each("internal/sys", "signalfd.New", capture, "fstatfs", "fstat", "openat2", "getdents64"),
+)
 
-	procTrial("openat", "eventfd.FromFD", fromEventfd),
-	procTrial("fstatfs", "eventfd.FromFD", fromEventfd),
-	procTrial("fstat", "eventfd.FromFD", fromEventfd),
-	procTrial("openat2", "eventfd.FromFD", fromEventfd),
-	procTrial("readlinkat", "eventfd.FromFD", fromEventfd),
-	procTrial("fcntl F_GETFD", "eventfd.FromFD", fromEventfd),
-	procTrial("fcntl F_GETFL", "eventfd.FromFD", fromEventfd),
-	procTrial("fcntl F_SETFL", "eventfd.FromFD", fromEventfd),
-	procTrial("openat2", "signalfd.FromFD", fromSignalfd),
-	procTrial("openat2", "timerfd.FromFD", fromTimerfd),
-	procTrial("openat2", "memfd.FromFD", fromMemfd),
-	ofKind("a timerfd", procTrial("timerfd_gettime", "timerfd.FromFD", fromTimerfd)),
-	procTrial("waitid", "pidfd.FromFD", fromPidfd),
+// The calls that return EINVAL for a descriptor of another kind.
+const (
+	tellsTimerfd = "timerfd_gettime"
+	tellsMemfd   = "fcntl F_GET_SEALS"
+)
 
-	procTrial("openat", "MemFD.ReopenReadOnly", reopen),
-	procTrial("openat2", "MemFD.ReopenReadOnly", reopen),
-	procTrial("fstat", "MemFD.ReopenReadOnly", reopen),
-
-	procTrial("fstatfs", "signalfd.New", capture),
-	procTrial("fstat", "signalfd.New", capture),
-	procTrial("openat2", "signalfd.New", capture),
-	procTrial("getdents64", "signalfd.New", capture),
-}
-
-// procTrial refuses a call of package sys, which it calls by the name of package
-// unix.
-func procTrial(call, op string, prepare func(*setup) func() error) trial {
-	t := trial{by: "internal/sys", call: call, op: op, prepare: prepare}
-	if call == "openat" {
-		t.name = "open"
-	}
-	return t
-}
-
-// ofKind is for a call that answers EINVAL for a descriptor of another kind.
-func ofKind(kind string, t trial) trial {
-	t.also = map[string]func(error, unix.Errno) bool{"error, not " + kind: func(err error, errno unix.Errno) bool {
-		return errno == unix.EINVAL && strings.Contains(err.Error(), " is not "+kind)
-	}}
-	return t
-}
-
-func fdinfo(s *setup) func() error {
-	r, _ := pipe(s, unix.O_NONBLOCK)
-	return func() error { return gives("0")(r.Fdinfo("pos")) }
-}
-
-func fromEventfd(s *setup) func() error {
+func fromEventfd(a *attempt) {
 	raw, err := unix.Eventfd(3, 0)
-	s.must(err)
-	return fromFD(s, raw, eventfd.FromFD)
+	fromFD(a, raw, err, eventfd.FromFD)
 }
 
-func fromSignalfd(s *setup) func() error {
+func fromSignalfd(a *attempt) {
 	raw, err := unix.Signalfd(-1, new(unix.Sigset_t), unix.SFD_CLOEXEC)
-	s.must(err)
-	return fromFD(s, raw, signalfd.FromFD)
+	fromFD(a, raw, err, signalfd.FromFD)
 }
 
-func fromTimerfd(s *setup) func() error {
+func fromTimerfd(a *attempt) {
 	raw, err := unix.TimerfdCreate(unix.CLOCK_MONOTONIC, 0)
-	s.must(err)
-	return fromFD(s, raw, timerfd.FromFD)
+	fromFD(a, raw, err, timerfd.FromFD)
 }
 
-func fromMemfd(s *setup) func() error {
+func fromMemfd(a *attempt) {
 	raw, err := unix.MemfdCreate("faults", unix.MFD_CLOEXEC)
-	s.must(err)
-	return fromFD(s, raw, memfd.FromFD)
+	fromFD(a, raw, err, memfd.FromFD)
 }
 
-func fromPidfd(s *setup) func() error {
+func fromPidfd(a *attempt) {
 	raw, err := unix.PidfdOpen(os.Getpid(), 0)
-	s.must(err)
-	return fromFD(s, raw, func(f *fd.FD) (*pidfd.PidFD, error) {
-		p, err := pidfd.FromFD(f)
-		if err == nil && p.PID() != os.Getpid() {
-			err = errors.Join(gives(os.Getpid())(p.PID(), nil), p.Close())
-		}
-		return p, err
-	})
+	fromFD(a, raw, err, pidfd.FromFD)
 }
 
-func reopen(s *setup) func() error {
-	m := file(s)
-	return func() error { return closing(m.ReopenReadOnly()) }
+// An owner is a handle.
+type owner interface {
+	Close() error
+	Fd() int
+}
+
+// fromFD tries to make a handle of a number. Afterwards the number is the handle's, or the
+// FD's with the flags that it had.
+func fromFD[H owner](a *attempt, raw int, err error, from func(*fd.FD) (H, error)) {
+	a.must(err)
+	f := closes(a, fd.New(raw), nil)
+	had := flags(a, raw)
+	var made H
+	if a.refuse(every, func() (err error) {
+		made, err = from(f)
+		if err != nil && a.errno == unix.EINVAL && (a.call == tellsTimerfd || a.call == tellsMemfd) {
+			if _, kind, ok := strings.Cut(err.Error(), " is not a "); ok {
+				kind, _, _ = strings.Cut(kind, " ")
+				return outcome("error, not a " + kind)
+			}
+		}
+		return err
+	}) != nil {
+		a.must(gives(raw)(f.Fd(), nil), gives(had)(flags(a, raw), nil))
+		return
+	}
+	closes(a, made, nil)
+	a.must(gives(raw)(made.Fd(), nil), gives(-1)(f.Fd(), nil))
+	if p, ok := any(made).(*pidfd.PidFD); ok {
+		a.must(gives(os.Getpid())(p.PID(), nil))
+	}
+}
+
+// flags returns the close-on-exec flag and the file status flags.
+func flags(a *attempt, number int) (all [2]int) {
+	for i, get := range []int{unix.F_GETFD, unix.F_GETFL} {
+		var err error
+		all[i], err = unix.FcntlInt(uintptr(number), get, 0)
+		a.must(err)
+	}
+	return all
 }
