@@ -9,8 +9,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -20,6 +18,7 @@ import (
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -28,139 +27,137 @@ import (
 type base struct {
 	residents []resident
 	waiting   group // on some of them, until they are closed
-	memory    []occupancy
 }
 
-// A resident is a handle of the base, or two that belong together.
-type resident interface {
-	visit(i int) error // i is the number with which it was made
-	Close() error
+// A resident is a handle of the base, or two that belong together. Its number is its
+// index in the base.
+type resident struct {
+	io.Closer
+	*kind
 }
 
-// An occupancy is the memory that a kind of residents takes.
-type occupancy struct {
-	name            string
-	handles         int
-	library, kernel float64 // bytes a handle
+type kind struct {
+	name    string
+	share   int // of 100 handles
+	handles int // of a resident
+	open    func(number int) (io.Closer, error)
+	visit   func(handle io.Closer, number int) error
 }
 
-// watched is how many descriptors the lives have room for, or half of RLIMIT_NOFILE if
-// that is less. They are the lowest, because fdtest knows the origins of the first
-// 4096. The base is opened above them.
-const watched = 1024
+func kindOf[H io.Closer](name string, share, handles int, open func(number int) (H, error), visit func(handle H, number int) error) kind {
+	return kind{
+		name, share, handles,
+		func(number int) (io.Closer, error) { return open(number) },
+		func(handle io.Closer, number int) error { return visit(handle.(H), number) },
+	}
+}
 
 const far = 1000 * time.Hour
 
-func (b *base) kinds() []struct {
-	name    string
-	share   int // of 100 handles
-	handles int // that a resident is
-	open    func(i int) (resident, error)
-} {
-	return []struct {
-		name    string
-		share   int
-		handles int
-		open    func(i int) (resident, error)
-	}{
-		{"eventfd", 30, 1, func(i int) (resident, error) {
-			e, err := eventfd.New(uint64(i))
-			return counter{e}, err
-		}},
-		{"eventfd, waited on", 5, 1, b.openAwaited},
-		{"timerfd, armed", 20, 1, func(int) (resident, error) {
-			t, err := timerfd.New(clocks[rand.N(len(clocks))])
-			if err == nil {
-				err = t.Arm(far, 0)
+func (b *base) kinds() []kind {
+	return []kind{
+		kindOf("eventfd", 30, 1, openCounter, visitCounter),
+		kindOf("eventfd, waited on", 5, 1, b.openAwaited, func(e *eventfd.EventFD, _ int) error {
+			_, err := e.Wait()
+			return unlessWouldBlock(err)
+		}),
+		kindOf("timerfd, armed", 20, 1, openTimer, visitTimer),
+		kindOf("pidfd", 20, 1, func(int) (*pidfd.PidFD, error) { return pidfd.Self() }, func(p *pidfd.PidFD, _ int) error {
+			alive, err := p.Alive()
+			if err == nil && !alive {
+				err = errors.New("a pidfd says that this process has ended")
 			}
-			return timer{t}, err
-		}},
-		{"pidfd", 20, 1, func(int) (resident, error) {
-			p, err := pidfd.Self()
-			return process{p}, err
-		}},
-		{"memfd of 8 bytes", 10, 1, func(i int) (resident, error) {
-			m, err := memfd.NewSealed("base", binary.NativeEndian.AppendUint64(nil, uint64(i)))
-			return file{m}, err
-		}},
-		{"signalfd", 5, 1, func(int) (resident, error) {
-			s, err := signalfd.Open(signalfd.NewSet(unix.SIGUSR1))
-			return idle{s}, err
-		}},
-		{"fd: pipes", 6, 2, func(int) (resident, error) { return openEnds(pipe) }},
-		{"fd: sockets", 4, 2, func(int) (resident, error) { return openEnds(socketPair) }},
+			return err
+		}),
+		kindOf("memfd of 8 bytes", 10, 1, openFile, visitFile),
+		kindOf("signalfd", 5, 1, func(int) (*signalfd.SignalFD, error) {
+			return signalfd.Open(signalfd.NewSet(unix.SIGUSR1))
+		}, func(s *signalfd.SignalFD, _ int) error {
+			_, err := s.Read()
+			return unlessWouldBlock(err)
+		}),
+		kindOf("fd: pipes", 6, 2, func(int) (ends, error) { return openEnds(pipe) }, ends.visit),
+		kindOf("fd: sockets", 4, 2, func(int) (ends, error) { return openEnds(socketPair) }, ends.visit),
 	}
 }
 
-type (
-	counter struct{ *eventfd.EventFD }
-	timer   struct{ *timerfd.TimerFD }
-	process struct{ *pidfd.PidFD }
-	file    struct{ *memfd.MemFD }
-	idle    struct{ *signalfd.SignalFD }
-	awaited struct{ *eventfd.EventFD }
-	ends    struct{ r, w *fd.FD }
-)
+// unlessWouldBlock returns nil if err says that there was nothing to read.
+func unlessWouldBlock(err error) error {
+	switch err {
+	case fd.ErrWouldBlock:
+		return nil
+	case nil:
+		return errors.New("something was read that was not sent")
+	}
+	return err
+}
 
-func (c counter) visit(i int) error {
-	if i == 0 {
+func openCounter(number int) (*eventfd.EventFD, error) { return eventfd.New(uint64(number)) }
+
+func visitCounter(e *eventfd.EventFD, number int) error {
+	if number == 0 {
 		return nil
 	}
-	n, err := c.Wait()
-	if err == nil && n != uint64(i) {
-		err = fmt.Errorf("an eventfd of %d has the value %d", i, n)
+	n, err := e.Wait()
+	if err == nil && n != uint64(number) {
+		err = fmt.Errorf("an eventfd of %d has the value %d", number, n)
 	}
-	return errors.Join(err, c.Signal(n))
+	return errors.Join(err, e.Signal(n))
 }
 
-func (t timer) visit(int) error {
+// openAwaited opens an eventfd that a goroutine waits on.
+func (b *base) openAwaited(int) (*eventfd.EventFD, error) {
+	e, err := eventfd.New(0)
+	if err == nil {
+		b.waiting.do(1, func() error {
+			if _, err := e.WaitContext(context.Background()); !errors.Is(err, fd.ErrClosed) {
+				return fmt.Errorf("a wait for nothing returned %v, not %v", err, fd.ErrClosed)
+			}
+			return nil
+		})
+	}
+	return e, err
+}
+
+func openTimer(int) (*timerfd.TimerFD, error) {
+	t, err := timerfd.New(clocks[rand.N(len(clocks))])
+	if err == nil {
+		err = t.Arm(far, 0)
+	}
+	return t, err
+}
+
+func visitTimer(t *timerfd.TimerFD, _ int) error {
 	left, _, err := t.Remaining()
 	// The time that is left depends on the clock, and a wall clock may be set.
-	if steady := t.Clock() == timerfd.Monotonic || t.Clock() == timerfd.Boottime; err == nil && steady && (left <= 0 || left > far) {
+	if err == nil && !isWall(t.Clock()) && (left <= 0 || left > far) {
 		err = fmt.Errorf("a timer of %v has %v left", far, left)
 	}
 	return err
 }
 
-func (p process) visit(int) error {
-	alive, err := p.Alive()
-	if err == nil && !alive {
-		err = errors.New("a pidfd says that this process has ended")
-	}
-	return err
+func openFile(number int) (*memfd.MemFD, error) {
+	return memfd.NewSealed("base", binary.NativeEndian.AppendUint64(nil, uint64(number)))
 }
 
-func (f file) visit(i int) error {
+func visitFile(m *memfd.MemFD, number int) error {
 	var p [8]byte
-	_, err := f.ReadAt(p[:], 0)
-	if n := binary.NativeEndian.Uint64(p[:]); err == nil && n != uint64(i) {
-		err = fmt.Errorf("a memfd of %d holds %d", i, n)
+	_, err := m.ReadAt(p[:], 0)
+	if n := binary.NativeEndian.Uint64(p[:]); err == nil && n != uint64(number) {
+		err = fmt.Errorf("a memfd of %d holds %d", number, n)
 	}
 	return err
 }
 
-func (s idle) visit(int) error {
-	info, err := s.Read()
-	if err == nil {
-		return fmt.Errorf("nobody sent %v", info)
-	}
-	return unlessWouldBlock(err)
+type ends struct{ r, w *fd.FD }
+
+func openEnds(open pair) (ends, error) {
+	r, w, err := open(unix.O_NONBLOCK)
+	return ends{r, w}, err
 }
 
-func (a awaited) visit(int) error {
-	_, err := a.Wait()
-	return unlessWouldBlock(err)
-}
-
-func unlessWouldBlock(err error) error {
-	if err == fd.ErrWouldBlock {
-		return nil
-	}
-	return err
-}
-
-func (e ends) visit(i int) error {
-	sent, got := byte(i), make([]byte, 2)
+func (e ends) visit(number int) error {
+	sent, got := byte(number), make([]byte, 2)
 	_, err := e.w.Write([]byte{sent})
 	n, readErr := e.r.Read(got)
 	if err = errors.Join(err, readErr); err == nil && (n != 1 || got[0] != sent) {
@@ -171,38 +168,22 @@ func (e ends) visit(i int) error {
 
 func (e ends) Close() error { return errors.Join(e.r.Close(), e.w.Close()) }
 
-func openEnds(pair func(int) (r, w *fd.FD, err error)) (resident, error) {
-	r, w, err := pair(unix.O_NONBLOCK)
-	return ends{r, w}, err
-}
-
-// openAwaited opens an eventfd that a goroutine waits on.
-func (b *base) openAwaited(int) (resident, error) {
-	e, err := eventfd.New(0)
-	if err == nil {
-		b.waiting.do(1, func() error {
-			if _, err := e.WaitContext(context.Background()); !errors.Is(err, fd.ErrClosed) {
-				return fmt.Errorf("a wait for nothing returned %v, not %v", err, fd.ErrClosed)
-			}
-			return nil
-		})
-	}
-	return awaited{e}, err
-}
-
-// openBase opens that many handles, above the descriptors of the lives.
-func openBase(handles, lives int) (*base, error) {
+// openBase opens that many handles, above the descriptors of the lives. If the limit of
+// descriptors does not allow them, it says so and opens fewer. It prints the memory that
+// a handle of each kind takes.
+func openBase(wanted int, out io.Writer) (*base, error) {
 	b := new(base)
-	low, err := occupy(lives)
-	if err != nil {
-		return nil, err
-	}
+	handles, low, err := makeRoom(wanted, out)
 	defer func() {
 		for _, file := range low {
 			_ = file.Close()
 		}
 	}()
+	if err != nil {
+		return nil, err
+	}
 	b.residents = make([]resident, 0, handles)
+	fmt.Fprintf(out, "%-20s %9s %14s %14s\n", "stays open", "handles", "B in process", "B in kernel")
 	for _, k := range b.kinds() {
 		count := handles * k.share / 100 / k.handles
 		if count == 0 {
@@ -213,31 +194,42 @@ func openBase(handles, lives int) (*base, error) {
 		for range count {
 			r, err := k.open(len(b.residents))
 			if err != nil {
-				return b, fmt.Errorf("%s, after %d handles: %w", k.name, len(b.residents), err)
+				return nil, fmt.Errorf("%s, after %d handles: %w", k.name, len(b.residents), err)
 			}
-			b.residents = append(b.residents, r)
+			b.residents = append(b.residents, resident{r, &k})
 		}
-		for deadline := time.Now().Add(patience); k.name == "eventfd, waited on" && waiting() < parked+count && time.Now().Before(deadline); {
-			time.Sleep(time.Millisecond)
+		if k.name == "eventfd, waited on" {
+			b.waiting.awaitParked(parked + count)
 		}
 		each := float64(count * k.handles)
-		b.memory = append(b.memory, occupancy{k.name, count * k.handles, (inUse() - before) / each, (kernelMemory() - kernelBefore) / each})
+		fmt.Fprintf(out, "%-20s %9.0f %14.0f %14.0f\n", k.name, each, (inUse()-before)/each, (kernelMemory()-kernelBefore)/each)
 	}
 	return b, nil
 }
 
-// occupy opens something under all numbers below n, so that the next descriptors get
-// numbers above it.
-func occupy(n int) ([]*os.File, error) {
-	var files []*os.File
+// makeRoom raises the limit of descriptors, and returns how many of the wanted handles
+// fit into it. It opens something under the numbers that the lives get, because
+// systest knows the origins of low numbers only.
+func makeRoom(wanted int, out io.Writer) (handles int, low []*os.File, err error) {
+	// Some handles of each hundred are waited on, which takes six descriptors more.
+	const forLives, descriptors, each, spare = 1024, 106, 100, 16
+	most, err := program.RaiseDescriptors(forLives + spare + (wanted/each+1)*descriptors)
+	if err != nil {
+		return 0, nil, err
+	}
+	lives := min(forLives, most/2)
+	handles = min(wanted, max(most-lives-spare, 0)*each/descriptors)
+	if handles < wanted {
+		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, handles, wanted)
+	}
 	for {
 		file, err := os.Open(os.DevNull)
 		if err != nil {
-			return files, err
+			return 0, low, err
 		}
-		files = append(files, file)
-		if file.Fd() >= uintptr(n) {
-			return files, nil
+		low = append(low, file)
+		if file.Fd() >= uintptr(lives) {
+			return handles, low, nil
 		}
 	}
 }
@@ -255,15 +247,9 @@ func inUse() float64 {
 // kernelMemory returns the bytes that the kernel has for its objects, and for the pages
 // of memfds. They are those of the whole machine, because the kernel reports no smaller
 // unit.
-func kernelMemory() (bytes float64) {
-	text, _ := os.ReadFile("/proc/meminfo")
-	for line := range strings.Lines(string(text)) {
-		if f := strings.Fields(line); len(f) == 3 && (f[0] == "Slab:" || f[0] == "Shmem:" || f[0] == "VmallocUsed:") {
-			kib, _ := strconv.ParseFloat(f[1], 64)
-			bytes += kib * 1024
-		}
-	}
-	return bytes
+func kernelMemory() float64 {
+	memory, _ := numbers("/proc/meminfo")
+	return memory["Slab"] + memory["Shmem"] + memory["VmallocUsed"]
 }
 
 // visitOne visits a random resident.
@@ -272,7 +258,7 @@ func (b *base) visitOne() error {
 		return nil
 	}
 	i := rand.N(len(b.residents))
-	return b.residents[i].visit(i)
+	return b.residents[i].visit(b.residents[i].Closer, i)
 }
 
 // close visits all residents and closes them. A goroutine that waits on one must get
@@ -280,14 +266,7 @@ func (b *base) visitOne() error {
 func (b *base) close() error {
 	var errs []error
 	for i, r := range b.residents {
-		errs = append(errs, r.visit(i), r.Close())
+		errs = append(errs, r.visit(r.Closer, i), r.Close())
 	}
 	return errors.Join(append(errs, b.waiting.wait())...)
-}
-
-func (b *base) print(w io.Writer) {
-	fmt.Fprintf(w, "%-20s %9s %14s %14s\n", "stays open", "handles", "B in process", "B in kernel")
-	for _, m := range b.memory {
-		fmt.Fprintf(w, "%-20s %9d %14.0f %14.0f\n", m.name, m.handles, m.library, m.kernel)
-	}
 }

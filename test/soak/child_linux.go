@@ -29,15 +29,21 @@ var roles = map[string]func(string) error{
 	},
 }
 
+// An end is how a process ends: with a code, or by a signal and with the code -1.
+type end struct {
+	code   int
+	signal syscall.Signal
+}
+
 // childLife starts a child that exits or is ended by a signal. Several goroutines wait
 // for that through a handle, which may be closed before. All ways of asking must report
 // the same end. The child can be reaped once, and cannot be waited for afterwards.
 func childLife(a *account) error {
-	code, role, sig := rand.N(256), "wait", []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]
-	if sig == 0 {
-		role = "exit"
+	want, role := end{-1, []syscall.Signal{unix.SIGKILL, unix.SIGTERM, 0}[rand.N(3)]}, "wait"
+	if want.signal == 0 {
+		want.code, role = rand.N(256), "exit"
 	}
-	cmd, err := program.Child(role, strconv.Itoa(code))
+	cmd, err := program.Child(role, strconv.Itoa(want.code))
 	if err != nil {
 		return err
 	}
@@ -45,18 +51,16 @@ func childLife(a *account) error {
 	if err != nil {
 		return err
 	}
-	err = watchChild(a, p, sig, code)
-	if err != nil {
+	if err = watchChild(a, p, want); err != nil {
 		_ = cmd.Process.Kill()
 	}
-	if waitErr := cmd.Wait(); cmd.ProcessState == nil {
+	waitErr := cmd.Wait() // also if the child ended as it should
+	if err != nil || cmd.ProcessState == nil {
 		return errors.Join(err, waitErr)
 	}
-	if err != nil {
-		return err
-	}
-	if ended := cmd.ProcessState.Sys().(syscall.WaitStatus); ended.Signal() != sig && sig != 0 || ended.ExitStatus() != code && sig == 0 {
-		return fmt.Errorf("cmd.Wait: %v, where signal %v or code %d was to end it", cmd.ProcessState, sig, code)
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if got := (end{status.ExitStatus(), max(status.Signal(), 0)}); got != want {
+		return fmt.Errorf("cmd.Wait: the child has ended as %+v, not as %+v", got, want)
 	}
 	// The status is remembered. The kernel does not return it a second time.
 	if err := unix.Waitid(unix.P_PID, cmd.Process.Pid, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err != unix.ECHILD {
@@ -65,55 +69,53 @@ func childLife(a *account) error {
 	return a.settle(1, 1)
 }
 
-// untilEnded is untilClosed for a wait that succeeds once.
-func (a *account) untilEnded(wait func(context.Context) error) error {
-	return a.untilClosed(func(ctx context.Context) error {
-		if err := wait(ctx); err != nil {
-			return err
-		}
-		return io.EOF
-	})
-}
-
 // watchChild ends p's process, if that is for a signal to do, and returns when all
 // have seen its end. It closes p.
-func watchChild(a *account, p *pidfd.PidFD, sig syscall.Signal, code int) error {
+func watchChild(a *account, p *pidfd.PidFD, want end) error {
 	defer p.Close()
 	kept, err := p.Dup()
 	if err != nil {
 		return err
 	}
 	defer kept.Close()
-	seen, err := another(p, pidfd.FromFD)
+	seen, err := another(p.Dup, p.FD(), pidfd.FromFD)
 	if err != nil {
 		return err
 	}
 	defer seen.Close()
 
 	check := func(status *pidfd.ExitStatus, err error) error {
-		if err == nil && (status.PID != p.PID() || status.Signal != sig || sig == 0 && status.Code != code) {
-			err = fmt.Errorf("the child has ended as %+v, where signal %v or code %d was to end it", status, sig, code)
+		if err != nil {
+			return err
 		}
-		return err
+		if got := (end{status.Code, status.Signal}); got != want || status.PID != p.PID() {
+			return fmt.Errorf("the child %d has ended as %+v, not %d as %+v", status.PID, got, p.PID(), want)
+		}
+		return io.EOF // of the waits
 	}
-	var watching group
-	watching.do(1+rand.N(3), func() error {
-		return a.untilEnded(func(ctx context.Context) error { return check(p.WaitContext(ctx)) })
+	exited := a.receive(3, func(ctx context.Context) error {
+		if err := p.Exited(ctx); err != nil {
+			return err
+		}
+		return io.EOF
 	})
-	watching.do(1+rand.N(3), func() error { return a.untilEnded(p.Exited) })
+	ended := a.receive(3, func(ctx context.Context) error { return check(p.WaitContext(ctx)) })
 	if sometimes(3) {
 		moment()
 		err = p.Close()
 	}
-	if sig != 0 {
+	if want.signal != 0 {
 		moment()
-		err = errors.Join(err, kept.SendSignal(sig))
+		err = errors.Join(err, kept.SendSignal(want.signal))
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience/2)
 	defer cancel()
-	err = errors.Join(err, seen.Exited(ctx), check(kept.WaitContext(ctx)))
+	err = errors.Join(err, seen.Exited(ctx))
+	if last := check(kept.WaitContext(ctx)); last != io.EOF {
+		err = errors.Join(err, last)
+	}
 	if alive, aliveErr := seen.Alive(); alive || aliveErr != nil {
 		err = errors.Join(err, fmt.Errorf("a process that has ended is alive: %v, %w", alive, aliveErr))
 	}
-	return errors.Join(err, watching.wait())
+	return errors.Join(err, exited.wait(), ended.wait())
 }

@@ -24,7 +24,7 @@ func counterLife(a *account) error {
 		return err
 	}
 	defer e.Close()
-	kept, err := another(e, eventfd.FromFD)
+	kept, err := another(e.Dup, e.FD(), eventfd.FromFD)
 	if err != nil {
 		return err
 	}
@@ -32,33 +32,20 @@ func counterLife(a *account) error {
 
 	var added, taken atomic.Uint64
 	added.Store(initial)
-	var adding, taking group
-	taking.do(1+rand.N(4), func() error {
-		return a.untilClosed(func(ctx context.Context) error {
-			n, err := e.WaitContext(ctx)
-			taken.Add(n)
-			return err
-		})
+	taking := a.receive(4, func(ctx context.Context) error {
+		n, err := e.WaitContext(ctx)
+		taken.Add(n)
+		return err
 	})
-	adding.do(1+rand.N(4), func() error {
-		for range rand.N(50) {
-			n := 1 + rand.Uint64N(3)
-			err := e.SignalContext(context.Background(), n)
-			if errors.Is(err, fd.ErrClosed) {
-				return nil
-			} else if err != nil {
-				return err
-			}
-			a.calls.Add(1)
+	adding := a.send(4, 50, func() error {
+		n := 1 + rand.Uint64N(3)
+		err := e.SignalContext(context.Background(), n)
+		if err == nil {
 			added.Add(n)
 		}
-		return nil
+		return err
 	})
-	if sometimes(2) {
-		moment()
-	} else {
-		adding.Wait()
-	}
+	adding.waitPerhaps()
 	if err := errors.Join(e.Close(), adding.wait(), taking.wait()); err != nil {
 		return err
 	}

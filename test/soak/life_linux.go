@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,20 +20,23 @@ type life struct {
 	unit    string // of the things sent and received
 	workers int    // goroutines that run it at the same time
 	live    func(*account) error
+
+	// pause is the time between two lives of a worker. If it is 0, the load decides.
+	pause time.Duration
 }
 
 func allLives() []life {
 	return append([]life{
-		{"eventfd", "added and taken", 4, counterLife},
-		{"timerfd", "expirations due and read", 4, timerLife},
-		{"fd: pipes, sockets", "bytes written and read", 4, streamLife},
-		{"memfd", "bytes written and received", 2, memoryLife},
-		{"signalfd", "signals sent and read", len(captured), signalLife},
-		{"pidfd", "children started and reaped", 2, childLife},
+		{"eventfd", "added and taken", 4, counterLife, 0},
+		{"timerfd", "expirations due and read", 4, timerLife, 0},
+		{"fd: pipes, sockets", "bytes written and read", 4, streamLife, 0},
+		{"memfd", "bytes written and received", 2, memoryLife, 0},
+		{"signalfd", "signals sent and read", len(captured), signalLife, 0},
+		{"pidfd", "children started and reaped", 2, childLife, 0},
 	}, extraLives...)
 }
 
-// extraLives are the tests', which spoil a run.
+// extraLives are those of the tests, which spoil a run.
 var extraLives []life
 
 // An account is what all lives of one kind have done.
@@ -41,7 +45,7 @@ type account struct {
 	in, out      atomic.Uint64
 	dropped      atomic.Uint64 // of signals alone: SignalFD.Dropped
 	refused      atomic.Uint64 // likewise: there was no room when they were sent
-	undecided    atomic.Uint64 // runs during which the clock was set
+	undecided    atomic.Uint64 // lives during which the clock was set
 }
 
 // settle books what went in and came out, and fails if these differ.
@@ -52,6 +56,85 @@ func (a *account) settle(in, out uint64) error {
 		return fmt.Errorf("%d went in and %d came out", in, out)
 	}
 	return nil
+}
+
+// A group is several goroutines that work together. wait joins their errors.
+type group struct {
+	sync.WaitGroup
+	returned atomic.Bool // at least one has
+	mu       sync.Mutex
+	errs     []error
+}
+
+// do has n more goroutines do the work.
+func (g *group) do(n int, work func() error) {
+	for range n {
+		g.Go(func() {
+			err := work()
+			g.returned.Store(true)
+			if err != nil {
+				g.mu.Lock()
+				g.errs = append(g.errs, err)
+				g.mu.Unlock()
+			}
+		})
+	}
+}
+
+// wait returns when all have returned.
+func (g *group) wait() error {
+	g.Wait()
+	return errors.Join(g.errs...)
+}
+
+// waitPerhaps returns when all have returned, or before.
+func (g *group) waitPerhaps() {
+	if sometimes(2) {
+		moment()
+	} else {
+		g.Wait()
+	}
+}
+
+// send has several goroutines call send, up to most times each, until the handle is
+// closed.
+func (a *account) send(goroutines, most int, send func() error) *group {
+	g := new(group)
+	g.do(1+rand.N(goroutines), func() error {
+		for range rand.N(most) {
+			err := send()
+			a.calls.Add(1)
+			if errors.Is(err, fd.ErrClosed) {
+				return nil
+			} else if err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return g
+}
+
+// receive has several goroutines wait again and again, each time under another context,
+// until the handle is closed or at its end.
+func (a *account) receive(goroutines int, wait func(context.Context) error) *group {
+	g := new(group)
+	g.do(1+rand.N(goroutines), func() error {
+		for {
+			ctx, cancel := briefly()
+			err := wait(ctx)
+			ended := ctx.Err()
+			cancel()
+			a.calls.Add(1)
+			switch {
+			case errors.Is(err, fd.ErrClosed), err == io.EOF:
+				return nil
+			case err != nil && !(ended != nil && errors.Is(err, ended)):
+				return err
+			}
+		}
+	})
+	return g
 }
 
 // briefly returns a context that ends soon, in one of several ways, or never.
@@ -66,24 +149,6 @@ func briefly() (context.Context, context.CancelFunc) {
 		return ctx, func() { timer.Stop(); cancel() }
 	}
 	return context.Background(), func() {}
-}
-
-// untilClosed waits again and again, each time under another context, until the
-// handle is closed or at its end.
-func (a *account) untilClosed(wait func(context.Context) error) error {
-	for {
-		ctx, cancel := briefly()
-		err := wait(ctx)
-		ended := ctx.Err()
-		cancel()
-		a.calls.Add(1)
-		switch {
-		case errors.Is(err, fd.ErrClosed), err == io.EOF:
-			return nil
-		case err != nil && !(ended != nil && errors.Is(err, ended)):
-			return err
-		}
-	}
 }
 
 // sometimes is true once in n times.

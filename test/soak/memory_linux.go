@@ -30,7 +30,21 @@ func memoryLife(a *account) error {
 	if err := m.Truncate(int64(len(data))); err != nil {
 		return err
 	}
-	var writing, reading group
+	reading := a.receive(3, func(context.Context) error {
+		off := rand.N(len(data)/part) * part
+		buf := make([]byte, part)
+		if _, err := m.ReadAt(buf, int64(off)); err != nil {
+			return err
+		}
+		for i, b := range buf {
+			if b != 0 && b != data[off+i] {
+				return errors.New("what was read was never written")
+			}
+		}
+		moment()
+		return nil
+	})
+	var writing group
 	for off := 0; off < len(data); off += part {
 		writing.do(1, func() error {
 			_, err := m.WriteAt(data[off:off+part], int64(off))
@@ -38,22 +52,6 @@ func memoryLife(a *account) error {
 			return err
 		})
 	}
-	reading.do(1+rand.N(3), func() error {
-		buf := make([]byte, part)
-		return a.untilClosed(func(context.Context) error {
-			off := rand.N(len(data)/part) * part
-			if _, err := m.ReadAt(buf, int64(off)); err != nil {
-				return err
-			}
-			for i, b := range buf {
-				if b != 0 && b != data[off+i] {
-					return errors.New("what was read was never written")
-				}
-			}
-			moment()
-			return nil
-		})
-	})
 	if err := writing.wait(); err != nil {
 		return errors.Join(err, m.Close(), reading.wait())
 	}

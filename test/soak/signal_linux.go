@@ -4,17 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
+	"os"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 )
 
-// captured are the signals that lives are lived with, each by one at a time.
+// queued is how many signals may be pending. It is small, so that some signals are
+// refused when they are sent, and some are lost on their way to the reader.
+const queued = 48
+
+// limitQueue lowers RLIMIT_SIGPENDING. The kernel counts the pending signals of all
+// processes of the user. It applies the limit to this process and its children.
+func limitQueue() error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit); err != nil {
+		return os.NewSyscallError("getrlimit", err)
+	}
+	limit.Cur = min(limit.Cur, queued)
+	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit))
+}
+
+// captured are the signals for lives. Each has one life at a time.
 var captured = func() chan syscall.Signal {
 	signals := make(chan syscall.Signal, 2)
 	signals <- 41
@@ -23,8 +40,9 @@ var captured = func() chan syscall.Signal {
 }()
 
 // signalLife captures a signal. Several goroutines send it to this process, faster than
-// the kernel's queue holds. Several goroutines read it until their handle is closed. Another handle reads the rest. Each signal that the kernel took when it
-// was sent must have been read or counted as dropped.
+// the kernel's queue holds. Several goroutines read it until their handle is closed.
+// Another handle reads the rest. Each signal that the kernel took when it was sent must
+// have been read or counted as dropped.
 func signalLife(a *account) error {
 	sig := <-captured
 	defer func() { captured <- sig }()
@@ -52,35 +70,25 @@ func signalLife(a *account) error {
 		read.Add(1)
 		return nil
 	}
-	var reading, sending group
-	reading.do(1+rand.N(3), func() error {
-		return a.untilClosed(func(ctx context.Context) error {
-			info, err := s.ReadContext(ctx)
-			if err != nil {
-				return err
-			}
-			return check(info)
-		})
+	reading := a.receive(3, func(ctx context.Context) error {
+		info, err := s.ReadContext(ctx)
+		if err != nil {
+			return err
+		}
+		return check(info)
 	})
-	sending.do(1+rand.N(4), func() error {
-		for range rand.N(300) {
-			err := self.Queue(sig, 1)
-			a.calls.Add(1)
-			if errors.Is(err, fd.ErrWouldBlock) {
-				a.refused.Add(1)
-				continue
-			} else if err != nil {
-				return err
-			}
+	sending := a.send(4, 300, func() error {
+		err := self.Queue(sig, 1)
+		if errors.Is(err, fd.ErrWouldBlock) {
+			a.refused.Add(1)
+			return nil
+		}
+		if err == nil {
 			sent.Add(1)
 		}
-		return nil
+		return err
 	})
-	if sometimes(2) {
-		moment()
-	} else {
-		sending.Wait()
-	}
+	sending.waitPerhaps()
 	if err := errors.Join(s.Close(), sending.wait(), reading.wait()); err != nil {
 		return err
 	}

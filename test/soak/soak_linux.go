@@ -10,7 +10,6 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -25,49 +24,41 @@ const patience = 2 * time.Minute
 
 // A soaking is a run of lives beside a base.
 type soaking struct {
-	*options
+	options
 	out      io.Writer
 	base     *base
 	lives    []life
 	accounts []account
-
-	start   time.Time
-	pause   atomic.Int64 // between two lives of a worker
-	samples []sample
-
-	// Each life holds the gate shared. An exclusive holder sees the process at rest: no
-	// life runs, and all goroutines are there.
-	gate    sync.RWMutex
-	workers sync.WaitGroup
-	ending  chan struct{}
-	failed  chan error // the first failure
+	start    time.Time
+	pause    atomic.Int64 // between two lives of a worker
+	samples  []sample
 }
 
 // soak does the work that the options describe and writes the results. It fails if a
 // result is wrong.
-func soak(ctx context.Context, o *options, out io.Writer) error {
-	handles, lives, err := room(o.handles, out)
-	if err == nil {
-		err = errors.Join(limitQueue(), findAlarms(out))
+func soak(ctx context.Context, o options, out io.Writer) error {
+	if err := errors.Join(limitQueue(), findClocks(out)); err != nil {
+		return err
 	}
+	if o.step > 0 {
+		if err := setClock(0); err != nil {
+			return fmt.Errorf("-step: %w", err)
+		}
+	}
+	first := systest.OpenDescriptors()
+	base, err := openBase(o.handles, out)
 	if err != nil {
 		return err
 	}
-	first := systest.OpenDescriptors()
-	s := &soaking{options: o, out: out, ending: make(chan struct{}), failed: make(chan error, 1)}
-	if s.base, err = openBase(handles, lives); err != nil {
-		return err
-	}
-	s.base.print(out)
-	judged := s.liveLives(ctx)
-	if err := errors.Join(judged, s.base.close(), childless()); err != nil {
-		return err
-	}
+	s := &soaking{options: o, out: out, base: base}
+	err = errors.Join(s.run(ctx), base.close(), childless())
 	if left := first.Left(); left != "" {
-		return fmt.Errorf("left open when all was closed:\n%s", some(left))
+		err = errors.Join(err, fmt.Errorf("left open when all was closed:\n%s", some(left)))
 	}
-	fmt.Fprintln(out, "all adds up, and nothing is left")
-	return nil
+	if err == nil {
+		fmt.Fprintln(out, "all adds up, and nothing is left")
+	}
+	return err
 }
 
 // childless fails if there is a child that has not been reaped.
@@ -92,76 +83,84 @@ func some(list string) string {
 	return fmt.Sprintf("%s\nand %d more", strings.Join(all[:few], title), len(all)-few)
 }
 
-// liveLives runs the lives, and judges what they have left behind.
-func (s *soaking) liveLives(ctx context.Context) error {
-	visit := life{"those that stay open", "visits", 1, func(a *account) error {
-		const visits = 100
-		for range visits {
-			if err := s.base.visitOne(); err != nil {
-				return err
-			}
-		}
-		a.calls.Add(visits)
-		return a.settle(visits, visits)
-	}}
-	s.lives = append(allLives(), visit)
+// run runs the lives, and judges what they have left behind.
+func (s *soaking) run(ctx context.Context) error {
+	s.lives = append(allLives(), life{"those that stay open", "visits", 1, s.visit, 0})
+	if s.step > 0 {
+		s.lives = append(s.lives, life{"wall clock", "changes made and told", 1, clockLife, s.step})
+	}
 	s.accounts = make([]account, len(s.lives))
 	// All samples are allocated at once, so that the measuring does not grow the memory
 	// that is measured.
 	s.samples = make([]sample, 0, int(s.length/s.period())+1000)
 	s.pause.Store(int64(time.Millisecond))
-	var clock *setter
-	if s.step > 0 {
-		var err error
-		if clock, err = startSetter(s.step, &s.gate, s.fail); err != nil {
+	s.start = time.Now()
+	before, err := s.runUntil(ctx, min(s.length/10, 2*time.Minute), nil)
+	if err != nil {
+		return err
+	}
+	warm := len(s.samples)
+	after, err := s.runUntil(ctx, s.length, &before)
+	s.print()
+	if err != nil {
+		return err
+	}
+	return s.judge(before, after, s.samples[warm:])
+}
+
+// runUntil runs the lives until the given time, counted from the start, and returns the
+// sample at rest.
+func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sample) (sample, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	var workers group
+	for i, l := range s.lives {
+		workers.do(l.workers, func() error {
+			err := s.work(ctx, l, &s.accounts[i])
+			if err != nil {
+				stop()
+			}
+			return err
+		})
+	}
+	err := s.watch(ctx, until)
+	stop()
+	if err := errors.Join(err, workers.wait()); err != nil {
+		return sample{}, err
+	}
+	return s.rest(want)
+}
+
+// visit is a life of the base.
+func (s *soaking) visit(a *account) error {
+	const visits = 100
+	for range visits {
+		if err := s.base.visitOne(); err != nil {
 			return err
 		}
 	}
-	s.start = time.Now()
-	for i, l := range s.lives {
-		for range l.workers {
-			s.workers.Go(func() { s.work(l, &s.accounts[i]) })
-		}
-	}
-	err := s.watch(ctx, s.warmup)
-	before, open, restErr := s.rest(nil)
-	s.gate.Unlock()
-	warm := len(s.samples)
-	err = errors.Join(err, restErr)
-	if err == nil {
-		err = s.watch(ctx, s.length)
-	}
-	after, _, restErr := s.rest(&before)
-	close(s.ending)
-	s.gate.Unlock()
-	s.workers.Wait()
-	if clock != nil {
-		restErr = errors.Join(restErr, clock.stop())
-	}
-	s.print(clock)
-	if err = errors.Join(err, restErr); err != nil {
-		return err
-	}
-	return s.judge(before, after, s.samples[warm:], open)
+	a.calls.Add(visits)
+	return a.settle(visits, visits)
 }
 
-// work lives one life after the other.
-func (s *soaking) work(l life, a *account) {
+// work lives one life after the other until ctx ends.
+func (s *soaking) work(ctx context.Context, l life, a *account) error {
 	for {
-		s.gate.RLock()
 		stuck := time.AfterFunc(patience, func() { endStuck(l.name) })
 		err := l.live(a)
 		stuck.Stop()
-		s.gate.RUnlock()
 		if err != nil {
-			s.fail(fmt.Errorf("%s: %w", l.name, err))
-			return
+			return fmt.Errorf("%s: %w", l.name, err)
 		}
 		a.lives.Add(1)
+		pause := l.pause
+		if pause == 0 {
+			pause = time.Duration(s.pause.Load())
+		}
 		select {
-		case <-s.ending:
-			return
-		case <-time.After(time.Duration(s.pause.Load())):
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pause):
 		}
 	}
 }
@@ -173,29 +172,19 @@ func endStuck(name string) {
 	os.Exit(program.StatusFailed)
 }
 
-func (s *soaking) fail(err error) {
-	select {
-	case s.failed <- err:
-	default:
-	}
-}
-
 // period is how often a sample is taken.
 func (s *soaking) period() time.Duration {
 	return min(max(s.length/1000, 100*time.Millisecond), time.Second)
 }
 
-// watch takes samples until the given time, counted from the beginning. It adjusts the
-// pauses so that the lives use the given share of the processors.
+// watch takes samples until the given time, or until ctx ends. It adjusts the pauses so
+// that the lives use the given share of the processors.
 func (s *soaking) watch(ctx context.Context, until time.Duration) error {
 	ticker := time.NewTicker(s.period())
 	defer ticker.Stop()
 	used, last := processorTime(), time.Now()
-	said := time.Since(s.start)
 	for {
 		select {
-		case err := <-s.failed:
-			return err
 		case <-ctx.Done():
 			return nil
 		case <-ticker.C:
@@ -212,10 +201,6 @@ func (s *soaking) watch(ctx context.Context, until time.Duration) error {
 			taken.rate = (taken.calls - s.samples[n-1].calls) / (now - s.samples[n-1].at).Seconds()
 		}
 		s.samples = append(s.samples, taken)
-		if now-said >= max(s.length/10, 10*time.Second) {
-			said = now
-			fmt.Fprintf(s.out, "%v: %v\n", now.Round(time.Second), taken)
-		}
 		// Half of the way to the right pause, so that the load does not swing.
 		use := processorTime()
 		ratio := float64(use-used) / float64(time.Since(last)) / s.load
@@ -243,56 +228,52 @@ func (s *soaking) calls() (sum uint64) {
 	return sum
 }
 
-// rest ends all lives, and returns the sample at rest. The caller unlocks the gate.
-// Goroutines and processes that were told to end get some time for it. At the end, when
-// the expected levels are known, they get more time until the levels are reached.
-func (s *soaking) rest(want *sample) (sample, systest.Descriptors, error) {
-	stuck := time.AfterFunc(2*patience, func() { endStuck("rest") })
-	s.gate.Lock()
-	stuck.Stop()
+// rest returns the sample at rest, when all lives have ended. Goroutines and processes
+// that were told to end get a second for it. At the end, when the expected levels are
+// known, they get up to five seconds until these are reached.
+func (s *soaking) rest(want *sample) (sample, error) {
+	enough := 5 * time.Second
+	if want == nil {
+		enough = time.Second
+	}
 	for begun := time.Now(); ; {
 		time.Sleep(200 * time.Millisecond)
 		runtime.GC()
 		debug.FreeOSMemory()
 		resting, err := take(time.Since(s.start), s.calls())
-		quiet := want == nil && time.Since(begun) > time.Second
-		if want != nil {
-			quiet = time.Since(begun) > 5*time.Second
-			flat := true
-			for _, l := range levels {
-				flat = flat && l.judge(*want, resting, nil).why == ""
-			}
-			quiet = quiet || flat
-		}
-		if err != nil || quiet {
-			return resting, systest.OpenDescriptors(), err
+		if err != nil || time.Since(begun) > enough || want != nil && flat(*want, resting) {
+			return resting, err
 		}
 	}
 }
 
+func flat(before, after sample) bool {
+	for _, l := range levels {
+		if _, err := l.judge(before, after, nil); err != nil {
+			return false
+		}
+	}
+	return true
+}
+
 // judge prints the result of each level, and fails if a level is not flat.
-func (s *soaking) judge(before, after sample, between []sample, open systest.Descriptors) error {
+func (s *soaking) judge(before, after sample, between []sample) error {
 	fmt.Fprintf(s.out, "\n%-12s %12s %12s %22s\n", "at rest", "warmed up", "at the end", "grown in second half")
 	var errs []error
 	for _, l := range levels {
-		v := l.judge(before, after, between)
-		fmt.Fprintf(s.out, "%-12s %12s %12s %22s\n", l.name, l.show(v.before), l.show(v.after), l.show(v.grown))
-		if v.why != "" {
-			errs = append(errs, fmt.Errorf("%s not flat: %s", l.name, v.why))
-		}
-	}
-	if left := open.Left(); left != "" {
-		errs = append(errs, fmt.Errorf("left open since the warm-up:\n%s", some(left)))
+		grown, err := l.judge(before, after, between)
+		errs = append(errs, err)
+		fmt.Fprintf(s.out, "%-12s %12s %12s %22s\n", l.name, l.show(l.of(before)), l.show(l.of(after)), l.show(grown))
 	}
 	fmt.Fprintln(s.out)
 	if s.svg != "" && len(s.samples) > 0 { // none if ^C came at once
-		errs = append(errs, picture{thin(s.samples, 600), before, after}.draw().WriteFile(s.svg))
+		errs = append(errs, draw(thin(s.samples, 600), before, after).WriteFile(s.svg))
 	}
 	return errors.Join(errs...)
 }
 
 // print prints the work of the lives.
-func (s *soaking) print(clock *setter) {
+func (s *soaking) print() {
 	fmt.Fprintf(s.out, "\n%-22s %9s %11s %14s %14s\n", "lives", "lives", "calls", "in", "out")
 	for i, l := range s.lives {
 		a := &s.accounts[i]
@@ -310,8 +291,5 @@ func (s *soaking) print(clock *setter) {
 			}
 		}
 		fmt.Fprintln(s.out)
-	}
-	if clock != nil {
-		fmt.Fprintf(s.out, "the clock was set %d times, and %d timers told each of them once\n", clock.steps, len(clock.told))
 	}
 }

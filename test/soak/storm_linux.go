@@ -7,7 +7,6 @@ import (
 	"io"
 	"runtime"
 	"runtime/metrics"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -46,8 +45,8 @@ var calms = []struct {
 		p, err := pidfd.Self()
 		return calm{p.Exited, p.Close}, err
 	}},
-	{"pipe ReadContext", func() (calm, error) { return calmPair(pipe) }},
-	{"socket ReadContext", func() (calm, error) { return calmPair(socketPair) }},
+	{"pipe ReadContext", func() (calm, error) { return calmEnds(pipe) }},
+	{"socket ReadContext", func() (calm, error) { return calmEnds(socketPair) }},
 }
 
 const stormSignal = unix.Signal(60)
@@ -59,80 +58,69 @@ func dropValue[T any](wait func(context.Context) (T, error)) func(context.Contex
 	}
 }
 
-func calmPair(pair func(flags int) (r, w *fd.FD, err error)) (calm, error) {
-	r, w, err := pair(unix.O_NONBLOCK)
-	if err != nil {
-		return calm{}, err
-	}
-	wait := func(ctx context.Context) error {
-		_, err := r.ReadContext(ctx, make([]byte, 1))
-		return err
-	}
-	return calm{wait, func() error { return errors.Join(r.Close(), w.Close()) }}, nil
+func calmEnds(open pair) (calm, error) {
+	e, err := openEnds(open)
+	wait := func(ctx context.Context) (int, error) { return e.r.ReadContext(ctx, make([]byte, 1)) }
+	return calm{dropValue(wait), e.Close}, err
 }
 
 // An ending is a way in which all waits end at once.
 type ending struct {
 	name    string
-	context func(shared context.Context) (context.Context, context.CancelFunc)
-	cancels bool // by the end of the shared context, else by Close
+	each    bool // has a context of its own
+	cancels bool // by the end of the context that is shared, else by Close
 }
 
 var endings = []ending{
-	{"Close, background", func(context.Context) (context.Context, context.CancelFunc) {
-		return context.Background(), func() {}
-	}, false},
-	{"Close, a context each", context.WithCancel, false},
-	{"cancel, a context each", context.WithCancel, true},
-	{"cancel, one context", func(shared context.Context) (context.Context, context.CancelFunc) {
-		return shared, func() {}
-	}, true},
+	{"Close, background", false, false},
+	{"Close, a context each", true, false},
+	{"cancel, a context each", true, true},
+	{"cancel, one context", false, true},
 }
 
-// A storm is how long it took until all waiters had returned.
-type storm struct {
-	end time.Duration // the call that ended it
-	all time.Duration
-
-	// used is the processor time of this process. It depends less on other programs
-	// than the elapsed time.
-	used time.Duration
-}
-
-// raise has that many goroutines wait on c, ends their waits all at once, and
-// fails unless every one of them gets the error that says so.
-func (e ending) raise(c calm, waiters int) (storm, error) {
-	shared, cancel := context.WithCancel(context.Background())
-	defer cancel()
-	want, end := fd.ErrClosed, c.close
+// raise has that many goroutines wait on c and ends their waits all at once. It fails
+// unless each of them gets the error that says so. It returns how long the call took that
+// ended them, how long it was until all had returned, and the processor time of this
+// process for each, which depends less on other programs.
+func (e ending) raise(c calm, waiters int) (call, all, used time.Duration, err error) {
+	shared, want, end := context.Background(), fd.ErrClosed, c.close
 	if e.cancels {
-		want, end = context.Canceled, func() error { cancel(); return nil }
+		ctx, cancel := context.WithCancel(shared)
+		shared, want, end = ctx, context.Canceled, func() error { cancel(); return nil }
 	}
-	var all group
-	var returned atomic.Bool
+	var waits group
 	parked := waiting() + waiters
-	all.do(waiters, func() error {
-		ctx, release := e.context(shared)
-		defer release()
+	waits.do(waiters, func() error {
+		ctx := shared
+		if e.each {
+			own, cancel := context.WithCancel(shared)
+			defer cancel()
+			ctx = own
+		}
 		err := c.wait(ctx)
-		returned.Store(true)
 		if !errors.Is(err, want) {
 			return fmt.Errorf("a wait returned %v, not %v", err, want)
 		}
 		return nil
 	})
-	// The runtime's count of waiters is approximate. A goroutine that begins to wait
-	// later than this gets the error too, but is not woken with the rest.
-	for patience := time.Now().Add(20 * time.Second); waiting() < parked && !returned.Load() && time.Now().Before(patience); {
-		time.Sleep(10 * time.Millisecond)
-	}
+	waits.awaitParked(parked)
 	runtime.GC() // not while the time is taken
 	start, before := time.Now(), processorTime()
-	err := end()
-	ended := time.Since(start)
-	err = errors.Join(err, all.wait())
-	s := storm{ended, time.Since(start), processorTime() - before}
-	return s, errors.Join(err, c.close())
+	err = end()
+	call = time.Since(start)
+	err = errors.Join(err, waits.wait())
+	all, used = time.Since(start), (processorTime()-before)/time.Duration(waiters)
+	return call, all, used, errors.Join(err, c.close())
+}
+
+// awaitParked returns when that many goroutines of the process are parked, or when one of
+// the group has returned. The runtime's count is approximate, so it gives up after a
+// while. A goroutine that begins to wait later ends with the others, but is not woken
+// with them.
+func (g *group) awaitParked(count int) {
+	for enough := time.Now().Add(20 * time.Second); waiting() < count && !g.returned.Load() && time.Now().Before(enough); {
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // waiting returns how many goroutines are parked.
@@ -153,11 +141,11 @@ func storms(w io.Writer, sizes ...int) error {
 				if err != nil {
 					return fmt.Errorf("%s: %w", kind.name, err)
 				}
-				s, err := e.raise(c, n)
+				call, all, used, err := e.raise(c, n)
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", kind.name, e.name, err)
 				}
-				fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(s.end), brief(s.all), brief(s.used/time.Duration(n)))
+				fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(call), brief(all), brief(used))
 			}
 		}
 	}

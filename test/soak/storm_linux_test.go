@@ -28,7 +28,7 @@ func TestNoStorm(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, c.close())
 	for _, e := range endings {
-		_, err := e.raise(c, 10)
+		_, _, _, err := e.raise(c, 10)
 		if e.cancels {
 			assert.ErrorContains(t, err, "a wait returned")
 		} else {

@@ -12,16 +12,26 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
+// A tally is what went through one end of a stream: how many bytes, and their sum.
+type tally struct{ bytes, sum atomic.Uint64 }
+
+func (t *tally) add(p []byte) {
+	t.bytes.Add(uint64(len(p)))
+	for _, b := range p {
+		t.sum.Add(uint64(b))
+	}
+}
+
 // streamLife has several goroutines write to a pipe or a socket, and several read
 // it. One of the ends is closed, perhaps before they are done, and what is left is
 // read through another handle. The sum of the bytes must be the same too.
 func streamLife(a *account) error {
-	open, flags := pipe, unix.O_NONBLOCK
+	open, flags, readers := pair(pipe), unix.O_NONBLOCK, 3
 	if sometimes(2) {
 		open = socketPair
 	}
 	if sometimes(4) {
-		flags = 0
+		flags, readers = 0, 1 // see [fd.FD.ReadContext]: of two, one could block
 	}
 	r, w, err := open(flags)
 	if err != nil {
@@ -29,90 +39,50 @@ func streamLife(a *account) error {
 	}
 	defer r.Close()
 	defer w.Close()
-	kept, err := another(stream{r}, func(f *fd.FD) (stream, error) { return stream{f}, nil })
+	kept, err := another(r.Dup, r, func(f *fd.FD) (*fd.FD, error) { return f, nil })
 	if err != nil {
 		return err
 	}
 	defer kept.Close()
 
-	var written, writtenSum, read, readSum atomic.Uint64
-	var writing, reading group
-	readers := 1 + rand.N(3)
-	if flags == 0 {
-		readers = 1 // see [fd.FD.ReadContext]: of two, one could block
-	}
-	reading.do(readers, func() error {
-		buf := make([]byte, 1+rand.N(4096))
-		return a.untilClosed(func(ctx context.Context) error {
-			n, err := r.ReadContext(ctx, buf)
-			read.Add(uint64(n))
-			readSum.Add(sum(buf[:n]))
-			return err
-		})
+	var written, read tally
+	size := 1 + rand.N(4096)
+	reading := a.receive(readers, func(ctx context.Context) error {
+		buf := make([]byte, size)
+		n, err := r.ReadContext(ctx, buf)
+		read.add(buf[:n])
+		return err
 	})
-	writing.do(1+rand.N(3), func() error {
-		for range rand.N(30) {
-			p := make([]byte, 1+rand.N(8192))
-			for i := range p {
-				p[i] = byte(rand.Uint32())
-			}
-			n, err := w.WriteContext(context.Background(), p)
-			a.calls.Add(1)
-			written.Add(uint64(n))
-			writtenSum.Add(sum(p[:n]))
-			if errors.Is(err, fd.ErrClosed) {
-				return nil
-			} else if err != nil {
-				return err
-			}
+	writing := a.send(3, 30, func() error {
+		p := make([]byte, 1+rand.N(8192))
+		for i := range p {
+			p[i] = byte(rand.Uint32())
 		}
-		return nil
+		n, err := w.WriteContext(context.Background(), p)
+		written.add(p[:n])
+		return err
 	})
-	switch {
-	case sometimes(2):
-		writing.Wait()
-	case flags != 0 && sometimes(2):
-		moment()
-		// Writers go on until the stream is full, and have to be closed as well: there
-		// is a reader left that will read nothing before they have returned.
+	writing.waitPerhaps()
+	if flags != 0 && sometimes(2) {
+		// The writers go on until the stream is full. Only Close ends them then, because
+		// the reader that is left reads nothing before they have returned.
 		err = r.Close()
-		moment()
-	default:
 		moment()
 	}
 	err = errors.Join(err, w.Close(), writing.wait(), reading.wait())
 	for buf := make([]byte, 4096); err == nil; {
 		var n int
-		n, err = kept.f.ReadContext(context.Background(), buf)
-		read.Add(uint64(n))
-		readSum.Add(sum(buf[:n]))
+		n, err = kept.ReadContext(context.Background(), buf)
+		read.add(buf[:n])
 	}
 	if err != io.EOF {
 		return err
 	}
-	if err := a.settle(written.Load(), read.Load()); err != nil {
+	if err := a.settle(written.bytes.Load(), read.bytes.Load()); err != nil {
 		return err
 	}
-	if writtenSum.Load() != readSum.Load() {
+	if written.sum.Load() != read.sum.Load() {
 		return errors.New("other bytes were read than were written")
 	}
 	return nil
-}
-
-func sum(p []byte) (s uint64) {
-	for _, b := range p {
-		s += uint64(b)
-	}
-	return s
-}
-
-// A stream is an FD as a handle has it.
-type stream struct{ f *fd.FD }
-
-func (s stream) FD() *fd.FD   { return s.f }
-func (s stream) Close() error { return s.f.Close() }
-
-func (s stream) Dup() (stream, error) {
-	f, err := s.f.Dup()
-	return stream{f}, err
 }

@@ -10,7 +10,9 @@ import (
 	"code.hybscloud.com/iofd/fd"
 )
 
-// pipe returns both ends of a pipe(7); flags are O_NONBLOCK or 0.
+// A pair opens two ends: a pipe(7), or stream sockets. The flags are O_NONBLOCK or 0.
+type pair func(flags int) (r, w *fd.FD, err error)
+
 func pipe(flags int) (r, w *fd.FD, err error) {
 	var p [2]int
 	if err := unix.Pipe2(p[:], flags|unix.O_CLOEXEC); err != nil {
@@ -19,8 +21,7 @@ func pipe(flags int) (r, w *fd.FD, err error) {
 	return fd.New(p[0]), fd.New(p[1]), nil
 }
 
-// socketPair is pipe with stream sockets.
-func socketPair(flags int) (a, b *fd.FD, err error) {
+func socketPair(flags int) (r, w *fd.FD, err error) {
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|flags|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
@@ -28,14 +29,14 @@ func socketPair(flags int) (a, b *fd.FD, err error) {
 	return fd.New(p[0]), fd.New(p[1]), nil
 }
 
-// connections returns the ends of a stream, as package net has them.
+// connections returns the ends of a stream for functions that send descriptors.
 func connections() (a, b *net.UnixConn, err error) {
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	numbers, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
 	var ends [2]*net.UnixConn
-	for i, number := range pair {
+	for i, number := range numbers {
 		file := os.NewFile(uintptr(number), "connection")
 		conn, failed := net.FileConn(file) // of a duplicate
 		err = errors.Join(err, failed, file.Close())
@@ -69,28 +70,20 @@ func pass(f *fd.FD) (passed *fd.FD, err error) {
 	return received[0], nil
 }
 
-// A handle is what all handles are.
-type handle[H any] interface {
-	comparable
-	FD() *fd.FD
-	Dup() (H, error)
-	Close() error
-}
-
-// another returns another handle for what h means: a duplicate, or one that has
-// come through a socket.
-func another[H handle[H]](h H, fromFD func(*fd.FD) (H, error)) (H, error) {
+// another returns another handle for the same object: a duplicate, or one that has come
+// through a socket.
+func another[H any](dup func() (H, error), f *fd.FD, fromFD func(*fd.FD) (H, error)) (H, error) {
 	if sometimes(2) {
-		return h.Dup()
+		return dup()
 	}
-	var none H
-	passed, err := pass(h.FD())
+	passed, err := pass(f)
 	if err != nil {
+		var none H
 		return none, err
 	}
 	received, err := fromFD(passed)
 	if err != nil {
-		return none, errors.Join(err, passed.Close())
+		err = errors.Join(err, passed.Close())
 	}
-	return received, nil
+	return received, err
 }

@@ -23,7 +23,7 @@ func series(n int, grows float64) []sample {
 }
 
 func TestJudge(t *testing.T) {
-	l := level{name: "heap", of: func(s sample) float64 { return s.heap }, show: inMebi, atRest: mebi, drift: 2 * mebi}
+	l := level{"heap", "MiB", func(s sample) float64 { return s.heap / mebi }, 1, 2}
 	for _, tt := range []struct {
 		what          string
 		between       []sample
@@ -40,11 +40,11 @@ func TestJudge(t *testing.T) {
 		{"no sample", nil, 30, 30, ""},
 		{"one sample", series(1, 0), 30, 30, ""},
 	} {
-		v := l.judge(sample{heap: tt.before * mebi}, sample{heap: tt.after * mebi}, tt.between)
+		_, err := l.judge(sample{heap: tt.before * mebi}, sample{heap: tt.after * mebi}, tt.between)
 		if tt.why == "" {
-			assert.Empty(t, v.why, tt.what)
+			assert.NoError(t, err, tt.what)
 		} else {
-			assert.Contains(t, v.why, tt.why, tt.what)
+			assert.ErrorContains(t, err, tt.why, tt.what)
 		}
 	}
 }
@@ -64,6 +64,7 @@ func TestDue(t *testing.T) {
 	for now, want := range map[time.Duration][2]uint64{
 		99: {0, 0}, 100: {0, 1}, 103: {0, 1}, 104: {1, 1}, 110: {1, 2}, 114: {2, 2}, 204: {11, 11},
 	} {
-		assert.Equal(t, want, [2]uint64{p.due(now, false), p.due(now, true)}, now)
+		least, most := p.due(now, now)
+		assert.Equal(t, want, [2]uint64{least, most}, now)
 	}
 }
