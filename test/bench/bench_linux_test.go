@@ -73,30 +73,38 @@ func TestRowFailsWithItsWays(t *testing.T) {
 	closed := 0
 	for _, failAt := range []int{0, 1, 2, 3} {
 		runs := 0
-		r := row{name: "row", open: func(o *opened) ([]way, error) {
+		r := row{name: "row", open: func(o *opened) []way {
 			o.atEnd(func() error { closed++; return nil })
 			if failAt == 0 {
-				return nil, broken
+				check(broken)
 			}
-			sound := timed("sound", func(int) error { time.Sleep(shortRound); return nil })
-			return []way{sound, timed("iofd", func(int) error {
+			sound := timed("sound", func(int) { time.Sleep(shortRound) })
+			return []way{sound, timed("iofd", func(int) {
 				if runs++; runs == failAt {
-					return broken
+					must(0, broken)
 				}
-				return nil
-			})}, nil
+			})}
 		}}
 		_, err := r.measure(span{rounds: 1})
 		assert.ErrorIs(t, err, broken, failAt)
+		assert.Equal(t, failAt == 1 || failAt == 2, strings.HasPrefix(err.Error(), "iofd: "), "an error of run names the way: %v", err)
 	}
 	assert.Equal(t, 4, closed)
 
-	failsToClose := row{open: func(o *opened) ([]way, error) {
+	failsToClose := row{open: func(o *opened) []way {
 		o.atEnd(func() error { return broken })
-		return []way{timed("only", func(int) error { time.Sleep(shortRound); return nil })}, nil
+		return []way{timed("only", func(int) { time.Sleep(shortRound) })}
 	}}
 	_, err := failsToClose.measure(span{rounds: 1})
 	assert.ErrorIs(t, err, broken)
+}
+
+func TestTryReturnsFailures(t *testing.T) {
+	broken := errors.New("broken")
+	assert.NoError(t, try(func() { must(1, nil) }))
+	assert.Equal(t, broken, try(func() { must(1, broken) }))
+	assert.ErrorIs(t, try(func() { inParallel(3, func(int) { check(broken) })(3) }), broken)
+	assert.PanicsWithValue(t, "other", func() { _ = try(func() { panic("other") }) })
 }
 
 func TestSpanEndsAfterRoundsOrTime(t *testing.T) {

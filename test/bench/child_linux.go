@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	_ "embed"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -22,8 +24,8 @@ var roles = map[string]func(argument string) error{
 	"row":     serveRow,
 	"blocked": serveBlocked,
 	"echo":    echo,
-	"signals": func(string) error { return sendSignals() },
-	"receive": func(string) error { return receive() },
+	"signals": func(string) error { return try(sendSignals) },
+	"receive": func(string) error { return try(receive) },
 }
 
 // output runs this program once more, and returns what it prints.
@@ -43,30 +45,18 @@ type child struct {
 }
 
 // startChild starts this program once more. The files are its descriptors from 3.
-func startChild(o *opened, role string, env []string, files ...*os.File) (*child, error) {
-	role, argument, _ := strings.Cut(role, ":")
-	cmd, err := program.Child(role, argument)
-	if err != nil {
-		return nil, err
-	}
+func startChild(o *opened, role, argument string, files []*os.File, env ...string) child {
+	cmd := must(program.Child(role, argument))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.ExtraFiles = files
 	return start(o, cmd)
 }
 
-func start(o *opened, cmd *exec.Cmd) (*child, error) {
+func start(o *opened, cmd *exec.Cmd) child {
 	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
+	in := must(cmd.StdinPipe())
+	out := must(cmd.StdoutPipe())
+	check(cmd.Start())
 	var done atomic.Bool
 	ended := make(chan error, 1)
 	go func() {
@@ -84,49 +74,70 @@ func start(o *opened, cmd *exec.Cmd) (*child, error) {
 		_ = out.Close()
 		return err
 	})
-	return &child{in, bufio.NewReader(out)}, nil
+	return child{in, bufio.NewReader(out)}
+}
+
+// inC returns the same work in C, or adds a note why it is missing.
+func inC(o *opened, name, argument string) (ways []way) {
+	err := try(func() {
+		ways = []way{start(o, exec.Command(compile(o), argument)).way(name)}
+	})
+	if err != nil {
+		o.note("the way in C is missing: %v", err)
+	}
+	return ways
+}
+
+//go:embed wake/wake.c
+var wakeSource []byte
+
+func compile(o *opened) (program string) {
+	cc := must(exec.LookPath("cc"))
+	dir := must(os.MkdirTemp("", "iofd-bench-"))
+	o.atEnd(func() error { return os.RemoveAll(dir) })
+	program = filepath.Join(dir, "wake")
+	check(os.WriteFile(program+".c", wakeSource, 0o600))
+	check(exec.Command(cc, "-O2", "-pthread", "-o", program, program+".c").Run())
+	return program
 }
 
 // way returns a way that the child runs and times.
-func (c *child) way(name string) way {
-	return way{name: name, run: func(n int) (lap, error) {
-		answer, err := c.ask("run", n)
-		return lap{time.Duration(answer[0]), time.Duration(answer[1])}, err
+func (c child) way(name string) way {
+	return way{name: name, run: func(n int) lap {
+		answer := c.ask("run", n)
+		return lap{time.Duration(answer[0]), time.Duration(answer[1])}
 	}}
 }
 
+// rowWay is way with the allocations that serve counts.
+func (c child) rowWay(name string) way {
+	w := c.way(name)
+	w.allocs = func(n int) float64 { return c.ask("allocs", n)[0] }
+	return w
+}
+
 // ask returns the answer of the child, at most two numbers.
-func (c *child) ask(what string, n int) (answer [2]float64, err error) {
-	if _, err := fmt.Fprintln(c.in, what, n); err != nil {
-		return answer, err
+func (c child) ask(what string, n int) (answer [2]float64) {
+	must(fmt.Fprintln(c.in, what, n))
+	for i, number := range strings.Fields(must(c.out.ReadString('\n'))) {
+		answer[i] = must(strconv.ParseFloat(number, 64))
 	}
-	line, err := c.out.ReadString('\n')
-	if err != nil {
-		return answer, err
-	}
-	for i, number := range strings.Fields(line) {
-		if answer[i], err = strconv.ParseFloat(number, 64); err != nil {
-			return answer, err
-		}
-	}
-	return answer, nil
+	return answer
 }
 
 // serve answers [child.ask] until the input ends. It runs w beside a yardstick,
 // because the times of two processes do not compare well.
-func serve(yardstick, w way) error {
+func serve(yardstick, w way) {
 	for asked := 0; ; asked++ {
 		var (
 			what   string
 			n      int
 			answer [2]float64
 		)
-		_, err := fmt.Fscanln(os.Stdin, &what, &n)
-		switch {
-		case err == io.EOF:
-			return nil
-		case err != nil:
-			return err
+		if _, err := fmt.Fscanln(os.Stdin, &what, &n); err == io.EOF {
+			return
+		} else {
+			check(err)
 		}
 		switch what {
 		case "run":
@@ -135,23 +146,41 @@ func serve(yardstick, w way) error {
 			if asked%2 == 1 {
 				pair = []way{yardstick, w, yardstick}
 			}
-			if _, err := pair[0].run(n/4 + 1); err != nil {
-				return err
-			}
+			pair[0].run(n/4 + 1)
 			for i := 1; i <= 2; i++ {
-				l, err := pair[i].run(n)
-				if err != nil {
-					return err
-				}
-				answer[(i+asked)%2] = float64(l.time)
+				answer[(i+asked)%2] = float64(pair[i].run(n).time)
 			}
 		case "allocs":
-			if answer[0], err = w.allocs(n); err != nil {
-				return err
-			}
+			answer[0] = w.allocs(n)
 		}
 		fmt.Println(answer[0], answer[1])
 	}
+}
+
+// serveRow serves the library's way of a row.
+func serveRow(name string) error {
+	return using(func(o *opened) {
+		ways := rowNamed(name).open(o)
+		serve(ways[0], ways[1])
+	})
+}
+
+// serveBlocked is serveRow with the row's signals blocked. Block starts this program again.
+func serveBlocked(name string) error {
+	if err := signalfd.Block(rowNamed(name).blocked); err != nil {
+		return err
+	}
+	return serveRow(name)
+}
+
+// rowNamed returns the row that a child was started for.
+func rowNamed(name string) row {
+	for _, r := range rows() {
+		if r.name == name {
+			return r
+		}
+	}
+	panic("no row has the name " + name)
 }
 
 // endWithInput ends this child when its input ends.
@@ -160,64 +189,4 @@ func endWithInput() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
-}
-
-// atomicCount returns the library's way of a row, in a child that uses the atomic
-// reference count only. IOFD_LANE is the name of the setting in iofd 0.1.
-func atomicCount(o *opened, row string) (way, error) {
-	c, err := startChild(o, "row:"+row, []string{"IOFD_REFCOUNT=atomic", "IOFD_LANE=shared"})
-	if err != nil {
-		return way{}, err
-	}
-	return c.rowWay("iofd (atomic count)"), nil
-}
-
-// blockedWay returns the library's way of a row, in a child that blocks the signals of the row.
-func blockedWay(o *opened, name, row string) (way, error) {
-	c, err := startChild(o, "blocked:"+row, nil)
-	if err != nil {
-		return way{}, err
-	}
-	return c.rowWay(name), nil
-}
-
-// rowWay is way with the allocations that serve counts.
-func (c *child) rowWay(name string) way {
-	w := c.way(name)
-	w.allocs = func(n int) (float64, error) {
-		answer, err := c.ask("allocs", n)
-		return answer[0], err
-	}
-	return w
-}
-
-func serveRow(name string) error {
-	var o opened
-	ways, err := openRow(&o, name)
-	if err != nil {
-		return err
-	}
-	return serve(ways[0], ways[1])
-}
-
-// serveBlocked is serveRow with the row's signals blocked. Block starts this program again.
-func serveBlocked(name string) error {
-	for _, r := range rows() {
-		if r.name == name {
-			if err := signalfd.Block(r.blocked); err != nil {
-				return err
-			}
-		}
-	}
-	return serveRow(name)
-}
-
-// openRow returns the ways of the row with this name.
-func openRow(o *opened, name string) ([]way, error) {
-	for _, r := range rows() {
-		if r.name == name {
-			return r.open(o)
-		}
-	}
-	return nil, fmt.Errorf("no row has the name %q", name)
 }

@@ -1,5 +1,7 @@
 // Bench compares the library's calls with the bare system calls, and with other
-// ways to do the same work. It takes about five minutes: go run ./test/bench
+// ways to do the same work. It takes about nine minutes on a quiet machine:
+//
+//	go run ./test/bench -svg doc/reports/bench.svg
 //
 // The first way of each row is the row's yardstick. A bare system call is an
 // assembly stub that loads the registers and enters the kernel.
@@ -24,8 +26,6 @@ import (
 	"os"
 	"regexp"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/test/internal/program"
 )
@@ -76,11 +76,16 @@ func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, erro
 	var (
 		rows    = matching(rows(), match, func(r row) string { return r.name })
 		tallies = matching(tallies(), match, func(t tally) string { return t.name })
-		say     = announcer(progress, len(rows)+len(tallies))
 		all     = report{processes: 1}
+		total   = len(rows) + len(tallies)
+		done    = 0
 	)
-	if len(rows)+len(tallies) == 0 {
+	if total == 0 {
 		return nil, fmt.Errorf("no row matches %v", match)
+	}
+	say := func(name string) {
+		done++
+		fmt.Fprintf(progress, "%d of %d: %s\n", done, total, name)
 	}
 	for _, r := range rows {
 		say(r.name)
@@ -100,7 +105,6 @@ func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, erro
 		all.Tallies = append(all.Tallies, result)
 		all.note(t.name, result.notes)
 	}
-	say("")
 	return &all, nil
 }
 
@@ -118,24 +122,4 @@ func matching[T any](all []T, match *regexp.Regexp, name func(T) string) []T {
 		}
 	}
 	return some
-}
-
-// announcer returns a function that prints the name of the row that is measured
-// now. On a terminal all names share one line, and an empty name clears it.
-func announcer(w io.Writer, total int) func(name string) {
-	begin, end := "", "\n"
-	if f, ok := w.(*os.File); ok {
-		if _, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS); err == nil {
-			begin, end = "\r\033[K", ""
-		}
-	}
-	done := 0
-	return func(name string) {
-		if name == "" {
-			fmt.Fprint(w, begin)
-			return
-		}
-		done++
-		fmt.Fprintf(w, "%s%d of %d: %s%s", begin, done, total, name, end)
-	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"iter"
 	"runtime"
@@ -16,7 +15,7 @@ type row struct {
 	name string
 
 	// open returns the ways, the yardstick first, the library's second.
-	open func(o *opened) ([]way, error)
+	open func(o *opened) []way
 
 	// round is the least time that the yardstick takes in a round. Zero means
 	// [shortRound].
@@ -40,10 +39,10 @@ const longRound = 2 * time.Millisecond
 // A way does the work n times.
 type way struct {
 	name string
-	run  func(n int) (lap, error)
+	run  func(n int) lap
 
 	// allocs returns the allocations of each time. It is nil for another program.
-	allocs func(n int) (float64, error)
+	allocs func(n int) float64
 }
 
 // A lap is the time of n times.
@@ -56,35 +55,40 @@ type lap struct {
 }
 
 // timed returns a way that runs in this process.
-func timed(name string, do func(n int) error) way {
+func timed(name string, do func(n int)) way {
 	return way{
 		name: name,
-		run: func(n int) (lap, error) {
+		run: func(n int) lap {
 			start := time.Now()
-			err := do(n)
-			return lap{time: time.Since(start)}, err
+			do(n)
+			return lap{time: time.Since(start)}
 		},
-		allocs: func(n int) (float64, error) {
+		allocs: func(n int) float64 {
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
-			err := do(n)
+			do(n)
 			runtime.ReadMemStats(&after)
-			return float64(after.Mallocs-before.Mallocs) / float64(n), err
+			return float64(after.Mallocs-before.Mallocs) / float64(n)
 		},
 	}
+}
+
+// lap runs the way. An error of it names the way.
+func (w way) lap(n int) (l lap) {
+	if err := try(func() { l = w.run(n) }); err != nil {
+		check(fmt.Errorf("%s: %w", w.name, err))
+	}
+	return l
 }
 
 // against returns w with its own yardstick, which runs before w.
 func against(yardstick, w way) way {
 	run := w.run
-	w.run = func(n int) (lap, error) {
-		before, err := yardstick.run(n)
-		if err != nil {
-			return lap{}, err
-		}
-		l, err := run(n)
+	w.run = func(n int) lap {
+		before := yardstick.run(n)
+		l := run(n)
 		l.yardstick = before.time
-		return l, err
+		return l
 	}
 	return w
 }
@@ -126,87 +130,99 @@ type wayResult struct {
 }
 
 func (r row) measure(s span) (result rowResult, err error) {
-	var o opened
-	defer func() { err = errors.Join(err, o.close()) }()
-	ways, err := r.open(&o)
-	if err != nil {
-		return result, err
-	}
-	if r.bothCounts {
-		atomic, err := atomicCount(&o, r.name)
-		if err != nil {
-			return result, err
+	err = using(func(o *opened) {
+		ways := r.ways(o)
+		n := r.calibrate(ways)
+		// Collect the garbage of earlier rows now, not in a round.
+		runtime.GC()
+		laps := make([][]lap, len(ways))
+		for round := range s.all() {
+			// Change the order, because one way may favour the next.
+			for k := range ways {
+				j := (round + k) % len(ways)
+				laps[j] = append(laps[j], ways[j].lap(n))
+			}
 		}
-		ways = slices.Insert(ways, 2, atomic)
+		result = rowResult{Name: r.name, notes: o.notes}
+		for j, w := range ways {
+			var times, ratios []float64
+			for i, l := range laps[j] {
+				if l.yardstick == 0 {
+					l.yardstick = laps[0][i].time
+				}
+				times = append(times, float64(l.time))
+				ratios = append(ratios, float64(l.time)/float64(l.yardstick))
+			}
+			one := wayResult{Name: w.name, Each: time.Duration(median(times) / float64(n))}
+			one.Low, one.Median, one.High = quartiles(ratios)
+			if w.allocs != nil {
+				allocs := w.allocs(max(n, 10))
+				one.Allocs = &allocs
+			}
+			result.Ways = append(result.Ways, one)
+		}
+	})
+	return result, err
+}
+
+// ways opens the ways of the row, with those in children.
+func (r row) ways(o *opened) []way {
+	ways := r.open(o)
+	if r.bothCounts {
+		// IOFD_LANE is the name of the setting in iofd 0.1.
+		atomic := startChild(o, "row", r.name, nil, "IOFD_REFCOUNT=atomic", "IOFD_LANE=shared")
+		ways = slices.Insert(ways, 2, atomic.rowWay("iofd (atomic count)"))
 	}
 	if !r.blocked.Empty() && len(ways) > 1 {
-		w, err := blockedWay(&o, ways[1].name+" after Block", r.name)
-		if err != nil {
-			return result, err
-		}
-		ways = append(ways, w)
+		ways = append(ways, startChild(o, "blocked", r.name, nil).rowWay(ways[1].name+" after Block"))
 	}
-	n, err := r.calibrate(ways)
-	if err != nil {
-		return result, err
-	}
-	// Collect the garbage of earlier rows now, not in a round.
-	runtime.GC()
-
-	laps := make([][]lap, len(ways))
-	for round := range s.all() {
-		// Change the order, because one way may favour the next.
-		for k := range ways {
-			j := (round + k) % len(ways)
-			l, err := ways[j].run(n)
-			if err != nil {
-				return result, fmt.Errorf("%s: %w", ways[j].name, err)
-			}
-			laps[j] = append(laps[j], l)
-		}
-	}
-	result = rowResult{Name: r.name, notes: o.notes}
-	for j, w := range ways {
-		var times, ratios []float64
-		for i, l := range laps[j] {
-			if l.yardstick == 0 {
-				l.yardstick = laps[0][i].time
-			}
-			times = append(times, float64(l.time))
-			ratios = append(ratios, float64(l.time)/float64(l.yardstick))
-		}
-		one := wayResult{Name: w.name, Each: time.Duration(median(times) / float64(n))}
-		one.Low, one.Median, one.High = quartiles(ratios)
-		if w.allocs != nil {
-			allocs, err := w.allocs(max(n, 10))
-			if err != nil {
-				return result, err
-			}
-			one.Allocs = &allocs
-		}
-		result.Ways = append(result.Ways, one)
-	}
-	return result, nil
+	return ways
 }
 
 // calibrate returns the number of times that a way does the work in a round.
-func (r row) calibrate(ways []way) (int, error) {
+func (r row) calibrate(ways []way) int {
 	atLeast := r.round
 	if atLeast == 0 {
 		atLeast = shortRound
 	}
 	// The first time in each way may start threads, or open what it needs.
 	for _, w := range ways {
-		if _, err := w.run(1); err != nil {
-			return 0, fmt.Errorf("%s: %w", w.name, err)
-		}
+		w.lap(1)
 	}
-	for n := 1; ; n *= 2 {
-		l, err := ways[0].run(n)
-		if err != nil || l.time >= atLeast {
-			return n, err
-		}
+	n := 1
+	for ways[0].lap(n).time < atLeast {
+		n *= 2
 	}
+	return n
+}
+
+// A tally is a small table of its own, for results that are not ratios.
+type tally struct {
+	name    string
+	columns []string
+	format  string // of a value
+	lines   func(o *opened, s span) []tallyLine
+}
+
+type tallyLine struct {
+	Name   string
+	Values []float64
+}
+
+type tallyResult struct {
+	Name    string
+	Columns []string
+	Format  string
+	Lines   []tallyLine
+	notes   []string
+}
+
+func (t tally) measure(s span) (result tallyResult, err error) {
+	err = using(func(o *opened) {
+		lines := t.lines(o, s)
+		result = tallyResult{t.name, t.columns, t.format, lines, o.notes}
+	})
+	return result, err
 }
 
 func median(values []float64) float64 { return quantile(values, 1, 2) }

@@ -3,8 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 )
@@ -15,35 +18,79 @@ type opened struct {
 	notes []string
 }
 
-// atEnd registers end for the end of the row. The last end runs first.
-func (o *opened) atEnd(end func() error) { o.ends = append(o.ends, end) }
-
-func (o *opened) note(format string, args ...any) {
-	o.notes = append(o.notes, fmt.Sprintf(format, args...))
-}
-
-func (o *opened) close() error {
-	var errs []error
+// using calls do, and closes what it has opened. It returns the error that [check] or
+// [must] got in do, and the errors of closing.
+func using(do func(o *opened)) error {
+	var o opened
+	errs := []error{try(func() { do(&o) })}
 	for _, end := range slices.Backward(o.ends) {
 		errs = append(errs, end())
 	}
 	return errors.Join(errs...)
 }
 
-// counter returns an eventfd that closes at the end of the row.
-func (o *opened) counter() (*eventfd.EventFD, error) {
-	e, err := eventfd.New(0)
-	if err == nil {
-		o.atEnd(e.Close)
-	}
-	return e, err
+// atEnd registers end for the end of the row. The last end runs first.
+func (o *opened) atEnd(end func() error) { o.ends = append(o.ends, end) }
+
+// closing returns c, which closes at the end of the row.
+func closing[C io.Closer](o *opened, c C) C {
+	o.atEnd(c.Close)
+	return c
 }
 
-// eventfdFile is like counter for [eventfdFile].
-func (o *opened) eventfdFile() (*os.File, error) {
-	file, err := eventfdFile()
-	if err == nil {
-		o.atEnd(file.Close)
+func (o *opened) note(format string, args ...any) {
+	o.notes = append(o.notes, fmt.Sprintf(format, args...))
+}
+
+func (o *opened) counter() *eventfd.EventFD { return closing(o, must(eventfd.New(0))) }
+func (o *opened) waker() *eventfd.Waker     { return closing(o, must(eventfd.NewWaker())) }
+func (o *opened) eventfdFile() *os.File     { return closing(o, must(eventfdFile())) }
+
+// eventfdFile returns an eventfd as an os.File. The runtime's epoll(7) watches it,
+// and each write wakes epoll.
+func eventfdFile() (*os.File, error) {
+	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return nil, err
 	}
-	return file, err
+	return os.NewFile(uintptr(number), "eventfd"), nil
+}
+
+func (o *opened) pipe() (r, w *os.File) {
+	r, w, err := os.Pipe()
+	check(err)
+	return closing(o, r), closing(o, w)
+}
+
+// A failure is the panic of check and must. It ends a row as Fatal ends a test, so that
+// the code that is measured is not longer than the work.
+type failure struct{ error }
+
+// check ends the row if err is not nil. Only the goroutine that measures may call it, or
+// one that calls [try].
+func check(err error) {
+	if err != nil {
+		panic(failure{err})
+	}
+}
+
+// must returns v. It ends the row if err is not nil, like [check].
+func must[T any](v T, err error) T {
+	check(err)
+	return v
+}
+
+// try returns the error with which check or must ended do.
+func try(do func()) (err error) {
+	defer func() {
+		switch r := recover().(type) {
+		case nil:
+		case failure:
+			err = r.error
+		default:
+			panic(r)
+		}
+	}()
+	do()
+	return nil
 }

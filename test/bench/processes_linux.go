@@ -8,8 +8,6 @@ import (
 	"os"
 	"regexp"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -22,7 +20,7 @@ func measureIn(processes int, match *regexp.Regexp, rounds int, progress io.Writ
 	all := make([]report, processes)
 	for i := range all {
 		fmt.Fprintf(progress, "process %d of %d\n", i+1, processes)
-		out, err := output("measure", fmt.Sprintf("%d:%v", rounds, match), progress)
+		out, err := output("measure", fmt.Sprintf("%d %q", rounds, match), progress)
 		if err != nil {
 			return nil, err
 		}
@@ -35,9 +33,11 @@ func measureIn(processes int, match *regexp.Regexp, rounds int, progress io.Writ
 
 // measureChild is one process of [measureIn].
 func measureChild(argument string) error {
-	number, expression, _ := strings.Cut(argument, ":")
-	rounds, err := strconv.Atoi(number)
-	if err != nil {
+	var (
+		rounds     int
+		expression string
+	)
+	if _, err := fmt.Sscanf(argument, "%d %q", &rounds, &expression); err != nil {
 		return err
 	}
 	match, err := regexp.Compile(expression)

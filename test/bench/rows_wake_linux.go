@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"os"
 	"time"
@@ -18,24 +17,15 @@ var background = context.Background()
 // busyTime is what SetBusyPoll's documentation recommends on a virtual machine.
 const busyTime = 500 * time.Microsecond
 
-func wakeRows() []row {
-	return []row{
-		{name: "two parked waits: round trip, goroutines", open: wakeGoroutineWays, round: longRound},
-		{name: "two parked waits: round trip, processes", open: wakeProcessWays, round: longRound},
-	}
-}
-
 // A line carries a wake-up in one direction.
 type line struct{ signal, wait func() error }
 
 // A trip is a round trip between two sides. Each side wakes the other and waits.
 type trip struct{ ping, pong line }
 
-func (t trip) once() error {
-	if err := t.ping.signal(); err != nil {
-		return err
-	}
-	return t.pong.wait()
+func (t trip) once() {
+	check(t.ping.signal())
+	check(t.pong.wait())
 }
 
 // echo is the other side. It returns when a descriptor is closed.
@@ -50,82 +40,54 @@ func (t trip) echo() error {
 	}
 }
 
-// newTrip opens both lines of a trip.
-func newTrip(open func() (line, error)) (t trip, err error) {
-	if t.ping, err = open(); err != nil {
-		return t, err
-	}
-	t.pong, err = open()
-	return t, err
-}
-
-func wakeGoroutineWays(o *opened) ([]way, error) {
+func wakeGoroutineWays(o *opened) []way {
 	ctx, cancel := context.WithCancel(background)
 	o.atEnd(func() error { cancel(); return nil })
 	var ways []way
 	for _, w := range []struct {
 		name string
-		open func() (line, error)
+		open func() line
 	}{
-		{"os.Pipe", func() (line, error) {
-			r, w, err := osPipe(o)
-			return fileLine(r, w), err
+		{"os.Pipe", func() line { return fileLine(o.pipe()) }},
+		{"iofd eventfd", func() line { return counterLine(background, o.counter()) }},
+		{"iofd eventfd, cancellable", func() line { return counterLine(ctx, o.counter()) }},
+		{"iofd eventfd, busy polling", func() line {
+			e := o.counter()
+			check(e.FD().SetBusyPoll(busyTime))
+			return counterLine(background, e)
 		}},
-		{"iofd eventfd", func() (line, error) { return counterLine(o, background) }},
-		{"iofd eventfd, cancellable", func() (line, error) { return counterLine(o, ctx) }},
-		{"iofd eventfd, busy polling", func() (line, error) { return busyLine(o) }},
-		{"iofd pipe by fd.NewNonblock", func() (line, error) { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
-		{"iofd pipe by fd.New", func() (line, error) { return pipeLine(o, fd.New, unix.O_NONBLOCK) }},
-		{"iofd pipe in blocking mode", func() (line, error) { return pipeLine(o, fd.New, 0) }},
-		{"os.File of an eventfd", func() (line, error) {
-			file, err := o.eventfdFile()
-			return fileLine(file, file), err
+		{"iofd pipe by fd.NewNonblock", func() line { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
+		{"iofd pipe by fd.New", func() line { return pipeLine(o, fd.New, unix.O_NONBLOCK) }},
+		{"iofd pipe in blocking mode", func() line { return pipeLine(o, fd.New, 0) }},
+		{"os.File of an eventfd", func() line {
+			file := o.eventfdFile()
+			return fileLine(file, file)
 		}},
-		{"channel", func() (line, error) { return channelLine(o), nil }},
+		{"channel", func() line { return channelLine(o) }},
 	} {
-		t, err := newTrip(w.open)
-		if err != nil {
-			return nil, err
-		}
+		t := trip{w.open(), w.open()}
 		go func() { _ = t.echo() }()
 		ways = append(ways, timed(w.name, times(t.once)))
 	}
-	return append(ways, inC(o, "C, two threads", "threads")...), nil
+	return append(ways, inC(o, "C, two threads", "threads")...)
 }
 
-func counterLine(o *opened, ctx context.Context) (line, error) {
-	e, err := o.counter()
-	return eventLine(ctx, e), err
-}
-
-func eventLine(ctx context.Context, e *eventfd.EventFD) line {
+func counterLine(ctx context.Context, e *eventfd.EventFD) line {
 	return line{
 		func() error { return e.Signal(1) },
 		func() error { _, err := e.WaitContext(ctx); return err },
 	}
 }
 
-func busyLine(o *opened) (line, error) {
-	e, err := o.counter()
-	if err != nil {
-		return line{}, err
-	}
-	return eventLine(background, e), e.FD().SetBusyPoll(busyTime)
-}
-
-func pipeLine(o *opened, open func(int) *fd.FD, flags int) (line, error) {
+func pipeLine(o *opened, open func(int) *fd.FD, flags int) line {
 	var p [2]int
-	if err := unix.Pipe2(p[:], unix.O_CLOEXEC|flags); err != nil {
-		return line{}, err
-	}
-	r, w := open(p[0]), open(p[1])
-	o.atEnd(r.Close)
-	o.atEnd(w.Close)
+	check(unix.Pipe2(p[:], unix.O_CLOEXEC|flags))
+	r, w := closing(o, open(p[0])), closing(o, open(p[1]))
 	out, in := make([]byte, 1), make([]byte, 1)
 	return line{
 		func() error { _, err := w.Write(out); return err },
 		func() error { _, err := r.ReadContext(background, in); return err },
-	}, nil
+	}
 }
 
 // fileLine sends 8 bytes, because an eventfd takes no fewer.
@@ -151,104 +113,58 @@ func channelLine(o *opened) line {
 	}
 }
 
-func osPipe(o *opened) (r, w *os.File, err error) {
-	r, w, err = os.Pipe()
-	if err == nil {
-		o.atEnd(r.Close)
-		o.atEnd(w.Close)
-	}
-	return r, w, err
-}
-
-func wakeProcessWays(o *opened) ([]way, error) {
-	pingIn, pingOut, err := osPipe(o)
-	if err != nil {
-		return nil, err
-	}
-	pongIn, pongOut, err := osPipe(o)
-	if err != nil {
-		return nil, err
-	}
-	pipes := trip{fileLine(nil, pingOut), fileLine(pongIn, nil)}
-	if _, err := startChild(o, "echo:file", nil, pingIn, pongOut); err != nil {
-		return nil, err
-	}
-
-	pingFile, err := o.eventfdFile()
-	if err != nil {
-		return nil, err
-	}
-	pongFile, err := o.eventfdFile()
-	if err != nil {
-		return nil, err
-	}
-	files := trip{fileLine(nil, pingFile), fileLine(pongFile, nil)}
-	if _, err := startChild(o, "echo:file", nil, pingFile, pongFile); err != nil {
-		return nil, err
-	}
-
-	counters, err := counterTrip(o, "echo:eventfd", 0)
-	if err != nil {
-		return nil, err
-	}
-	busy, err := counterTrip(o, "echo:busy", busyTime)
-	if err != nil {
-		return nil, err
-	}
+func wakeProcessWays(o *opened) []way {
+	pingIn, pingOut := o.pipe()
+	pongIn, pongOut := o.pipe()
+	pingFile, pongFile := o.eventfdFile(), o.eventfdFile()
 	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
 	ways := []way{
-		timed("os.Pipe", times(pipes.once)),
-		timed("iofd eventfd", times(counters.once)),
-		timed("iofd eventfd, busy polling", times(busy.once)),
-		timed("os.File of an eventfd", times(files.once)),
+		timed("os.Pipe", times(fileTrip(o, pongIn, pingOut, pingIn, pongOut).once)),
+		timed("iofd eventfd", times(counterTrip(o, "eventfd", 0).once)),
+		timed("iofd eventfd, busy polling", times(counterTrip(o, "busy", busyTime).once)),
+		timed("os.File of an eventfd", times(fileTrip(o, pongFile, pingFile, pingFile, pongFile).once)),
 	}
-	return append(ways, inC(o, "C, two processes", "processes")...), nil
+	return append(ways, inC(o, "C, two processes", "processes")...)
 }
 
-// counterTrip opens a trip to a child that answers by eventfds.
-func counterTrip(o *opened, kind string, busy time.Duration) (trip, error) {
+// fileTrip returns a trip by the files r and w to a child that answers by its own two.
+func fileTrip(o *opened, r, w *os.File, child ...*os.File) trip {
+	startChild(o, "echo", "file", child)
+	return trip{fileLine(nil, w), fileLine(r, nil)}
+}
+
+// counterTrip returns a trip to a child that answers by eventfds.
+func counterTrip(o *opened, kind string, busy time.Duration) trip {
+	var lines []line
 	var inherited []*os.File
-	t, err := newTrip(func() (line, error) {
-		e, err := o.counter()
-		if err != nil {
-			return line{}, err
-		}
-		file, err := e.File("eventfd")
-		if err != nil {
-			return line{}, err
-		}
-		o.atEnd(file.Close)
-		inherited = append(inherited, file)
-		return eventLine(background, e), e.FD().SetBusyPoll(busy)
-	})
-	if err != nil {
-		return t, err
+	for range 2 {
+		e := o.counter()
+		check(e.FD().SetBusyPoll(busy))
+		lines = append(lines, counterLine(background, e))
+		inherited = append(inherited, closing(o, must(e.File("eventfd"))))
 	}
-	_, err = startChild(o, kind, nil, inherited...)
-	return t, err
+	startChild(o, "echo", kind, inherited)
+	return trip{lines[0], lines[1]}
 }
 
 // echo is the other process. It waits on descriptor 3 and answers on 4.
 func echo(kind string) error {
 	endWithInput()
-	switch kind {
-	case "file":
+	if kind == "file" {
 		return trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
-	case "eventfd", "busy":
-		ping, err := eventfd.FromFD(fd.New(3))
-		if err != nil {
-			return err
-		}
-		pong, err := eventfd.FromFD(fd.New(4))
-		if err != nil {
-			return err
-		}
-		if kind == "busy" {
-			if err := ping.FD().SetBusyPoll(busyTime); err != nil {
-				return err
-			}
-		}
-		return trip{eventLine(background, ping), eventLine(background, pong)}.echo()
 	}
-	return fmt.Errorf("no echo has the name %q", kind)
+	ping, err := eventfd.FromFD(fd.New(3))
+	if err != nil {
+		return err
+	}
+	pong, err := eventfd.FromFD(fd.New(4))
+	if err != nil {
+		return err
+	}
+	if kind == "busy" {
+		if err := ping.FD().SetBusyPoll(busyTime); err != nil {
+			return err
+		}
+	}
+	return trip{counterLine(background, ping), counterLine(background, pong)}.echo()
 }

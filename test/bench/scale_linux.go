@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -31,7 +30,7 @@ type curve struct {
 	descriptors int
 
 	// open returns the ways beside count of it. They are the lines of the plot.
-	open func(o *opened, count int) ([]way, error)
+	open func(o *opened, count int) []way
 }
 
 var curves = []curve{
@@ -72,13 +71,9 @@ func (c curve) measure(s span, w io.Writer) (curveResult, error) {
 	result := curveResult{curve: c}
 	for _, wanted := range c.counts {
 		count := wanted
-		r := row{name: strconv.Itoa(count), round: c.round, open: func(o *opened) ([]way, error) {
+		r := row{name: strconv.Itoa(count), round: c.round, open: func(o *opened) []way {
 			if c.descriptors > 0 {
-				room, err := makeRoom(o, wanted*c.descriptors)
-				if err != nil {
-					return nil, err
-				}
-				count = room / c.descriptors
+				count = makeRoom(o, wanted*c.descriptors) / c.descriptors
 			}
 			return c.open(o, count)
 		}}
@@ -98,46 +93,34 @@ func (c curve) measure(s span, w io.Writer) (curveResult, error) {
 	return result, nil
 }
 
-func handleCurve(o *opened, count int) ([]way, error) {
+func handleCurve(o *opened, count int) []way {
 	handles := make([]*eventfd.EventFD, count)
 	for i := range handles {
-		var err error
-		if handles[i], err = o.counter(); err != nil {
-			return nil, err
-		}
+		handles[i] = o.counter()
 	}
 	return []way{
-		timed("bare Signal+Wait, in turn", inTurn(handles, 0, func(e *eventfd.EventFD) error { return bareSignalWait(1, e.Fd()) })),
-		timed("iofd Signal+Wait, in turn", inTurn(handles, count/2, func(e *eventfd.EventFD) error { return signalWait(1, e) })),
-		timed("iofd Signal+Wait, same handle", func(n int) error { return signalWait(n, handles[0]) }),
-		timed("iofd New+Close", times(func() error {
-			e, err := eventfd.New(0)
-			if err != nil {
-				return err
-			}
-			return e.Close()
-		})),
-	}, nil
+		timed("bare Signal+Wait, in turn", inTurn(handles, 0, func(e *eventfd.EventFD) { bareSignalWait(1, e.Fd()) })),
+		timed("iofd Signal+Wait, in turn", inTurn(handles, count/2, func(e *eventfd.EventFD) { signalWait(1, e) })),
+		timed("iofd Signal+Wait, same handle", func(n int) { signalWait(n, handles[0]) }),
+		timed("iofd New+Close", times(func() { check(must(eventfd.New(0)).Close()) })),
+	}
 }
 
 // waiterCurve parks one goroutine on each of count handles.
-func waiterCurve(o *opened, count int) ([]way, error) { return parkedWays(o, count, 1) }
+func waiterCurve(o *opened, count int) []way { return parkedWays(o, count, 1) }
 
 // queueCurve has count goroutines that wait for one handle. One is parked.
-func queueCurve(o *opened, count int) ([]way, error) { return parkedWays(o, 1, count) }
+func queueCurve(o *opened, count int) []way { return parkedWays(o, 1, count) }
 
 // parkedWays wake a waiter, which answers and waits again.
-func parkedWays(o *opened, count, each int) ([]way, error) {
+func parkedWays(o *opened, count, each int) []way {
 	answers := make(chan error, 1)
-	waiters := func(name string, open func() (line, error)) (way, error) {
+	waiters := func(name string, open func() line) way {
 		var all sync.WaitGroup
 		o.atEnd(func() error { all.Wait(); return nil })
 		lines, next := make([]line, count), 0
 		for i := range lines {
-			var err error
-			if lines[i], err = open(); err != nil {
-				return way{}, err
-			}
+			lines[i] = open()
 		}
 		var ended atomic.Bool
 		for _, l := range lines {
@@ -152,22 +135,21 @@ func parkedWays(o *opened, count, each int) ([]way, error) {
 			}
 		}
 		o.atEnd(func() error { ended.Store(true); return nil })
-		w := timed(name, times(func() error {
+		w := timed(name, times(func() {
 			next = (next + 1) % count
-			return errors.Join(lines[next].signal(), <-answers)
+			check(lines[next].signal())
+			check(<-answers)
 		}))
-		_, err := w.run(count * each) // each has been parked once
-		return w, err
+		w.run(count * each) // each has been parked once
+		return w
 	}
-	ours, err := waiters("iofd WaitContext", func() (line, error) { return counterLine(o, context.Background()) })
-	if err != nil {
-		return nil, err
+	return []way{
+		waiters("iofd WaitContext", func() line { return counterLine(background, o.counter()) }),
+		waiters("os.File Read", func() line {
+			file := o.eventfdFile()
+			return fileLine(file, file)
+		}),
 	}
-	theirs, err := waiters("os.File Read", func() (line, error) {
-		file, err := o.eventfdFile()
-		return fileLine(file, file), err
-	})
-	return []way{ours, theirs}, err
 }
 
 // capturable returns the signals that a program can capture.
@@ -182,67 +164,49 @@ func capturable() (all []unix.Signal) {
 	return all
 }
 
-func captureCurve(o *opened, count int) ([]way, error) {
+func captureCurve(o *opened, count int) []way {
 	sigs, next := capturable()[:count], 0
-	s, err := signalfd.New(signalfd.NewSet(sigs...))
-	if err != nil {
-		return nil, err
-	}
-	o.atEnd(s.Close)
-	send := func(sig unix.Signal) error {
-		if err := unix.Kill(os.Getpid(), sig); err != nil {
-			return err
+	s := closing(o, must(signalfd.New(signalfd.NewSet(sigs...))))
+	send := func(sig unix.Signal) {
+		check(unix.Kill(os.Getpid(), sig))
+		if info := must(s.ReadContext(background)); info.Signal != sig {
+			check(fmt.Errorf("read %v instead of %v", info, sig))
 		}
-		info, err := s.ReadContext(background)
-		if err == nil && info.Signal != sig {
-			err = fmt.Errorf("read %v instead of %v", info, sig)
-		}
-		return err
 	}
 	return []way{
-		timed("iofd, the same signal", times(func() error { return send(sigs[0]) })),
-		timed("iofd, all signals in turn", times(func() error {
+		timed("iofd, the same signal", times(func() { send(sigs[0]) })),
+		timed("iofd, all signals in turn", times(func() {
 			next = (next + 1) % count
-			return send(sigs[next])
+			send(sigs[next])
 		})),
-	}, nil
+	}
 }
 
 // wakerCurve has one loop for each way, which is in poll(2) until the end. Most calls of
 // Wake are short, so a round has more of them: it also starts the goroutines.
-func wakerCurve(o *opened, count int) ([]way, error) {
-	e, err := o.counter()
-	if err != nil {
-		return nil, err
-	}
-	w, err := o.waker()
-	if err != nil {
-		return nil, err
-	}
-	loop := func(name string, more, number int, wake, drain func() error) way {
+func wakerCurve(o *opened, count int) []way {
+	e, w := o.counter(), o.waker()
+	loop := func(name string, more, number int, wake func() error, drain func()) way {
 		var ended atomic.Bool
 		failed := make(chan error, 1)
 		go func() {
-			err := error(nil)
-			for err == nil && !ended.Load() {
-				err = errors.Join(awaitReadable(number), drain())
-			}
-			failed <- err
+			failed <- try(func() {
+				for !ended.Load() {
+					awaitReadable(number, 10*time.Second)
+					drain()
+				}
+			})
 		}()
 		o.atEnd(func() error { ended.Store(true); return errors.Join(wake(), <-failed) })
-		w := timed(name, func(n int) error { return inParallel(count, times(wake))(n * more) })
+		w := timed(name, func(n int) { inParallel(count, times(func() { check(wake()) }))(n * more) })
 		run := w.run
-		w.run = func(n int) (lap, error) {
-			l, err := run(n)
-			l.time /= time.Duration(more)
-			return l, err
-		}
+		w.run = func(n int) lap { return lap{time: run(n).time / time.Duration(more)} }
 		return w
 	}
 	return []way{
-		loop("iofd Signal", 1, e.Fd(), func() error { return e.Signal(1) }, func() error { _, err := e.Wait(); return err }),
-		loop("iofd Wake", 100, w.Fd(), w.Wake, w.Drain),
-	}, nil
+		loop("iofd Signal", 1, e.Fd(), func() error { return e.Signal(1) }, func() { must(e.Wait()) }),
+		loop("iofd Wake", 100, w.Fd(), w.Wake, func() { check(w.Drain()) }),
+	}
 }
 
 // plot draws a line for each way.

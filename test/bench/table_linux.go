@@ -1,49 +1,43 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"runtime"
 	"strconv"
-	"text/tabwriter"
 
 	"golang.org/x/sys/unix"
+
+	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 // print writes the results as text.
 func (r *report) print(w io.Writer) error {
-	out := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	if len(r.Rows) > 0 {
-		fmt.Fprintln(out, "work\tby\tratio\tquartiles\tallocs\ton this machine")
-	}
+	rows := table.Table{{"work", "by", "ratio", "quartiles", "allocs", "on this machine"}}
 	for _, row := range r.Rows {
-		name := row.Name
-		for i, way := range row.Ways {
-			each := ""
-			if i == 0 {
-				each = strconv.FormatInt(way.Each.Nanoseconds(), 10) + " ns"
-			}
-			fmt.Fprintf(out, "%s\t%s\t%s\t%s\t%s\t%s\n", name, way.Name, ratio(way.Median), spread(way), allocations(way.Allocs), each)
-			name = ""
+		name, each := row.Name, fmt.Sprintf("%d ns", row.Ways[0].Each.Nanoseconds())
+		for _, way := range row.Ways {
+			rows.Add(name, way.Name, ratio(way.Median), spread(way), allocations(way.Allocs), each)
+			name, each = "", ""
 		}
+	}
+	var err error
+	if len(r.Rows) > 0 {
+		err = rows.Print(w)
 	}
 	for _, t := range r.Tallies {
-		fmt.Fprintf(out, "\n%s", t.Name)
-		for _, c := range t.Columns {
-			fmt.Fprintf(out, "\t%s", c)
-		}
-		fmt.Fprintln(out)
-		for _, line := range t.Lines {
-			fmt.Fprintf(out, "  %s", line.Name)
-			for _, v := range line.Values {
-				fmt.Fprintf(out, "\t"+t.Format, v)
+		lines := table.Table{append([]string{t.Name}, t.Columns...)}
+		for _, l := range t.Lines {
+			line := []string{"  " + l.Name}
+			for _, v := range l.Values {
+				line = append(line, fmt.Sprintf(t.Format, v))
 			}
-			fmt.Fprintln(out)
+			lines = append(lines, line)
 		}
-	}
-	if err := out.Flush(); err != nil {
-		return err
+		fmt.Fprintln(w)
+		err = errors.Join(err, lines.Print(w))
 	}
 	over := "rounds"
 	if r.processes > 1 {
@@ -54,7 +48,7 @@ func (r *report) print(w io.Writer) error {
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
-	return nil
+	return err
 }
 
 // ratio formats x with at most three decimals.

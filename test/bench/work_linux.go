@@ -4,26 +4,45 @@ import (
 	"encoding/binary"
 	"errors"
 	"os"
+	"sync"
+	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/bare"
 )
 
 // Several rows use the functions of this file.
 
-var errShort = errors.New("a read or write was cut short")
-
-// times returns a function that does the work n times, or until it fails.
-func times(do func() error) func(n int) error {
-	return func(n int) error {
+// times returns a function that does the work n times.
+func times(do func()) func(n int) {
+	return func(n int) {
 		for range n {
-			if err := do(); err != nil {
-				return err
-			}
+			do()
 		}
-		return nil
+	}
+}
+
+// inParallel divides the work among goroutines.
+func inParallel(goroutines int, do func(n int)) func(n int) {
+	if goroutines == 1 {
+		return do
+	}
+	return func(n int) {
+		var all sync.WaitGroup
+		errs := make([]error, goroutines)
+		for i := range goroutines {
+			share := n / goroutines
+			if i < n%goroutines {
+				share++
+			}
+			all.Go(func() { errs[i] = try(func() { do(share) }) })
+		}
+		all.Wait()
+		check(errors.Join(errs...))
 	}
 }
 
@@ -33,93 +52,143 @@ func one() (b [8]byte) {
 	return b
 }
 
-func signalWait(n int, e *eventfd.EventFD) error {
+func signalWait(n int, e *eventfd.EventFD) {
 	for range n {
-		if err := e.Signal(1); err != nil {
-			return err
-		}
-		if _, err := e.Wait(); err != nil {
-			return err
-		}
+		check(e.Signal(1))
+		must(e.Wait())
 	}
-	return nil
 }
 
-func unixWriteRead(n, w, r int, p []byte) error {
+// The next functions have a loop each, and call the methods of the type that a program
+// holds. A function for each call, or a call by way of io.Writer, costs one more frame.
+
+func unixWriteRead(n, w, r int, p []byte) {
 	for range n {
 		if k, err := unix.Write(w, p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 		if k, err := unix.Read(r, p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 	}
-	return nil
 }
 
-// writeRead calls the methods of the type that a program holds. A call by way of
-// io.Writer costs one more frame.
-func writeRead(n int, w, r *fd.FD, p []byte) error {
+func writeRead(n int, w, r *fd.FD, p []byte) {
 	for range n {
 		if k, err := w.Write(p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 		if k, err := r.Read(p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 	}
-	return nil
 }
 
-func fileWriteRead(n int, w, r *os.File, p []byte) error {
+func fileWriteRead(n int, w, r *os.File, p []byte) {
 	for range n {
 		if k, err := w.Write(p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 		if k, err := r.Read(p); err != nil || k != len(p) {
-			return errors.Join(err, errShort)
+			short(err)
 		}
 	}
-	return nil
 }
 
-func vectors(n int, w, r *fd.FD, p, q []byte) error {
-	size := len(p) + len(q)
+func vectors(n int, w, r *fd.FD, p, q []byte) {
 	for range n {
-		if k, err := w.Writev([][]byte{p, q}); err != nil || k != size {
-			return errors.Join(err, errShort)
+		if k, err := w.Writev([][]byte{p, q}); err != nil || k != len(p)+len(q) {
+			short(err)
 		}
-		if k, err := r.Readv([][]byte{p, q}); err != nil || k != size {
-			return errors.Join(err, errShort)
+		if k, err := r.Readv([][]byte{p, q}); err != nil || k != len(p)+len(q) {
+			short(err)
 		}
 	}
-	return nil
 }
 
-func unixVectors(n, w, r int, p, q []byte) error {
-	size := len(p) + len(q)
+func unixVectors(n, w, r int, p, q []byte) {
 	for range n {
-		if k, err := unix.Writev(w, [][]byte{p, q}); err != nil || k != size {
-			return errors.Join(err, errShort)
+		if k, err := unix.Writev(w, [][]byte{p, q}); err != nil || k != len(p)+len(q) {
+			short(err)
 		}
-		if k, err := unix.Readv(r, [][]byte{p, q}); err != nil || k != size {
-			return errors.Join(err, errShort)
+		if k, err := unix.Readv(r, [][]byte{p, q}); err != nil || k != len(p)+len(q) {
+			short(err)
 		}
 	}
-	return nil
 }
 
 // controlVectors is how a program makes a call that FD does not have.
-func controlVectors(n int, w, r *fd.FD, p, q []byte) error {
+func controlVectors(n int, w, r *fd.FD, p, q []byte) {
 	for range n {
-		if err := w.Control(func(number int) error { return second(unix.Writev(number, [][]byte{p, q})) }); err != nil {
-			return err
-		}
-		if err := r.Control(func(number int) error { return second(unix.Readv(number, [][]byte{p, q})) }); err != nil {
-			return err
-		}
+		check(w.Control(func(number int) error { _, err := unix.Writev(number, [][]byte{p, q}); return err }))
+		check(r.Control(func(number int) error { _, err := unix.Readv(number, [][]byte{p, q}); return err }))
 	}
-	return nil
 }
 
-func second(_ int, err error) error { return err }
+func short(err error) { check(errors.Join(err, errors.New("a read or write was cut short"))) }
+
+// The bare calls are the yardstick: no reference count, and no word to the
+// scheduler.
+
+func bareWriteRead(n, w, r int, p []byte) {
+	for range n {
+		bareWhole(bare.Call3(unix.SYS_WRITE, uintptr(w), unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p))), len(p))
+		bareWhole(bare.Call3(unix.SYS_READ, uintptr(r), unsafe.Pointer(unsafe.SliceData(p)), uintptr(len(p))), len(p))
+	}
+}
+
+// bareVectors fills the iovecs for each call, as every caller must.
+func bareVectors(n, w, r int, p, q []byte) {
+	for range n {
+		out, in := iovecs(p, q), iovecs(p, q)
+		bareWhole(bare.Call3(unix.SYS_WRITEV, uintptr(w), unsafe.Pointer(&out), 2), len(p)+len(q))
+		bareWhole(bare.Call3(unix.SYS_READV, uintptr(r), unsafe.Pointer(&in), 2), len(p)+len(q))
+	}
+}
+
+func iovecs(p, q []byte) [2]unix.Iovec {
+	v := [2]unix.Iovec{{Base: unsafe.SliceData(p)}, {Base: unsafe.SliceData(q)}}
+	v[0].SetLen(len(p))
+	v[1].SetLen(len(q))
+	return v
+}
+
+func bareSignal(fd int) {
+	b := one()
+	bareWhole(bare.Call3(unix.SYS_WRITE, uintptr(fd), unsafe.Pointer(&b), 8), 8)
+}
+
+// bareOpenSignalClose opens an eventfd, adds 1 to it and closes it.
+func bareOpenSignalClose() {
+	fd := bare.Call4(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, nil, nil)
+	if fd < 0 {
+		bareFailed(fd)
+	}
+	b := one()
+	bareWhole(bare.Call3(unix.SYS_WRITE, uintptr(fd), unsafe.Pointer(&b), 8), 8)
+	bareWhole(bare.Call3(unix.SYS_CLOSE, uintptr(fd), nil, 0), 0)
+}
+
+func bareArm(fd int, d time.Duration) {
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(d))}
+	bareWhole(bare.Call4(unix.SYS_TIMERFD_SETTIME, uintptr(fd), 0, unsafe.Pointer(&spec), nil), 0)
+}
+
+func bareSignalWait(n, fd int) {
+	b := one()
+	bareWriteRead(n, fd, fd, b[:])
+}
+
+// bareWhole ends the row if the result of a bare call is not the one that was expected.
+func bareWhole(result, want int) {
+	if result != want {
+		bareFailed(result)
+	}
+}
+
+func bareFailed(result int) {
+	if result < 0 {
+		check(unix.Errno(-result))
+	}
+	short(nil)
+}
