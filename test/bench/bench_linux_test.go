@@ -16,6 +16,7 @@ import (
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 func TestMain(m *testing.M) {
@@ -76,12 +77,12 @@ func TestRowFailsWithItsWays(t *testing.T) {
 		r := row{name: "row", open: func(o *opened) []way {
 			o.atEnd(func() error { closed++; return nil })
 			if failAt == 0 {
-				check(broken)
+				try.Check(broken)
 			}
 			sound := timed("sound", func(int) { time.Sleep(shortRound) })
 			return []way{sound, timed("iofd", func(int) {
 				if runs++; runs == failAt {
-					must(0, broken)
+					try.Get(0, broken)
 				}
 			})}
 		}}
@@ -99,12 +100,9 @@ func TestRowFailsWithItsWays(t *testing.T) {
 	assert.ErrorIs(t, err, broken)
 }
 
-func TestTryReturnsFailures(t *testing.T) {
+func TestInParallelReturnsError(t *testing.T) {
 	broken := errors.New("broken")
-	assert.NoError(t, try(func() { must(1, nil) }))
-	assert.Equal(t, broken, try(func() { must(1, broken) }))
-	assert.ErrorIs(t, try(func() { inParallel(3, func(int) { check(broken) })(3) }), broken)
-	assert.PanicsWithValue(t, "other", func() { _ = try(func() { panic("other") }) })
+	assert.ErrorIs(t, try.Run(func() { inParallel(3, func(int) { try.Check(broken) })(3) }), broken)
 }
 
 func TestSpanEndsAfterRoundsOrTime(t *testing.T) {

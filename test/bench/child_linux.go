@@ -15,6 +15,7 @@ import (
 
 	"code.hybscloud.com/iofd/signalfd"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // roles are what children do.
@@ -24,8 +25,8 @@ var roles = map[string]func(argument string) error{
 	"row":     serveRow,
 	"blocked": serveBlocked,
 	"echo":    echo,
-	"signals": func(string) error { return try(sendSignals) },
-	"receive": func(string) error { return try(receive) },
+	"signals": func(string) error { return try.Run(sendSignals) },
+	"receive": func(string) error { return try.Run(receive) },
 }
 
 // output runs this program once more, and returns what it prints.
@@ -46,7 +47,7 @@ type child struct {
 
 // startChild starts this program once more. The files are its descriptors from 3.
 func startChild(o *opened, role, argument string, files []*os.File, env ...string) child {
-	cmd := must(program.Child(role, argument))
+	cmd := try.Get(program.Child(role, argument))
 	cmd.Env = append(cmd.Env, env...)
 	cmd.ExtraFiles = files
 	return start(o, cmd)
@@ -54,9 +55,9 @@ func startChild(o *opened, role, argument string, files []*os.File, env ...strin
 
 func start(o *opened, cmd *exec.Cmd) child {
 	cmd.Stderr = os.Stderr
-	in := must(cmd.StdinPipe())
-	out := must(cmd.StdoutPipe())
-	check(cmd.Start())
+	in := try.Get(cmd.StdinPipe())
+	out := try.Get(cmd.StdoutPipe())
+	try.Check(cmd.Start())
 	var done atomic.Bool
 	ended := make(chan error, 1)
 	go func() {
@@ -79,7 +80,7 @@ func start(o *opened, cmd *exec.Cmd) child {
 
 // inC returns the same work in C, or adds a note why it is missing.
 func inC(o *opened, name, argument string) (ways []way) {
-	err := try(func() {
+	err := try.Run(func() {
 		ways = []way{start(o, exec.Command(compile(o), argument)).way(name)}
 	})
 	if err != nil {
@@ -92,12 +93,12 @@ func inC(o *opened, name, argument string) (ways []way) {
 var wakeSource []byte
 
 func compile(o *opened) (program string) {
-	cc := must(exec.LookPath("cc"))
-	dir := must(os.MkdirTemp("", "iofd-bench-"))
+	cc := try.Get(exec.LookPath("cc"))
+	dir := try.Get(os.MkdirTemp("", "iofd-bench-"))
 	o.atEnd(func() error { return os.RemoveAll(dir) })
 	program = filepath.Join(dir, "wake")
-	check(os.WriteFile(program+".c", wakeSource, 0o600))
-	check(exec.Command(cc, "-O2", "-pthread", "-o", program, program+".c").Run())
+	try.Check(os.WriteFile(program+".c", wakeSource, 0o600))
+	try.Check(exec.Command(cc, "-O2", "-pthread", "-o", program, program+".c").Run())
 	return program
 }
 
@@ -118,9 +119,9 @@ func (c child) rowWay(name string) way {
 
 // ask returns the answer of the child, at most two numbers.
 func (c child) ask(what string, n int) (answer [2]float64) {
-	must(fmt.Fprintln(c.in, what, n))
-	for i, number := range strings.Fields(must(c.out.ReadString('\n'))) {
-		answer[i] = must(strconv.ParseFloat(number, 64))
+	try.Get(fmt.Fprintln(c.in, what, n))
+	for i, number := range strings.Fields(try.Get(c.out.ReadString('\n'))) {
+		answer[i] = try.Get(strconv.ParseFloat(number, 64))
 	}
 	return answer
 }
@@ -137,7 +138,7 @@ func serve(yardstick, w way) {
 		if _, err := fmt.Fscanln(os.Stdin, &what, &n); err == io.EOF {
 			return
 		} else {
-			check(err)
+			try.Check(err)
 		}
 		switch what {
 		case "run":

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // A row is one piece of work that bench does in several ways.
@@ -75,8 +76,8 @@ func timed(name string, do func(n int)) way {
 
 // lap runs the way. An error of it names the way.
 func (w way) lap(n int) (l lap) {
-	if err := try(func() { l = w.run(n) }); err != nil {
-		check(fmt.Errorf("%s: %w", w.name, err))
+	if err := try.Run(func() { l = w.run(n) }); err != nil {
+		try.Check(fmt.Errorf("%s: %w", w.name, err))
 	}
 	return l
 }

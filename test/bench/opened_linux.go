@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // opened holds the resources of a row, and notes about the row.
@@ -18,11 +19,11 @@ type opened struct {
 	notes []string
 }
 
-// using calls do, and closes what it has opened. It returns the error that [check] or
-// [must] got in do, and the errors of closing.
+// using calls do, and closes what it has opened. It returns the error that try.Check
+// got in do, and the errors of closing.
 func using(do func(o *opened)) error {
 	var o opened
-	errs := []error{try(func() { do(&o) })}
+	errs := []error{try.Run(func() { do(&o) })}
 	for _, end := range slices.Backward(o.ends) {
 		errs = append(errs, end())
 	}
@@ -42,9 +43,9 @@ func (o *opened) note(format string, args ...any) {
 	o.notes = append(o.notes, fmt.Sprintf(format, args...))
 }
 
-func (o *opened) counter() *eventfd.EventFD { return closing(o, must(eventfd.New(0))) }
-func (o *opened) waker() *eventfd.Waker     { return closing(o, must(eventfd.NewWaker())) }
-func (o *opened) eventfdFile() *os.File     { return closing(o, must(eventfdFile())) }
+func (o *opened) counter() *eventfd.EventFD { return closing(o, try.Get(eventfd.New(0))) }
+func (o *opened) waker() *eventfd.Waker     { return closing(o, try.Get(eventfd.NewWaker())) }
+func (o *opened) eventfdFile() *os.File     { return closing(o, try.Get(eventfdFile())) }
 
 // eventfdFile returns an eventfd as an os.File. The runtime's epoll(7) watches it,
 // and each write wakes epoll.
@@ -58,39 +59,6 @@ func eventfdFile() (*os.File, error) {
 
 func (o *opened) pipe() (r, w *os.File) {
 	r, w, err := os.Pipe()
-	check(err)
+	try.Check(err)
 	return closing(o, r), closing(o, w)
-}
-
-// A failure is the panic of check and must. It ends a row as Fatal ends a test, so that
-// the code that is measured is not longer than the work.
-type failure struct{ error }
-
-// check ends the row if err is not nil. Only the goroutine that measures may call it, or
-// one that calls [try].
-func check(err error) {
-	if err != nil {
-		panic(failure{err})
-	}
-}
-
-// must returns v. It ends the row if err is not nil, like [check].
-func must[T any](v T, err error) T {
-	check(err)
-	return v
-}
-
-// try returns the error with which check or must ended do.
-func try(do func()) (err error) {
-	defer func() {
-		switch r := recover().(type) {
-		case nil:
-		case failure:
-			err = r.error
-		default:
-			panic(r)
-		}
-	}()
-	do()
-	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // small is the largest size for which bench measures both reference counts. The
@@ -130,29 +131,29 @@ func (e ends) second(o *opened, pair func(*opened) ends) ends {
 	if e.rewind == nil {
 		return pair(o)
 	}
-	return ends{must(unix.Dup(e.w)), must(unix.Dup(e.r)), e.rewind}
+	return ends{try.Get(unix.Dup(e.w)), try.Get(unix.Dup(e.r)), e.rewind}
 }
 
 func pipeEnds(*opened) ends {
 	var p [2]int
-	check(unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
+	try.Check(unix.Pipe2(p[:], unix.O_CLOEXEC|unix.O_NONBLOCK))
 	return ends{w: p[1], r: p[0]}
 }
 
 func socketEnds(*opened) ends {
-	p := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0))
+	p := try.Get(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0))
 	return ends{w: p[0], r: p[1]}
 }
 
 // fileEnds opens a new file twice. Each has its own offset, and the reader follows
 // the writer.
 func fileEnds(o *opened) ends {
-	file := closing(o, must(os.CreateTemp("", "iofd-bench-")))
+	file := closing(o, try.Get(os.CreateTemp("", "iofd-bench-")))
 	o.atEnd(func() error { return os.Remove(file.Name()) })
-	w := must(unix.Open(file.Name(), unix.O_WRONLY|unix.O_CLOEXEC, 0))
-	r := must(unix.Open(file.Name(), unix.O_RDONLY|unix.O_CLOEXEC, 0))
+	w := try.Get(unix.Open(file.Name(), unix.O_WRONLY|unix.O_CLOEXEC, 0))
+	r := try.Get(unix.Open(file.Name(), unix.O_RDONLY|unix.O_CLOEXEC, 0))
 	return ends{w, r, func() {
-		must(unix.Seek(w, 0, unix.SEEK_SET))
-		must(unix.Seek(r, 0, unix.SEEK_SET))
+		try.Get(unix.Seek(w, 0, unix.SEEK_SET))
+		try.Get(unix.Seek(r, 0, unix.SEEK_SET))
 	}}
 }

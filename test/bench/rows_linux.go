@@ -12,6 +12,7 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/pidfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -42,7 +43,7 @@ func rows() []row {
 
 func signalWaitWays(o *opened) []way {
 	e, original, file := o.counter(), o.counter(), o.eventfdFile()
-	closing(o, must(original.Dup())) // a duplicate ends the fast path
+	closing(o, try.Get(original.Dup())) // a duplicate ends the fast path
 	p := one()
 	return []way{
 		timed("bare calls", func(n int) { bareSignalWait(n, e.Fd()) }),
@@ -58,19 +59,19 @@ func openSignalCloseWays(*opened) []way {
 	return []way{
 		timed("bare calls", times(bareOpenSignalClose)),
 		timed("iofd", times(func() {
-			e := must(eventfd.New(0))
-			check(e.Signal(1))
-			check(e.Close())
+			e := try.Get(eventfd.New(0))
+			try.Check(e.Signal(1))
+			try.Check(e.Close())
 		})),
 		timed("x/sys/unix", times(func() {
-			fd := must(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK))
-			must(unix.Write(fd, p[:]))
-			check(unix.Close(fd))
+			fd := try.Get(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK))
+			try.Get(unix.Write(fd, p[:]))
+			try.Check(unix.Close(fd))
 		})),
 		timed("os.File", times(func() {
-			file := must(eventfdFile())
-			must(file.Write(p[:]))
-			check(file.Close())
+			file := try.Get(eventfdFile())
+			try.Get(file.Write(p[:]))
+			try.Check(file.Close())
 		})),
 	}
 }
@@ -80,45 +81,45 @@ func wokenWays(o *opened) []way {
 	e, w, p := o.counter(), o.waker(), one()
 	return []way{
 		timed("bare calls", times(func() { bareSignal(e.Fd()) })),
-		timed("iofd Wake", times(func() { check(w.Wake()) })),
-		timed("iofd Signal", times(func() { check(e.Signal(1)) })),
-		timed("x/sys/unix", times(func() { must(unix.Write(e.Fd(), p[:])) })),
+		timed("iofd Wake", times(func() { try.Check(w.Wake()) })),
+		timed("iofd Signal", times(func() { try.Check(e.Signal(1)) })),
+		timed("x/sys/unix", times(func() { try.Get(unix.Write(e.Fd(), p[:])) })),
 	}
 }
 
 func armWays(o *opened) []way {
-	t := closing(o, must(timerfd.New(timerfd.Monotonic)))
+	t := closing(o, try.Get(timerfd.New(timerfd.Monotonic)))
 	timer := time.NewTimer(time.Hour)
 	o.atEnd(func() error { timer.Stop(); return nil })
 	return []way{
 		timed("bare calls", times(func() { bareArm(t.Fd(), time.Hour) })),
-		timed("iofd", times(func() { check(t.Arm(time.Hour, 0)) })),
+		timed("iofd", times(func() { try.Check(t.Arm(time.Hour, 0)) })),
 		timed("x/sys/unix", times(func() {
 			spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(time.Hour))}
-			check(unix.TimerfdSettime(t.Fd(), 0, &spec, nil))
+			try.Check(unix.TimerfdSettime(t.Fd(), 0, &spec, nil))
 		})),
 		timed("time.Timer Reset", times(func() { timer.Reset(time.Hour) })),
 	}
 }
 
 func childWays(*opened) []way {
-	program := must(exec.LookPath("true"))
+	program := try.Get(exec.LookPath("true"))
 	return []way{
-		timed("exec.Cmd Run", times(func() { check(exec.Command(program).Run()) })),
+		timed("exec.Cmd Run", times(func() { try.Check(exec.Command(program).Run()) })),
 		timed("iofd pidfd", times(func() {
 			cmd := exec.Command(program)
-			p := must(pidfd.Start(cmd))
-			must(p.WaitContext(context.Background()))
-			check(errors.Join(cmd.Wait(), p.Close()))
+			p := try.Get(pidfd.Start(cmd))
+			try.Get(p.WaitContext(context.Background()))
+			try.Check(errors.Join(cmd.Wait(), p.Close()))
 		})),
 		// The kernel's share: start a process with no files, and block a thread in wait4(2).
 		timed("syscall.ForkExec, wait4", times(func() {
-			pid := must(syscall.ForkExec(program, []string{program}, nil))
+			pid := try.Get(syscall.ForkExec(program, []string{program}, nil))
 			err := error(syscall.EINTR)
 			for err == syscall.EINTR {
 				_, err = syscall.Wait4(pid, nil, 0, nil)
 			}
-			check(err)
+			try.Check(err)
 		})),
 	}
 }

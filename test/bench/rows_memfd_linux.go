@@ -11,6 +11,7 @@ import (
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/memfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 const mebibyte = 1 << 20
@@ -19,36 +20,36 @@ func mapWays(*opened) []way {
 	data := make([]byte, mebibyte)
 	return []way{
 		timed("x/sys/unix", times(func() {
-			number := must(unix.MemfdCreate("bench", unix.MFD_CLOEXEC))
+			number := try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC))
 			unixFill(number, data)
-			check(unix.Close(number))
+			try.Check(unix.Close(number))
 		})),
 		timed("iofd memfd", times(func() {
-			m := must(memfd.New("bench"))
+			m := try.Get(memfd.New("bench"))
 			fill(m, data, mebibyte)
-			check(m.Close())
+			try.Check(m.Close())
 		})),
 		timed("temporary file", times(func() {
-			file := must(os.CreateTemp("", "iofd-bench-"))
+			file := try.Get(os.CreateTemp("", "iofd-bench-"))
 			unixFill(int(file.Fd()), data)
-			check(errors.Join(file.Close(), os.Remove(file.Name())))
+			try.Check(errors.Join(file.Close(), os.Remove(file.Name())))
 		})),
 	}
 }
 
 func unixFill(number int, data []byte) {
-	check(unix.Ftruncate(number, int64(len(data))))
-	mapping := must(unix.Mmap(number, 0, len(data), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
+	try.Check(unix.Ftruncate(number, int64(len(data))))
+	mapping := try.Get(unix.Mmap(number, 0, len(data), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
 	copy(mapping, data)
-	check(unix.Munmap(mapping))
+	try.Check(unix.Munmap(mapping))
 }
 
 // fill makes a file of size bytes that begins with the data.
 func fill(m *memfd.MemFD, data []byte, size int) {
-	check(m.Truncate(int64(size)))
-	mapping := must(m.Map(0, size, memfd.ReadWrite))
+	try.Check(m.Truncate(int64(size)))
+	mapping := try.Get(m.Map(0, size, memfd.ReadWrite))
 	copy(mapping.Bytes(), data)
-	check(mapping.Close())
+	try.Check(mapping.Close())
 }
 
 // passWays give each receiver data of 1 MiB: a copy through a pipe, or a file. A
@@ -60,8 +61,8 @@ func passWays(receivers int) func(o *opened) []way {
 			to[i] = startPeer(o)
 		}
 		data := bytes.Repeat([]byte{1}, mebibyte)
-		again := closing(o, must(memfd.NewSealed("bench", data)))
-		kept := closing(o, must(memfd.New("bench")))
+		again := closing(o, try.Get(memfd.NewSealed("bench", data)))
+		kept := closing(o, try.Get(memfd.New("bench")))
 		fill(kept, data, mebibyte)
 		pass(to, keep, kept.Fd())
 		// sends makes a file for each time. The receivers get it, and have closed it afterwards.
@@ -69,12 +70,12 @@ func passWays(receivers int) func(o *opened) []way {
 			return timed(name, times(func() {
 				m := create(data)
 				pass(to, how, m.Fd())
-				check(m.Close())
+				try.Check(m.Close())
 			}))
 		}
 		refills := func(name string, how byte) way {
 			return timed(name, times(func() {
-				must(kept.WriteAt(data, 0))
+				try.Get(kept.WriteAt(data, 0))
 				pass(to, how, -1)
 			}))
 		}
@@ -82,12 +83,12 @@ func passWays(receivers int) func(o *opened) []way {
 		if receivers > 1 {
 			name = fmt.Sprintf("bytes over %d pipes", receivers)
 		}
-		newSealed := func(data []byte) *memfd.MemFD { return must(memfd.NewSealed("bench", data)) }
+		newSealed := func(data []byte) *memfd.MemFD { return try.Get(memfd.NewSealed("bench", data)) }
 		ways := []way{
 			timed(name, times(func() {
 				for _, p := range to {
 					p.send(byPipe, nil)
-					must(p.pipe.Write(data))
+					try.Get(p.pipe.Write(data))
 				}
 				answered(to)
 			})),
@@ -100,10 +101,10 @@ func passWays(receivers int) func(o *opened) []way {
 			timed("x/sys/unix memfd, sealed", times(func() {
 				number := unixSealed(data)
 				pass(to, byUnix, number)
-				check(unix.Close(number))
+				try.Check(unix.Close(number))
 			})),
 		}
-		if err := try(func() { closing(o, newHuge(data)) }); err != nil {
+		if err := try.Run(func() { closing(o, newHuge(data)) }); err != nil {
 			o.note("huge pages are left out: %v", err)
 			return ways
 		}
@@ -114,23 +115,23 @@ func passWays(receivers int) func(o *opened) []way {
 // newHuge makes a sealed file of huge pages, which write(2) cannot fill.
 func newHuge(data []byte) *memfd.MemFD {
 	const page = 2 << 20
-	m := must(memfd.New("bench", memfd.AllowSealing, memfd.HugeTLB(page)))
-	err := try(func() {
+	m := try.Get(memfd.New("bench", memfd.AllowSealing, memfd.HugeTLB(page)))
+	err := try.Run(func() {
 		fill(m, data, page)
-		check(m.Seal(sealed))
+		try.Check(m.Seal(sealed))
 	})
 	if err != nil {
-		check(errors.Join(err, m.Close()))
+		try.Check(errors.Join(err, m.Close()))
 	}
 	return m
 }
 
 func unixSealed(data []byte) (number int) {
-	number = must(unix.MemfdCreate("bench", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING))
+	number = try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING))
 	if n, err := unix.Write(number, data); err != nil || n != len(data) {
 		short(err)
 	}
-	must(unix.FcntlInt(uintptr(number), unix.F_ADD_SEALS, int(sealed)|unix.F_SEAL_SEAL))
+	try.Get(unix.FcntlInt(uintptr(number), unix.F_ADD_SEALS, int(sealed)|unix.F_SEAL_SEAL))
 	return number
 }
 
@@ -142,7 +143,7 @@ type peer struct {
 
 func startPeer(o *opened) peer {
 	pipeIn, pipeOut := o.pipe()
-	pair := must(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	pair := try.Get(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
 	o.atEnd(func() error { return unix.Close(pair[0]) })
 	theirs := closing(o, os.NewFile(uintptr(pair[1]), "socket"))
 	startChild(o, "receive", "", []*os.File{theirs, pipeIn})
@@ -150,7 +151,7 @@ func startPeer(o *opened) peer {
 }
 
 func (p peer) send(how byte, rights []byte) {
-	check(unix.Sendmsg(p.socket, []byte{how}, rights, nil, 0))
+	try.Check(unix.Sendmsg(p.socket, []byte{how}, rights, nil, 0))
 }
 
 // pass sends a byte to each receiver, with a descriptor unless number is -1. It returns
@@ -168,8 +169,8 @@ func pass(to []peer, how byte, number int) {
 
 func answered(to []peer) {
 	for _, p := range to {
-		if must(unix.Read(p.socket, make([]byte, 1))) == 0 {
-			check(io.ErrUnexpectedEOF)
+		if try.Get(unix.Read(p.socket, make([]byte, 1))) == 0 {
+			try.Check(io.ErrUnexpectedEOF)
 		}
 	}
 }
@@ -202,16 +203,16 @@ func receive() {
 		if err == io.EOF {
 			return
 		}
-		check(err)
+		try.Check(err)
 		switch how {
 		case byPipe:
-			must(io.ReadFull(pipe, buf))
+			try.Get(io.ReadFull(pipe, buf))
 			look(buf)
 		case byMap, byPopulate, byRead:
 			lookInto(number, how, buf)
 		case keep:
-			kept = must(memfd.FromFD(fd.New(number)))
-			mapping = must(kept.Map(0, mebibyte, memfd.ReadOnly))
+			kept = try.Get(memfd.FromFD(fd.New(number)))
+			mapping = try.Get(kept.Map(0, mebibyte, memfd.ReadOnly))
 		case byKeptMap:
 			look(mapping.Bytes())
 		case byKeptRead:
@@ -219,7 +220,7 @@ func receive() {
 		case byUnix:
 			unixLookInto(number)
 		}
-		must(unix.Write(socket, []byte{0}))
+		try.Get(unix.Write(socket, []byte{0}))
 	}
 }
 
@@ -234,45 +235,45 @@ func receiveRights(socket int) (how byte, number int, err error) {
 	case oobn == 0:
 		return b[0], -1, nil
 	}
-	messages := must(unix.ParseSocketControlMessage(oob[:oobn]))
-	return b[0], must(unix.ParseUnixRights(&messages[0]))[0], nil
+	messages := try.Get(unix.ParseSocketControlMessage(oob[:oobn]))
+	return b[0], try.Get(unix.ParseUnixRights(&messages[0]))[0], nil
 }
 
 func look(p []byte) {
 	if i := bytes.IndexByte(p, 0); i >= 0 || len(p) != mebibyte {
-		check(fmt.Errorf("received %d bytes, with a 0 at %d", len(p), i))
+		try.Check(fmt.Errorf("received %d bytes, with a 0 at %d", len(p), i))
 	}
 }
 
 // lookAt looks at a copy, which a program needs if the file may change meanwhile.
 func lookAt(m *memfd.MemFD, buf []byte) {
-	must(m.ReadAt(buf, 0))
+	try.Get(m.ReadAt(buf, 0))
 	look(buf)
 }
 
 func lookInto(number int, how byte, buf []byte) {
-	m := must(memfd.FromFD(fd.New(number)))
-	if seals := must(m.Seals()); seals&sealed != sealed {
-		check(fmt.Errorf("received with seals %v", seals))
+	m := try.Get(memfd.FromFD(fd.New(number)))
+	if seals := try.Get(m.Seals()); seals&sealed != sealed {
+		try.Check(fmt.Errorf("received with seals %v", seals))
 	}
 	if how == byRead {
 		lookAt(m, buf)
 	} else {
-		mapping := must(m.Map(0, mebibyte, memfd.ReadOnly))
+		mapping := try.Get(m.Map(0, mebibyte, memfd.ReadOnly))
 		if how == byPopulate {
-			check(mapping.Advise(memfd.Populate))
+			try.Check(mapping.Advise(memfd.Populate))
 		}
 		look(mapping.Bytes())
-		check(mapping.Close())
+		try.Check(mapping.Close())
 	}
-	check(m.Close())
+	try.Check(m.Close())
 }
 
 func unixLookInto(number int) {
-	if seals := must(unix.FcntlInt(uintptr(number), unix.F_GET_SEALS, 0)); memfd.Seal(seals)&sealed != sealed {
-		check(fmt.Errorf("received with seals %#x", seals))
+	if seals := try.Get(unix.FcntlInt(uintptr(number), unix.F_GET_SEALS, 0)); memfd.Seal(seals)&sealed != sealed {
+		try.Check(fmt.Errorf("received with seals %#x", seals))
 	}
-	mapping := must(unix.Mmap(number, 0, mebibyte, unix.PROT_READ, unix.MAP_SHARED))
+	mapping := try.Get(unix.Mmap(number, 0, mebibyte, unix.PROT_READ, unix.MAP_SHARED))
 	look(mapping)
-	check(errors.Join(unix.Munmap(mapping), unix.Close(number)))
+	try.Check(errors.Join(unix.Munmap(mapping), unix.Close(number)))
 }

@@ -7,6 +7,7 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 var handleCounts = []int{1, 100, 10_000, 100_000}
@@ -60,14 +61,14 @@ func inTurn(handles []*eventfd.EventFD, next int, do func(*eventfd.EventFD)) fun
 func makeRoom(o *opened, want int) int {
 	const reserve = 100 // for the descriptors that are open now, and for children
 	var old unix.Rlimit
-	check(unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
+	try.Check(unix.Getrlimit(unix.RLIMIT_NOFILE, &old))
 	o.atEnd(func() error { return unix.Setrlimit(unix.RLIMIT_NOFILE, &old) })
-	return must(program.RaiseDescriptors(want+reserve)) - reserve
+	return try.Get(program.RaiseDescriptors(want+reserve)) - reserve
 }
 
 func manyGoroutineWays(o *opened) []way {
 	// Each Wait takes 1 from a semaphore, so it never finds zero.
-	e := closing(o, must(eventfd.NewSemaphore(0)))
+	e := closing(o, try.Get(eventfd.NewSemaphore(0)))
 	var ours, bare []way
 	for _, count := range []int{1, 2, 8} {
 		name := counted(count, "goroutine")

@@ -11,6 +11,7 @@ import (
 
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // signal.Notify and the library have signals of their own, because each signal goes to
@@ -34,10 +35,10 @@ func signalWays(burst int) func(o *opened) []way {
 		ack := make([]byte, 1)
 		taking := func(name string, first unix.Signal, take func()) way {
 			return timed(name, func(n int) {
-				must(fmt.Fprintln(sender.in, int(first), burst, n))
+				try.Get(fmt.Fprintln(sender.in, int(first), burst, n))
 				for range n {
 					take()
-					must(acksOut.Write(ack))
+					try.Get(acksOut.Write(ack))
 				}
 			})
 		}
@@ -61,15 +62,15 @@ func signalWays(burst int) func(o *opened) []way {
 			o.note("iofd is left out: %v", err)
 			return ways
 		}
-		closing(o, must(s, err))
+		closing(o, try.Get(s, err))
 		infos := make([]signalfd.Info, burst)
 		takingBatches := func(name string, read func() (int, error)) way {
 			return taking(name, ourFirst, func() {
 				for taken := 0; taken < burst; {
-					n := must(read())
+					n := try.Get(read())
 					for _, info := range infos[:n] {
 						if !ours.Has(info.Signal) {
-							check(fmt.Errorf("took %v", info))
+							try.Check(fmt.Errorf("took %v", info))
 						}
 					}
 					taken += n
@@ -97,12 +98,12 @@ func sendSignals() {
 		if err == io.EOF {
 			return
 		}
-		check(err)
+		try.Check(err)
 		for range n {
 			for i := range burst {
-				check(unix.Kill(parent, unix.Signal(first+i)))
+				try.Check(unix.Kill(parent, unix.Signal(first+i)))
 			}
-			must(unix.Read(3, ack))
+			try.Get(unix.Read(3, ack))
 		}
 	}
 }

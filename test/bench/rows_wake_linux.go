@@ -10,6 +10,7 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 var background = context.Background()
@@ -24,8 +25,8 @@ type line struct{ signal, wait func() error }
 type trip struct{ ping, pong line }
 
 func (t trip) once() {
-	check(t.ping.signal())
-	check(t.pong.wait())
+	try.Check(t.ping.signal())
+	try.Check(t.pong.wait())
 }
 
 // echo is the other side. It returns when a descriptor is closed.
@@ -53,7 +54,7 @@ func wakeGoroutineWays(o *opened) []way {
 		{"iofd eventfd, cancellable", func() line { return counterLine(ctx, o.counter()) }},
 		{"iofd eventfd, busy polling", func() line {
 			e := o.counter()
-			check(e.FD().SetBusyPoll(busyTime))
+			try.Check(e.FD().SetBusyPoll(busyTime))
 			return counterLine(background, e)
 		}},
 		{"iofd pipe by fd.NewNonblock", func() line { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
@@ -81,7 +82,7 @@ func counterLine(ctx context.Context, e *eventfd.EventFD) line {
 
 func pipeLine(o *opened, open func(int) *fd.FD, flags int) line {
 	var p [2]int
-	check(unix.Pipe2(p[:], unix.O_CLOEXEC|flags))
+	try.Check(unix.Pipe2(p[:], unix.O_CLOEXEC|flags))
 	r, w := closing(o, open(p[0])), closing(o, open(p[1]))
 	out, in := make([]byte, 1), make([]byte, 1)
 	return line{
@@ -139,9 +140,9 @@ func counterTrip(o *opened, kind string, busy time.Duration) trip {
 	var inherited []*os.File
 	for range 2 {
 		e := o.counter()
-		check(e.FD().SetBusyPoll(busy))
+		try.Check(e.FD().SetBusyPoll(busy))
 		lines = append(lines, counterLine(background, e))
-		inherited = append(inherited, closing(o, must(e.File("eventfd"))))
+		inherited = append(inherited, closing(o, try.Get(e.File("eventfd"))))
 	}
 	startChild(o, "echo", kind, inherited)
 	return trip{lines[0], lines[1]}

@@ -18,6 +18,7 @@ import (
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/signalfd"
 	"code.hybscloud.com/iofd/test/internal/svg"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // A curve shows the time of the same work beside more and more of something.
@@ -102,7 +103,7 @@ func handleCurve(o *opened, count int) []way {
 		timed("bare Signal+Wait, in turn", inTurn(handles, 0, func(e *eventfd.EventFD) { bareSignalWait(1, e.Fd()) })),
 		timed("iofd Signal+Wait, in turn", inTurn(handles, count/2, func(e *eventfd.EventFD) { signalWait(1, e) })),
 		timed("iofd Signal+Wait, same handle", func(n int) { signalWait(n, handles[0]) }),
-		timed("iofd New+Close", times(func() { check(must(eventfd.New(0)).Close()) })),
+		timed("iofd New+Close", times(func() { try.Check(try.Get(eventfd.New(0)).Close()) })),
 	}
 }
 
@@ -137,8 +138,8 @@ func parkedWays(o *opened, count, each int) []way {
 		o.atEnd(func() error { ended.Store(true); return nil })
 		w := timed(name, times(func() {
 			next = (next + 1) % count
-			check(lines[next].signal())
-			check(<-answers)
+			try.Check(lines[next].signal())
+			try.Check(<-answers)
 		}))
 		w.run(count * each) // each has been parked once
 		return w
@@ -166,11 +167,11 @@ func capturable() (all []unix.Signal) {
 
 func captureCurve(o *opened, count int) []way {
 	sigs, next := capturable()[:count], 0
-	s := closing(o, must(signalfd.New(signalfd.NewSet(sigs...))))
+	s := closing(o, try.Get(signalfd.New(signalfd.NewSet(sigs...))))
 	send := func(sig unix.Signal) {
-		check(unix.Kill(os.Getpid(), sig))
-		if info := must(s.ReadContext(background)); info.Signal != sig {
-			check(fmt.Errorf("read %v instead of %v", info, sig))
+		try.Check(unix.Kill(os.Getpid(), sig))
+		if info := try.Get(s.ReadContext(background)); info.Signal != sig {
+			try.Check(fmt.Errorf("read %v instead of %v", info, sig))
 		}
 	}
 	return []way{
@@ -190,7 +191,7 @@ func wakerCurve(o *opened, count int) []way {
 		var ended atomic.Bool
 		failed := make(chan error, 1)
 		go func() {
-			failed <- try(func() {
+			failed <- try.Run(func() {
 				for !ended.Load() {
 					awaitReadable(number, 10*time.Second)
 					drain()
@@ -198,14 +199,14 @@ func wakerCurve(o *opened, count int) []way {
 			})
 		}()
 		o.atEnd(func() error { ended.Store(true); return errors.Join(wake(), <-failed) })
-		w := timed(name, func(n int) { inParallel(count, times(func() { check(wake()) }))(n * more) })
+		w := timed(name, func(n int) { inParallel(count, times(func() { try.Check(wake()) }))(n * more) })
 		run := w.run
 		w.run = func(n int) lap { return lap{time: run(n).time / time.Duration(more)} }
 		return w
 	}
 	return []way{
-		loop("iofd Signal", 1, e.Fd(), func() error { return e.Signal(1) }, func() { must(e.Wait()) }),
-		loop("iofd Wake", 100, w.Fd(), w.Wake, func() { check(w.Drain()) }),
+		loop("iofd Signal", 1, e.Fd(), func() error { return e.Signal(1) }, func() { try.Get(e.Wait()) }),
+		loop("iofd Wake", 100, w.Fd(), w.Wake, func() { try.Check(w.Drain()) }),
 	}
 }
 

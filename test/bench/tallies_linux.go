@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -38,7 +39,7 @@ var first = tally{
 		slowest := make([][]float64, len(names))
 		for range s.all() {
 			for i, name := range names {
-				ns := must(strconv.ParseFloat(string(must(output("first", name, os.Stderr))), 64))
+				ns := try.Get(strconv.ParseFloat(string(try.Get(output("first", name, os.Stderr))), 64))
 				slowest[i] = append(slowest[i], ns/1e3)
 			}
 		}
@@ -82,8 +83,8 @@ var lateness = tally{
 	columns: []string{"p50", "p90", "p99"},
 	format:  "%.1f µs",
 	lines: func(o *opened, s span) []tallyLine {
-		ours := closing(o, must(timerfd.New(timerfd.Monotonic)))
-		blocking := must(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC))
+		ours := closing(o, try.Get(timerfd.New(timerfd.Monotonic)))
+		blocking := try.Get(unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC))
 		o.atEnd(func() error { return unix.Close(blocking) })
 		timer := time.NewTimer(time.Hour)
 		o.atEnd(func() error { timer.Stop(); return nil })
@@ -92,13 +93,13 @@ var lateness = tally{
 		sleeps := []func(){
 			func() {
 				spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(delay))}
-				check(unix.TimerfdSettime(blocking, 0, &spec, nil))
+				try.Check(unix.TimerfdSettime(blocking, 0, &spec, nil))
 				var p [8]byte
-				must(unix.Read(blocking, p[:]))
+				try.Get(unix.Read(blocking, p[:]))
 			},
 			func() {
-				check(ours.Arm(delay, 0))
-				must(ours.ReadContext(context.Background()))
+				try.Check(ours.Arm(delay, 0))
+				try.Get(ours.ReadContext(context.Background()))
 			},
 			func() {
 				timer.Reset(delay)
@@ -139,13 +140,13 @@ var wakes = tally{
 			drain func() uint64
 		}{
 			// The loop itself may read before Drain. The value is the number of writes.
-			{"iofd Waker", w.Fd(), func() { check(w.Wake()) }, func() uint64 {
-				must(w.FD().Read(p))
-				check(w.Drain())
+			{"iofd Waker", w.Fd(), func() { try.Check(w.Wake()) }, func() uint64 {
+				try.Get(w.FD().Read(p))
+				try.Check(w.Drain())
 				return binary.NativeEndian.Uint64(p)
 			}},
-			{"iofd EventFD, Signal and Wait", e.Fd(), func() { check(e.Signal(1)) }, func() uint64 { return must(e.Wait()) }},
-			{"bare calls", e.Fd(), func() { bareSignal(e.Fd()) }, func() uint64 { return must(e.Wait()) }},
+			{"iofd EventFD, Signal and Wait", e.Fd(), func() { try.Check(e.Signal(1)) }, func() uint64 { return try.Get(e.Wait()) }},
+			{"bare calls", e.Fd(), func() { bareSignal(e.Fd()) }, func() uint64 { return try.Get(e.Wait()) }},
 		} {
 			var writes, turns, elapsed []float64
 			for range runs {
@@ -153,7 +154,7 @@ var wakes = tally{
 				woken := make(chan error, 1)
 				start := time.Now()
 				go func() {
-					woken <- try(func() {
+					woken <- try.Run(func() {
 						inParallel(goroutines, times(func() { added.Add(1); way.wake() }))(goroutines * each)
 					})
 				}()
@@ -163,7 +164,7 @@ var wakes = tally{
 					sum += way.drain()
 					turn++
 				}
-				check(<-woken)
+				try.Check(<-woken)
 				elapsed = append(elapsed, float64(time.Since(start).Milliseconds()))
 				if awaitReadable(way.fd, 0) {
 					sum += way.drain() // the last writes, after the loop had seen all work
@@ -181,7 +182,7 @@ func awaitReadable(fd int, timeout time.Duration) bool {
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, int(timeout.Milliseconds()))
 		if err != unix.EINTR {
-			check(err)
+			try.Check(err)
 			return n == 1
 		}
 	}
@@ -206,9 +207,9 @@ var memory = tally{
 			name string
 			open func() io.Closer
 		}{
-			{"iofd eventfd", func() io.Closer { return must(eventfd.New(0)) }},
+			{"iofd eventfd", func() io.Closer { return try.Get(eventfd.New(0)) }},
 			{"iofd eventfd, after a wait", waitedFor},
-			{"os.File", func() io.Closer { return must(eventfdFile()) }},
+			{"os.File", func() io.Closer { return try.Get(eventfdFile()) }},
 		} {
 			// The handles stay open to the end, because the runtime reuses the memory of
 			// its poller.
@@ -232,11 +233,11 @@ var memory = tally{
 
 // waitedFor opens a handle and parks a goroutine on it once.
 func waitedFor() io.Closer {
-	e := must(eventfd.New(0))
+	e := try.Get(eventfd.New(0))
 	ctx, cancel := context.WithTimeout(context.Background(), 50*time.Microsecond)
 	defer cancel()
 	if _, err := e.WaitContext(ctx); !errors.Is(err, context.DeadlineExceeded) {
-		check(errors.Join(fmt.Errorf("the wait did not end with its context: %w", err), e.Close()))
+		try.Check(errors.Join(fmt.Errorf("the wait did not end with its context: %w", err), e.Close()))
 	}
 	return e
 }

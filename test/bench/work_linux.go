@@ -13,6 +13,7 @@ import (
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/internal/sys/bare"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // Several rows use the functions of this file.
@@ -39,10 +40,10 @@ func inParallel(goroutines int, do func(n int)) func(n int) {
 			if i < n%goroutines {
 				share++
 			}
-			all.Go(func() { errs[i] = try(func() { do(share) }) })
+			all.Go(func() { errs[i] = try.Run(func() { do(share) }) })
 		}
 		all.Wait()
-		check(errors.Join(errs...))
+		try.Check(errors.Join(errs...))
 	}
 }
 
@@ -54,8 +55,8 @@ func one() (b [8]byte) {
 
 func signalWait(n int, e *eventfd.EventFD) {
 	for range n {
-		check(e.Signal(1))
-		must(e.Wait())
+		try.Check(e.Signal(1))
+		try.Get(e.Wait())
 	}
 }
 
@@ -120,12 +121,12 @@ func unixVectors(n, w, r int, p, q []byte) {
 // controlVectors is how a program makes a call that FD does not have.
 func controlVectors(n int, w, r *fd.FD, p, q []byte) {
 	for range n {
-		check(w.Control(func(number int) error { _, err := unix.Writev(number, [][]byte{p, q}); return err }))
-		check(r.Control(func(number int) error { _, err := unix.Readv(number, [][]byte{p, q}); return err }))
+		try.Check(w.Control(func(number int) error { _, err := unix.Writev(number, [][]byte{p, q}); return err }))
+		try.Check(r.Control(func(number int) error { _, err := unix.Readv(number, [][]byte{p, q}); return err }))
 	}
 }
 
-func short(err error) { check(errors.Join(err, errors.New("a read or write was cut short"))) }
+func short(err error) { try.Check(errors.Join(err, errors.New("a read or write was cut short"))) }
 
 // The bare calls are the yardstick: no reference count, and no word to the
 // scheduler.
@@ -188,7 +189,7 @@ func bareWhole(result, want int) {
 
 func bareFailed(result int) {
 	if result < 0 {
-		check(unix.Errno(-result))
+		try.Check(unix.Errno(-result))
 	}
 	short(nil)
 }
