@@ -19,6 +19,7 @@ import (
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -40,15 +41,15 @@ type kind struct {
 	name    string
 	share   int // of 100 handles
 	handles int // of a resident
-	open    func(number int) (io.Closer, error)
-	visit   func(handle io.Closer, number int) error
+	open    func(number int) io.Closer
+	visit   func(handle io.Closer, number int)
 }
 
-func kindOf[H io.Closer](name string, share, handles int, open func(number int) (H, error), visit func(handle H, number int) error) kind {
+func kindOf[H io.Closer](name string, share, handles int, open func(number int) H, visit func(handle H, number int)) kind {
 	return kind{
 		name, share, handles,
-		func(number int) (io.Closer, error) { return open(number) },
-		func(handle io.Closer, number int) error { return visit(handle.(H), number) },
+		func(number int) io.Closer { return open(number) },
+		func(handle io.Closer, number int) { visit(handle.(H), number) },
 	}
 }
 
@@ -56,132 +57,87 @@ const far = 1000 * time.Hour
 
 func (b *base) kinds() []kind {
 	return []kind{
-		kindOf("eventfd", 30, 1, openCounter, visitCounter),
-		kindOf("eventfd, waited on", 5, 1, b.openAwaited, func(e *eventfd.EventFD, _ int) error {
+		kindOf("eventfd", 30, 1, func(number int) *eventfd.EventFD {
+			return try.Get(eventfd.New(uint64(number)))
+		}, func(e *eventfd.EventFD, number int) {
+			if number > 0 {
+				n := try.Get(e.Wait())
+				expect(n, uint64(number), "the value of an eventfd")
+				try.Check(e.Signal(n))
+			}
+		}),
+		kindOf(awaited, 5, 1, func(int) *eventfd.EventFD {
+			e := try.Get(eventfd.New(0))
+			b.waiting.do(1, func() {
+				if _, err := e.WaitContext(context.Background()); !errors.Is(err, fd.ErrClosed) {
+					try.Check(fmt.Errorf("a wait until Close returned %v", err))
+				}
+			})
+			return e
+		}, func(e *eventfd.EventFD, _ int) {
 			_, err := e.Wait()
-			return unlessWouldBlock(err)
+			expect(err, fd.ErrWouldBlock, "the error of an eventfd of 0")
 		}),
-		kindOf("timerfd, armed", 20, 1, openTimer, visitTimer),
-		kindOf("pidfd", 20, 1, func(int) (*pidfd.PidFD, error) { return pidfd.Self() }, func(p *pidfd.PidFD, _ int) error {
-			alive, err := p.Alive()
-			if err == nil && !alive {
-				err = errors.New("a pidfd says that this process has ended")
-			}
-			return err
+		kindOf("timerfd, armed", 20, 1, func(int) *timerfd.TimerFD {
+			t := try.Get(timerfd.New(clocks[rand.N(len(clocks))]))
+			try.Check(t.Arm(far, 0))
+			return t
+		}, func(t *timerfd.TimerFD, _ int) {
+			left, _, err := t.Remaining()
+			try.Check(err)
+			// The time that is left depends on the clock, and a wall clock may be set.
+			expect(isWall(t.Clock()) || left > 0 && left <= far, true, "a timer is armed")
 		}),
-		kindOf("memfd of 8 bytes", 10, 1, openFile, visitFile),
-		kindOf("signalfd", 5, 1, func(int) (*signalfd.SignalFD, error) {
-			return signalfd.Open(signalfd.NewSet(unix.SIGUSR1))
-		}, func(s *signalfd.SignalFD, _ int) error {
+		kindOf("pidfd", 20, 1, func(int) *pidfd.PidFD {
+			return try.Get(pidfd.Self())
+		}, func(p *pidfd.PidFD, _ int) {
+			expect(try.Get(p.Alive()), true, "this process is alive")
+		}),
+		kindOf("memfd of 8 bytes", 10, 1, func(number int) *memfd.MemFD {
+			return try.Get(memfd.NewSealed("base", binary.NativeEndian.AppendUint64(nil, uint64(number))))
+		}, func(m *memfd.MemFD, number int) {
+			var p [8]byte
+			try.Get(m.ReadAt(p[:], 0))
+			expect(binary.NativeEndian.Uint64(p[:]), uint64(number), "the content of a memfd")
+		}),
+		kindOf("signalfd", 5, 1, func(int) *signalfd.SignalFD {
+			return try.Get(signalfd.Open(signalfd.NewSet(unix.SIGUSR1)))
+		}, func(s *signalfd.SignalFD, _ int) {
 			_, err := s.Read()
-			return unlessWouldBlock(err)
+			expect(err, fd.ErrWouldBlock, "the error of a signalfd without signals")
 		}),
-		kindOf("fd: pipes", 6, 2, func(int) (ends, error) { return openEnds(pipe) }, ends.visit),
-		kindOf("fd: sockets", 4, 2, func(int) (ends, error) { return openEnds(socketPair) }, ends.visit),
+		kindOf("fd: pipes", 6, 2, func(int) ends { return pipe(unix.O_NONBLOCK) }, visitEnds),
+		kindOf("fd: sockets", 4, 2, func(int) ends { return socketPair(unix.O_NONBLOCK) }, visitEnds),
 	}
 }
 
-// unlessWouldBlock returns nil if err says that there was nothing to read.
-func unlessWouldBlock(err error) error {
-	switch err {
-	case fd.ErrWouldBlock:
-		return nil
-	case nil:
-		return errors.New("something was read that was not sent")
-	}
-	return err
-}
+const awaited = "eventfd, waited on"
 
-func openCounter(number int) (*eventfd.EventFD, error) { return eventfd.New(uint64(number)) }
-
-func visitCounter(e *eventfd.EventFD, number int) error {
-	if number == 0 {
-		return nil
-	}
-	n, err := e.Wait()
-	if err == nil && n != uint64(number) {
-		err = fmt.Errorf("an eventfd of %d has the value %d", number, n)
-	}
-	return errors.Join(err, e.Signal(n))
-}
-
-// openAwaited opens an eventfd that a goroutine waits on.
-func (b *base) openAwaited(int) (*eventfd.EventFD, error) {
-	e, err := eventfd.New(0)
-	if err == nil {
-		b.waiting.do(1, func() error {
-			if _, err := e.WaitContext(context.Background()); !errors.Is(err, fd.ErrClosed) {
-				return fmt.Errorf("a wait for nothing returned %v, not %v", err, fd.ErrClosed)
-			}
-			return nil
-		})
-	}
-	return e, err
-}
-
-func openTimer(int) (*timerfd.TimerFD, error) {
-	t, err := timerfd.New(clocks[rand.N(len(clocks))])
-	if err == nil {
-		err = t.Arm(far, 0)
-	}
-	return t, err
-}
-
-func visitTimer(t *timerfd.TimerFD, _ int) error {
-	left, _, err := t.Remaining()
-	// The time that is left depends on the clock, and a wall clock may be set.
-	if err == nil && !isWall(t.Clock()) && (left <= 0 || left > far) {
-		err = fmt.Errorf("a timer of %v has %v left", far, left)
-	}
-	return err
-}
-
-func openFile(number int) (*memfd.MemFD, error) {
-	return memfd.NewSealed("base", binary.NativeEndian.AppendUint64(nil, uint64(number)))
-}
-
-func visitFile(m *memfd.MemFD, number int) error {
-	var p [8]byte
-	_, err := m.ReadAt(p[:], 0)
-	if n := binary.NativeEndian.Uint64(p[:]); err == nil && n != uint64(number) {
-		err = fmt.Errorf("a memfd of %d holds %d", number, n)
-	}
-	return err
-}
-
-type ends struct{ r, w *fd.FD }
-
-func openEnds(open pair) (ends, error) {
-	r, w, err := open(unix.O_NONBLOCK)
-	return ends{r, w}, err
-}
-
-func (e ends) visit(number int) error {
+func visitEnds(e ends, number int) {
 	sent, got := byte(number), make([]byte, 2)
-	_, err := e.w.Write([]byte{sent})
-	n, readErr := e.r.Read(got)
-	if err = errors.Join(err, readErr); err == nil && (n != 1 || got[0] != sent) {
-		err = fmt.Errorf("%d was written, and what came out is %d", sent, got[:n])
-	}
-	return err
+	try.Get(e.w.Write([]byte{sent}))
+	expect(try.Get(e.r.Read(got)), 1, "the bytes that came out")
+	expect(got[0], sent, "the byte that came out")
 }
 
-func (e ends) Close() error { return errors.Join(e.r.Close(), e.w.Close()) }
+// expect fails if a resident has not the state in which it was left.
+func expect[T comparable](got, want T, what string) {
+	if got != want {
+		try.Check(fmt.Errorf("%s: %v instead of %v", what, got, want))
+	}
+}
 
 // openBase opens that many handles, above the descriptors of the lives. If the limit of
 // descriptors does not allow them, it says so and opens fewer. It prints the memory that
 // a handle of each kind takes.
-func openBase(wanted int, out io.Writer) (*base, error) {
+func openBase(wanted int, out io.Writer) *base {
 	b := new(base)
-	handles, low, err := makeRoom(wanted, out)
+	handles, low := makeRoom(wanted, out)
 	defer func() {
 		for _, file := range low {
 			_ = file.Close()
 		}
 	}()
-	if err != nil {
-		return nil, err
-	}
 	b.residents = make([]resident, 0, handles)
 	fmt.Fprintf(out, "%-20s %9s %14s %14s\n", "stays open", "handles", "B in process", "B in kernel")
 	for _, k := range b.kinds() {
@@ -192,44 +148,34 @@ func openBase(wanted int, out io.Writer) (*base, error) {
 		parked := waiting()
 		before, kernelBefore := inUse(), kernelMemory()
 		for range count {
-			r, err := k.open(len(b.residents))
-			if err != nil {
-				return nil, fmt.Errorf("%s, after %d handles: %w", k.name, len(b.residents), err)
-			}
-			b.residents = append(b.residents, resident{r, &k})
+			b.residents = append(b.residents, resident{k.open(len(b.residents)), &k})
 		}
-		if k.name == "eventfd, waited on" {
+		if k.name == awaited {
 			b.waiting.awaitParked(parked + count)
 		}
 		each := float64(count * k.handles)
 		fmt.Fprintf(out, "%-20s %9.0f %14.0f %14.0f\n", k.name, each, (inUse()-before)/each, (kernelMemory()-kernelBefore)/each)
 	}
-	return b, nil
+	return b
 }
 
 // makeRoom raises the limit of descriptors, and returns how many of the wanted handles
 // fit into it. It opens something under the numbers that the lives get, because
 // systest knows the origins of low numbers only.
-func makeRoom(wanted int, out io.Writer) (handles int, low []*os.File, err error) {
+func makeRoom(wanted int, out io.Writer) (handles int, low []*os.File) {
 	// Some handles of each hundred are waited on, which takes six descriptors more.
 	const forLives, descriptors, each, spare = 1024, 106, 100, 16
-	most, err := program.RaiseDescriptors(forLives + spare + (wanted/each+1)*descriptors)
-	if err != nil {
-		return 0, nil, err
-	}
+	most := try.Get(program.RaiseDescriptors(forLives + spare + (wanted/each+1)*descriptors))
 	lives := min(forLives, most/2)
 	handles = min(wanted, max(most-lives-spare, 0)*each/descriptors)
 	if handles < wanted {
 		fmt.Fprintf(out, "RLIMIT_NOFILE cannot be raised over %d: %d handles stay open instead of %d\n", most, handles, wanted)
 	}
 	for {
-		file, err := os.Open(os.DevNull)
-		if err != nil {
-			return 0, low, err
-		}
+		file := try.Get(os.Open(os.DevNull))
 		low = append(low, file)
 		if file.Fd() >= uintptr(lives) {
-			return handles, low, nil
+			return handles, low
 		}
 	}
 }
@@ -252,21 +198,27 @@ func kernelMemory() float64 {
 	return memory["Slab"] + memory["Shmem"] + memory["VmallocUsed"]
 }
 
-// visitOne visits a random resident.
-func (b *base) visitOne() error {
-	if len(b.residents) == 0 {
-		return nil
+func (r resident) check(number int) error {
+	if err := try.Run(func() { r.visit(r.Closer, number) }); err != nil {
+		return fmt.Errorf("%s: %w", r.name, err)
 	}
-	i := rand.N(len(b.residents))
-	return b.residents[i].visit(b.residents[i].Closer, i)
+	return nil
+}
+
+// visitOne visits a random resident.
+func (b *base) visitOne() {
+	if len(b.residents) > 0 {
+		number := rand.N(len(b.residents))
+		try.Check(b.residents[number].check(number))
+	}
 }
 
 // close visits all residents and closes them. A goroutine that waits on one must get
 // the error.
 func (b *base) close() error {
 	var errs []error
-	for i, r := range b.residents {
-		errs = append(errs, r.visit(r.Closer, i), r.Close())
+	for number, r := range b.residents {
+		errs = append(errs, r.check(number), r.Close())
 	}
 	return errors.Join(append(errs, b.waiting.wait())...)
 }

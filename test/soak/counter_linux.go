@@ -8,26 +8,21 @@ import (
 
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // counterLife has several goroutines add to a counter, and several take from it until
 // it is closed, which may be before all is added. Another handle takes the remaining
 // value.
-func counterLife(a *account) error {
+func counterLife(a *account) {
 	create := eventfd.New
 	if sometimes(2) {
 		create = eventfd.NewSemaphore
 	}
 	initial := rand.Uint64N(10)
-	e, err := create(initial)
-	if err != nil {
-		return err
-	}
+	e := try.Get(create(initial))
 	defer e.Close()
-	kept, err := another(e.Dup, e.FD(), eventfd.FromFD)
-	if err != nil {
-		return err
-	}
+	kept := another(e.Dup, e.FD(), eventfd.FromFD)
 	defer kept.Close()
 
 	var added, taken atomic.Uint64
@@ -46,16 +41,14 @@ func counterLife(a *account) error {
 		return err
 	})
 	adding.waitPerhaps()
-	if err := errors.Join(e.Close(), adding.wait(), taking.wait()); err != nil {
-		return err
-	}
+	try.Check(errors.Join(e.Close(), adding.wait(), taking.wait()))
 	for {
 		n, err := kept.Wait()
 		if err == fd.ErrWouldBlock {
-			return a.settle(added.Load(), taken.Load())
-		} else if err != nil {
-			return err
+			break
 		}
+		try.Check(err)
 		taken.Add(n)
 	}
+	a.settle(added.Load(), taken.Load())
 }

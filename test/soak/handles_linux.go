@@ -8,82 +8,60 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
-// A pair opens two ends: a pipe(7), or stream sockets. The flags are O_NONBLOCK or 0.
-type pair func(flags int) (r, w *fd.FD, err error)
+// ends are two descriptors. The bytes written to w can be read from r.
+type ends struct{ r, w *fd.FD }
 
-func pipe(flags int) (r, w *fd.FD, err error) {
+func (e ends) Close() error { return errors.Join(e.r.Close(), e.w.Close()) }
+
+// pipe opens both ends of a pipe(7); flags are O_NONBLOCK or 0.
+func pipe(flags int) ends {
 	var p [2]int
-	if err := unix.Pipe2(p[:], flags|unix.O_CLOEXEC); err != nil {
-		return nil, nil, os.NewSyscallError("pipe2", err)
-	}
-	return fd.New(p[0]), fd.New(p[1]), nil
+	try.Check(os.NewSyscallError("pipe2", unix.Pipe2(p[:], flags|unix.O_CLOEXEC)))
+	return ends{fd.New(p[0]), fd.New(p[1])}
 }
 
-func socketPair(flags int) (r, w *fd.FD, err error) {
+// socketPair is pipe with stream sockets.
+func socketPair(flags int) ends {
 	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|flags|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	return fd.New(p[0]), fd.New(p[1]), nil
+	try.Check(os.NewSyscallError("socketpair", err))
+	return ends{fd.New(p[0]), fd.New(p[1])}
 }
 
 // connections returns the ends of a stream for functions that send descriptors.
-func connections() (a, b *net.UnixConn, err error) {
-	numbers, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, nil, os.NewSyscallError("socketpair", err)
-	}
-	var ends [2]*net.UnixConn
-	for i, number := range numbers {
+func connections() (a, b *net.UnixConn) {
+	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	try.Check(os.NewSyscallError("socketpair", err))
+	connection := func(number int) *net.UnixConn {
 		file := os.NewFile(uintptr(number), "connection")
-		conn, failed := net.FileConn(file) // of a duplicate
-		err = errors.Join(err, failed, file.Close())
-		ends[i], _ = conn.(*net.UnixConn)
+		defer file.Close()
+		return try.Get(net.FileConn(file)).(*net.UnixConn) // of a duplicate
 	}
-	if err != nil {
-		return nil, nil, errors.Join(err, ends[0].Close(), ends[1].Close()) // they may be nil
-	}
-	return ends[0], ends[1], nil
+	return connection(p[0]), connection(p[1])
 }
 
 // pass sends f through a socket, and returns the descriptor that is received: another
 // one for the same open file description.
-func pass(f *fd.FD) (passed *fd.FD, err error) {
-	a, b, err := connections()
-	if err != nil {
-		return nil, err
-	}
+func pass(f *fd.FD) *fd.FD {
+	a, b := connections()
 	defer a.Close()
 	defer b.Close()
-	if err := fd.Send(a, []byte{0}, f); err != nil {
-		return nil, err
-	}
+	try.Check(fd.Send(a, []byte{0}, f))
 	_, received, err := fd.Receive(b, make([]byte, 1), 1)
 	if err == nil && len(received) != 1 {
 		err = errors.New("no descriptor came out of the socket")
 	}
-	if err != nil {
-		return nil, err
-	}
-	return received[0], nil
+	try.Check(err)
+	return received[0]
 }
 
 // another returns another handle for the same object: a duplicate, or one that has come
 // through a socket.
-func another[H any](dup func() (H, error), f *fd.FD, fromFD func(*fd.FD) (H, error)) (H, error) {
+func another[H any](dup func() (H, error), f *fd.FD, fromFD func(*fd.FD) (H, error)) H {
 	if sometimes(2) {
-		return dup()
+		return try.Get(dup())
 	}
-	passed, err := pass(f)
-	if err != nil {
-		var none H
-		return none, err
-	}
-	received, err := fromFD(passed)
-	if err != nil {
-		err = errors.Join(err, passed.Close())
-	}
-	return received, err
+	return try.Get(fromFD(pass(f)))
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // A life is a workload that opens a handle, uses it and closes it, at random. It fails
@@ -19,7 +20,7 @@ type life struct {
 	name    string
 	unit    string // of the things sent and received
 	workers int    // goroutines that run it at the same time
-	live    func(*account) error
+	live    func(*account)
 
 	// pause is the time between two lives of a worker. If it is 0, the load decides.
 	pause time.Duration
@@ -49,13 +50,12 @@ type account struct {
 }
 
 // settle books what went in and came out, and fails if these differ.
-func (a *account) settle(in, out uint64) error {
+func (a *account) settle(in, out uint64) {
 	a.in.Add(in)
 	a.out.Add(out)
 	if in != out {
-		return fmt.Errorf("%d went in and %d came out", in, out)
+		try.Check(fmt.Errorf("%d went in and %d came out", in, out))
 	}
-	return nil
 }
 
 // A group is several goroutines that work together. wait joins their errors.
@@ -67,10 +67,10 @@ type group struct {
 }
 
 // do has n more goroutines do the work.
-func (g *group) do(n int, work func() error) {
+func (g *group) do(n int, work func()) {
 	for range n {
 		g.Go(func() {
-			err := work()
+			err := try.Run(work)
 			g.returned.Store(true)
 			if err != nil {
 				g.mu.Lock()
@@ -100,17 +100,15 @@ func (g *group) waitPerhaps() {
 // closed.
 func (a *account) send(goroutines, most int, send func() error) *group {
 	g := new(group)
-	g.do(1+rand.N(goroutines), func() error {
+	g.do(1+rand.N(goroutines), func() {
 		for range rand.N(most) {
 			err := send()
 			a.calls.Add(1)
 			if errors.Is(err, fd.ErrClosed) {
-				return nil
-			} else if err != nil {
-				return err
+				return
 			}
+			try.Check(err)
 		}
-		return nil
 	})
 	return g
 }
@@ -119,18 +117,18 @@ func (a *account) send(goroutines, most int, send func() error) *group {
 // until the handle is closed or at its end.
 func (a *account) receive(goroutines int, wait func(context.Context) error) *group {
 	g := new(group)
-	g.do(1+rand.N(goroutines), func() error {
+	g.do(1+rand.N(goroutines), func() {
 		for {
 			ctx, cancel := briefly()
 			err := wait(ctx)
 			ended := ctx.Err()
 			cancel()
 			a.calls.Add(1)
-			switch {
-			case errors.Is(err, fd.ErrClosed), err == io.EOF:
-				return nil
-			case err != nil && !(ended != nil && errors.Is(err, ended)):
-				return err
+			if errors.Is(err, fd.ErrClosed) || err == io.EOF {
+				return
+			}
+			if ended == nil || !errors.Is(err, ended) {
+				try.Check(err)
 			}
 		}
 	})

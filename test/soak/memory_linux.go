@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/memfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 const immutable = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
@@ -16,20 +17,15 @@ const immutable = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
 // memoryLife fills a file, seals it and sends it away. Several goroutines write a part
 // each, while several read. The file is closed while it is read. The receiver must have
 // every byte of it.
-func memoryLife(a *account) error {
-	m, err := memfd.New("soak", memfd.AllowSealing)
-	if err != nil {
-		return err
-	}
+func memoryLife(a *account) {
+	m := try.Get(memfd.New("soak", memfd.AllowSealing))
 	defer m.Close()
 	const part = 4096
 	data := make([]byte, part*(1+rand.N(16)))
 	for i := range data {
 		data[i] = byte(1 + rand.N(255))
 	}
-	if err := m.Truncate(int64(len(data))); err != nil {
-		return err
-	}
+	try.Check(m.Truncate(int64(len(data))))
 	reading := a.receive(3, func(context.Context) error {
 		off := rand.N(len(data)/part) * part
 		buf := make([]byte, part)
@@ -46,45 +42,36 @@ func memoryLife(a *account) error {
 	})
 	var writing group
 	for off := 0; off < len(data); off += part {
-		writing.do(1, func() error {
-			_, err := m.WriteAt(data[off:off+part], int64(off))
+		writing.do(1, func() {
+			try.Get(m.WriteAt(data[off:off+part], int64(off)))
 			a.calls.Add(1)
-			return err
 		})
 	}
-	if err := writing.wait(); err != nil {
-		return errors.Join(err, m.Close(), reading.wait())
+	var received *memfd.MemFD
+	err := writing.wait()
+	if err == nil {
+		err = try.Run(func() { received = sealAndSend(m) })
 	}
-	received, err := sealAndSend(m)
-	err = errors.Join(err, m.Close(), reading.wait())
-	if err != nil {
-		return err
-	}
+	try.Check(errors.Join(err, m.Close(), reading.wait()))
 	defer received.Close()
-	mapping, err := received.Map(0, len(data), memfd.ReadOnly)
-	if err != nil {
-		return err
-	}
+	mapping := try.Get(received.Map(0, len(data), memfd.ReadOnly))
 	defer mapping.Close()
 	if !bytes.Equal(mapping.Bytes(), data) {
-		return errors.New("the file that was received is another than the one that was sent")
+		try.Check(errors.New("the file that was received is another than the one that was sent"))
 	}
-	return a.settle(uint64(len(data)), uint64(len(mapping.Bytes())))
+	a.settle(uint64(len(data)), uint64(len(mapping.Bytes())))
 }
 
-func sealAndSend(m *memfd.MemFD) (*memfd.MemFD, error) {
-	here, there, err := connections()
-	if err != nil {
-		return nil, err
-	}
+func sealAndSend(m *memfd.MemFD) *memfd.MemFD {
+	here, there := connections()
 	defer here.Close()
 	defer there.Close()
-	// A reader whose thread the kernel has put aside in read(2) holds a page.
-	for err = m.Seal(immutable); errors.Is(err, unix.EBUSY); err = m.Seal(immutable) {
+	err := m.Seal(immutable)
+	for errors.Is(err, unix.EBUSY) { // a reader whose thread was preempted in read(2) holds a page
 		moment()
+		err = m.Seal(immutable)
 	}
-	if err := errors.Join(err, m.SendTo(here)); err != nil {
-		return nil, err
-	}
-	return memfd.ReceiveFrom(there, immutable)
+	try.Check(err)
+	try.Check(m.SendTo(here))
+	return try.Get(memfd.ReceiveFrom(there, immutable))
 }

@@ -14,6 +14,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // queued is how many signals may be pending. It is small, so that some signals are
@@ -22,13 +23,11 @@ const queued = 48
 
 // limitQueue lowers RLIMIT_SIGPENDING. The kernel counts the pending signals of all
 // processes of the user. It applies the limit to this process and its children.
-func limitQueue() error {
+func limitQueue() {
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit); err != nil {
-		return os.NewSyscallError("getrlimit", err)
-	}
+	try.Check(os.NewSyscallError("getrlimit", unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit)))
 	limit.Cur = min(limit.Cur, queued)
-	return os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit))
+	try.Check(os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit)))
 }
 
 // captured are the signals for lives. Each has one life at a time.
@@ -43,23 +42,14 @@ var captured = func() chan syscall.Signal {
 // the kernel's queue holds. Several goroutines read it until their handle is closed.
 // Another handle reads the rest. Each signal that the kernel took when it was sent must
 // have been read or counted as dropped.
-func signalLife(a *account) error {
+func signalLife(a *account) {
 	sig := <-captured
 	defer func() { captured <- sig }()
-	s, err := signalfd.New(signalfd.NewSet(sig))
-	if err != nil {
-		return err
-	}
+	s := try.Get(signalfd.New(signalfd.NewSet(sig)))
 	defer s.Close()
-	kept, err := s.Dup()
-	if err != nil {
-		return err
-	}
+	kept := try.Get(s.Dup())
 	defer kept.Close()
-	self, err := pidfd.Self()
-	if err != nil {
-		return err
-	}
+	self := try.Get(pidfd.Self())
 	defer self.Close()
 
 	var sent, read atomic.Uint64
@@ -89,22 +79,17 @@ func signalLife(a *account) error {
 		return err
 	})
 	sending.waitPerhaps()
-	if err := errors.Join(s.Close(), sending.wait(), reading.wait()); err != nil {
-		return err
-	}
+	try.Check(errors.Join(s.Close(), sending.wait(), reading.wait()))
 	for read.Load()+kept.Dropped() < sent.Load() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Millisecond)
 		info, err := kept.ReadContext(ctx)
 		cancel()
-		if err == nil {
-			err = check(info)
-		} else if errors.Is(err, context.DeadlineExceeded) {
+		if errors.Is(err, context.DeadlineExceeded) {
 			continue // it may be dropped just now; if it is missing, the loop does not end
 		}
-		if err != nil {
-			return err
-		}
+		try.Check(err)
+		try.Check(check(info))
 	}
 	a.dropped.Add(kept.Dropped())
-	return a.settle(sent.Load(), read.Load()+kept.Dropped())
+	a.settle(sent.Load(), read.Load()+kept.Dropped())
 }

@@ -17,6 +17,7 @@ import (
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // patience is how long an operation may take that must come to an end.
@@ -37,21 +38,23 @@ type soaking struct {
 // soak does the work that the options describe and writes the results. It fails if a
 // result is wrong.
 func soak(ctx context.Context, o options, out io.Writer) error {
-	if err := errors.Join(limitQueue(), findClocks(out)); err != nil {
-		return err
-	}
-	if o.step > 0 {
-		if err := setClock(0); err != nil {
-			return fmt.Errorf("-step: %w", err)
+	var s *soaking
+	var first systest.Descriptors
+	err := try.Run(func() {
+		limitQueue()
+		findClocks(out)
+		if o.step > 0 {
+			if err := setClock(0); err != nil {
+				try.Check(fmt.Errorf("-step: %w", err))
+			}
 		}
-	}
-	first := systest.OpenDescriptors()
-	base, err := openBase(o.handles, out)
+		first = systest.OpenDescriptors()
+		s = &soaking{options: o, out: out, base: openBase(o.handles, out)}
+	})
 	if err != nil {
 		return err
 	}
-	s := &soaking{options: o, out: out, base: base}
-	err = errors.Join(s.run(ctx), base.close(), childless())
+	err = errors.Join(s.run(ctx), s.base.close(), childless())
 	if left := first.Left(); left != "" {
 		err = errors.Join(err, fmt.Errorf("left open when all was closed:\n%s", some(left)))
 	}
@@ -115,12 +118,9 @@ func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sampl
 	defer stop()
 	var workers group
 	for i, l := range s.lives {
-		workers.do(l.workers, func() error {
-			err := s.work(ctx, l, &s.accounts[i])
-			if err != nil {
-				stop()
-			}
-			return err
+		workers.do(l.workers, func() {
+			defer stop() // if it fails
+			s.work(ctx, l, &s.accounts[i])
 		})
 	}
 	err := s.watch(ctx, until)
@@ -132,25 +132,23 @@ func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sampl
 }
 
 // visit is a life of the base.
-func (s *soaking) visit(a *account) error {
+func (s *soaking) visit(a *account) {
 	const visits = 100
 	for range visits {
-		if err := s.base.visitOne(); err != nil {
-			return err
-		}
+		s.base.visitOne()
 	}
 	a.calls.Add(visits)
-	return a.settle(visits, visits)
+	a.settle(visits, visits)
 }
 
 // work lives one life after the other until ctx ends.
-func (s *soaking) work(ctx context.Context, l life, a *account) error {
+func (s *soaking) work(ctx context.Context, l life, a *account) {
 	for {
 		stuck := time.AfterFunc(patience, func() { endStuck(l.name) })
-		err := l.live(a)
+		err := try.Run(func() { l.live(a) })
 		stuck.Stop()
 		if err != nil {
-			return fmt.Errorf("%s: %w", l.name, err)
+			try.Check(fmt.Errorf("%s: %w", l.name, err))
 		}
 		a.lives.Add(1)
 		pause := l.pause
@@ -159,7 +157,7 @@ func (s *soaking) work(ctx context.Context, l life, a *account) error {
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(pause):
 		}
 	}

@@ -23,6 +23,7 @@ import (
 	"code.hybscloud.com/iofd/eventfd"
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // The test binary is soak when asProgram is set, and so are its children. spoilt then
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 	program.Play(roles)
 	if os.Getenv(asProgram) != "" {
 		if spoil := spoils[os.Getenv(spoilt)]; spoil != nil {
-			extraLives = []life{{"spoilt", "", 1, func(*account) error { return spoil() }, 0}}
+			extraLives = []life{{"spoilt", "", 1, func(*account) { try.Check(spoil()) }, 0}}
 		}
 		if n, err := strconv.ParseUint(os.Getenv(limited), 10, 64); err == nil {
 			if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: n, Max: n}); err != nil {

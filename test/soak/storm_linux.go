@@ -15,6 +15,7 @@ import (
 	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/signalfd"
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -27,26 +28,26 @@ type calm struct {
 
 var calms = []struct {
 	name string
-	open func() (calm, error)
+	open func() calm
 }{
-	{"eventfd WaitContext", func() (calm, error) {
-		e, err := eventfd.New(0)
-		return calm{dropValue(e.WaitContext), e.Close}, err
+	{"eventfd WaitContext", func() calm {
+		e := try.Get(eventfd.New(0))
+		return calm{dropValue(e.WaitContext), e.Close}
 	}},
-	{"timerfd ReadContext", func() (calm, error) {
-		t, err := timerfd.New(timerfd.Monotonic)
-		return calm{dropValue(t.ReadContext), t.Close}, err
+	{"timerfd ReadContext", func() calm {
+		t := try.Get(timerfd.New(timerfd.Monotonic))
+		return calm{dropValue(t.ReadContext), t.Close}
 	}},
-	{"signalfd ReadContext", func() (calm, error) {
-		s, err := signalfd.New(signalfd.NewSet(stormSignal))
-		return calm{dropValue(s.ReadContext), s.Close}, err
+	{"signalfd ReadContext", func() calm {
+		s := try.Get(signalfd.New(signalfd.NewSet(stormSignal)))
+		return calm{dropValue(s.ReadContext), s.Close}
 	}},
-	{"pidfd Exited", func() (calm, error) {
-		p, err := pidfd.Self()
-		return calm{p.Exited, p.Close}, err
+	{"pidfd Exited", func() calm {
+		p := try.Get(pidfd.Self())
+		return calm{p.Exited, p.Close}
 	}},
-	{"pipe ReadContext", func() (calm, error) { return calmEnds(pipe) }},
-	{"socket ReadContext", func() (calm, error) { return calmEnds(socketPair) }},
+	{"pipe ReadContext", func() calm { return calmEnds(pipe) }},
+	{"socket ReadContext", func() calm { return calmEnds(socketPair) }},
 }
 
 const stormSignal = unix.Signal(60)
@@ -58,10 +59,10 @@ func dropValue[T any](wait func(context.Context) (T, error)) func(context.Contex
 	}
 }
 
-func calmEnds(open pair) (calm, error) {
-	e, err := openEnds(open)
+func calmEnds(open func(flags int) ends) calm {
+	e := open(unix.O_NONBLOCK)
 	wait := func(ctx context.Context) (int, error) { return e.r.ReadContext(ctx, make([]byte, 1)) }
-	return calm{dropValue(wait), e.Close}, err
+	return calm{dropValue(wait), e.Close}
 }
 
 // An ending is a way in which all waits end at once.
@@ -82,7 +83,7 @@ var endings = []ending{
 // unless each of them gets the error that says so. It returns how long the call took that
 // ended them, how long it was until all had returned, and the processor time of this
 // process for each, which depends less on other programs.
-func (e ending) raise(c calm, waiters int) (call, all, used time.Duration, err error) {
+func (e ending) raise(c calm, waiters int) (call, all, used time.Duration) {
 	shared, want, end := context.Background(), fd.ErrClosed, c.close
 	if e.cancels {
 		ctx, cancel := context.WithCancel(shared)
@@ -90,27 +91,26 @@ func (e ending) raise(c calm, waiters int) (call, all, used time.Duration, err e
 	}
 	var waits group
 	parked := waiting() + waiters
-	waits.do(waiters, func() error {
+	waits.do(waiters, func() {
 		ctx := shared
 		if e.each {
 			own, cancel := context.WithCancel(shared)
 			defer cancel()
 			ctx = own
 		}
-		err := c.wait(ctx)
-		if !errors.Is(err, want) {
-			return fmt.Errorf("a wait returned %v, not %v", err, want)
+		if err := c.wait(ctx); !errors.Is(err, want) {
+			try.Check(fmt.Errorf("a wait returned %v, not %v", err, want))
 		}
-		return nil
 	})
 	waits.awaitParked(parked)
 	runtime.GC() // not while the time is taken
 	start, before := time.Now(), processorTime()
-	err = end()
+	err := end()
 	call = time.Since(start)
 	err = errors.Join(err, waits.wait())
 	all, used = time.Since(start), (processorTime()-before)/time.Duration(waiters)
-	return call, all, used, errors.Join(err, c.close())
+	try.Check(errors.Join(err, c.close()))
+	return call, all, used
 }
 
 // awaitParked returns when that many goroutines of the process are parked, or when one of
@@ -137,15 +137,13 @@ func storms(w io.Writer, sizes ...int) error {
 	for _, kind := range calms {
 		for _, e := range endings {
 			for _, n := range sizes {
-				c, err := kind.open()
-				if err != nil {
-					return fmt.Errorf("%s: %w", kind.name, err)
-				}
-				call, all, used, err := e.raise(c, n)
+				err := try.Run(func() {
+					call, all, used := e.raise(kind.open(), n)
+					fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(call), brief(all), brief(used))
+				})
 				if err != nil {
 					return fmt.Errorf("%s, %s: %w", kind.name, e.name, err)
 				}
-				fmt.Fprintf(w, "%-22s %-24s %9d %12v %12v %12v\n", kind.name, e.name, n, brief(call), brief(all), brief(used))
 			}
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // However many wait, and for whatever, all of them return with the error that says
@@ -24,11 +25,10 @@ func TestStorms(t *testing.T) {
 
 // raise fails if a goroutine does not wait or returns another error than expected.
 func TestNoStorm(t *testing.T) {
-	c, err := calms[0].open()
-	require.NoError(t, err)
+	c := calms[0].open()
 	require.NoError(t, c.close())
 	for _, e := range endings {
-		_, _, _, err := e.raise(c, 10)
+		err := try.Run(func() { e.raise(c, 10) })
 		if e.cancels {
 			assert.ErrorContains(t, err, "a wait returned")
 		} else {

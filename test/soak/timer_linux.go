@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
 
@@ -21,29 +22,24 @@ import (
 var clocks []timerfd.Clock
 
 // findClocks fills clocks. Only privileged processes may use the alarm clocks.
-func findClocks(out io.Writer) error {
+func findClocks(out io.Writer) {
 	for _, clock := range []timerfd.Clock{timerfd.Realtime, timerfd.Monotonic, timerfd.Boottime, timerfd.RealtimeAlarm, timerfd.BoottimeAlarm} {
 		t, err := timerfd.New(clock)
 		if errors.Is(err, fs.ErrPermission) {
 			fmt.Fprintf(out, "no timer is of %v: %v\n", clock, err)
 			continue
 		}
-		if err != nil {
-			return err
-		}
-		if err := t.Close(); err != nil {
-			return err
-		}
+		try.Check(err)
+		try.Check(t.Close())
 		clocks = append(clocks, clock)
 	}
-	return nil
 }
 
 // isWall reports whether a clock changes if the wall clock is set.
 func isWall(c timerfd.Clock) bool { return c == timerfd.Realtime || c == timerfd.RealtimeAlarm }
 
 // shown returns the time that a clock shows.
-func shown(c timerfd.Clock) (time.Duration, error) {
+func shown(c timerfd.Clock) time.Duration {
 	id := int32(c)
 	switch c { // clock_gettime(2) fails for alarm clocks on a machine that nothing can wake
 	case timerfd.RealtimeAlarm:
@@ -52,25 +48,19 @@ func shown(c timerfd.Clock) (time.Duration, error) {
 		id = unix.CLOCK_BOOTTIME
 	}
 	var ts unix.Timespec
-	err := unix.ClockGettime(id, &ts)
-	return time.Duration(ts.Nano()), err
+	try.Check(os.NewSyscallError("clock_gettime", unix.ClockGettime(id, &ts)))
+	return time.Duration(ts.Nano())
 }
 
 // timerLife has several goroutines that read a timer with an interval until it is
 // closed. Another handle reads the rest. All expirations that were due by the timer's
 // own clock must have been read, and no more. A timer of a wall clock reports if this is
 // set. Then the number of expirations is unknown.
-func timerLife(a *account) error {
+func timerLife(a *account) {
 	clock := clocks[rand.N(len(clocks))]
-	t, err := timerfd.New(clock)
-	if err != nil {
-		return err
-	}
+	t := try.Get(timerfd.New(clock))
 	defer t.Close()
-	kept, err := another(t.Dup, t.FD(), timerfd.FromFD)
-	if err != nil {
-		return err
-	}
+	kept := another(t.Dup, t.FD(), timerfd.FromFD)
 	defer kept.Close()
 
 	var read atomic.Uint64
@@ -84,55 +74,37 @@ func timerLife(a *account) error {
 		return err
 	}
 	delay, interval := rand.N(5*time.Millisecond), 100*time.Microsecond+rand.N(3*time.Millisecond)
-	earliest, err := shown(clock)
-	if err != nil {
-		return err
-	}
+	earliest := shown(clock) + delay
 	if isWall(clock) {
-		err = t.ArmAt(time.Now().Add(delay), interval, timerfd.CancelOnSet)
+		try.Check(count(0, t.ArmAt(time.Now().Add(delay), interval, timerfd.CancelOnSet)))
 	} else {
-		err = t.Arm(delay, interval)
+		try.Check(t.Arm(delay, interval))
 	}
-	latest, lateErr := shown(clock)
-	if err := errors.Join(count(0, err), lateErr); err != nil {
-		return err
-	}
-	if latest < earliest {
+	p := period{earliest, shown(clock) + delay, interval}
+	if p.latest < p.earliest {
 		clockSet.Store(true) // before the timer was armed
 	}
-	p := period{earliest + delay, latest + delay, interval}
 
 	reading := a.receive(3, func(ctx context.Context) error { return count(t.ReadContext(ctx)) })
 	time.Sleep(rand.N(20 * time.Millisecond))
-	if err := errors.Join(t.Close(), reading.wait()); err != nil {
-		return err
+	try.Check(errors.Join(t.Close(), reading.wait()))
+	from := shown(clock)
+	if !clockSet.Load() { // a timer whose clock was set may stand still
+		try.Check(count(kept.ReadContext(context.Background())))
 	}
-	from, err := shown(clock)
-	if err != nil {
-		return err
-	}
-	// A timer whose clock was set may stand still.
-	if !clockSet.Load() {
-		if err := count(kept.ReadContext(context.Background())); err != nil {
-			return err
-		}
-	}
-	to, err := shown(clock)
-	if err != nil {
-		return err
-	}
+	to := shown(clock)
 	if _, err := kept.Read(); errors.Is(err, timerfd.ErrClockChanged) {
 		clockSet.Store(true) // perhaps before it was asked for the time
 	}
 	if clockSet.Load() {
 		a.undecided.Add(1)
-		return nil
+		return
 	}
 	n := read.Load()
 	if least, most := p.due(from, to); n < least || n > most {
-		return fmt.Errorf("%v: %d expirations every %v, where from %d to %d were due", clock, n, interval, least, most)
+		try.Check(fmt.Errorf("%v: %d expirations every %v, where from %d to %d were due", clock, n, interval, least, most))
 	}
-	return a.settle(n, n)
+	a.settle(n, n)
 }
 
 // A period says when a timer expires: first at a time from earliest to latest, then
@@ -153,28 +125,19 @@ func (p period) due(from, to time.Duration) (least, most uint64) {
 
 // clockLife sets the wall clock by up to an hour, and right again. The timers of this
 // clock must report each of the two changes once.
-func clockLife(a *account) error {
+func clockLife(a *account) {
 	var timers []*timerfd.TimerFD
-	defer func() {
-		for _, t := range timers {
-			_ = t.Close()
-		}
-	}()
 	for _, clock := range clocks {
-		if !isWall(clock) {
-			continue
-		}
-		t, err := timerfd.New(clock)
-		if err != nil {
-			return err
-		}
-		timers = append(timers, t)
-		if err := armForSet(t); err != nil {
-			return err
+		if isWall(clock) {
+			t := try.Get(timerfd.New(clock))
+			defer t.Close()
+			try.Check(armForSet(t))
+			timers = append(timers, t)
 		}
 	}
 	offset := rand.N(2*time.Hour) - time.Hour
-	return errors.Join(stepClock(a, timers, offset), stepClock(a, timers, -offset))
+	there, back := stepClock(a, timers, offset), stepClock(a, timers, -offset)
+	try.Check(errors.Join(there, back))
 }
 
 // stepClock sets the wall clock by that much, and returns when all timers have reported it.
@@ -183,30 +146,28 @@ func stepClock(a *account, timers []*timerfd.TimerFD, by time.Duration) error {
 	defer cancel()
 	var waiting group
 	for _, t := range timers {
-		waiting.do(1, func() error {
+		waiting.do(1, func() {
 			if _, err := t.ReadContext(ctx); !errors.Is(err, timerfd.ErrClockChanged) {
-				return fmt.Errorf("the clock was set, and a timer of %v returned %v", t.Clock(), err)
+				try.Check(fmt.Errorf("the clock was set, and a timer of %v returned %v", t.Clock(), err))
 			}
 			err := armForSet(t)
-			if _, twice := t.Read(); err == nil && twice != fd.ErrWouldBlock {
-				err = twice
+			if err == nil {
+				_, err = t.Read()
 			}
-			if err != nil {
-				return fmt.Errorf("the clock was set once, and a timer of %v then returned %w", t.Clock(), err)
+			if err != fd.ErrWouldBlock {
+				try.Check(fmt.Errorf("the clock was set once, and a timer of %v then returned %v", t.Clock(), err))
 			}
 			a.calls.Add(1)
-			return nil
+			a.in.Add(1)
+			a.out.Add(1)
 		})
 	}
 	moment() // some of them wait, and some begin later
-	set := setClock(by)
-	if set != nil {
+	err := setClock(by)
+	if err != nil {
 		cancel()
 	}
-	if err := errors.Join(set, waiting.wait()); err != nil {
-		return err
-	}
-	return a.settle(uint64(len(timers)), uint64(len(timers)))
+	return errors.Join(err, waiting.wait())
 }
 
 // armForSet makes a timer report when the wall clock is set.
@@ -214,10 +175,6 @@ func armForSet(t *timerfd.TimerFD) error { return t.ArmAt(time.Now().Add(far), 0
 
 // setClock sets the wall clock by that much.
 func setClock(by time.Duration) error {
-	var now unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
-		return os.NewSyscallError("clock_gettime", err)
-	}
-	then := unix.NsecToTimespec(now.Nano() + int64(by))
+	then := unix.NsecToTimespec(int64(shown(timerfd.Realtime) + by))
 	return os.NewSyscallError("clock_settime", unix.ClockSettime(unix.CLOCK_REALTIME, &then))
 }
