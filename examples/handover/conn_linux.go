@@ -92,19 +92,19 @@ func (s *server) do(c *conn, r *request) {
 // nothing.
 func (s *server) read(c *conn) error {
 	began := len(c.In) > 0
-	n, err := 0, os.ErrDeadlineExceeded
+	err := os.ErrDeadlineExceeded
 	if began || !s.draining {
 		if err := s.limit(c, s.idle); err != nil {
 			return err
 		}
-		n, err = c.receive(c.Read)
+		_, err = c.receive(c.Read)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
 		// Data that has come in time counts.
-		n, err = c.receive(c.readNow)
+		_, err = c.receive(c.readNow)
 	}
 	switch {
-	case n > 0 && !began:
+	case !began && len(bytes.TrimLeft(c.In, "\r\n")) > 0:
 		c.Since = daemon.Now()
 	case err == unix.EAGAIN && began && s.ctx.Err() == nil:
 		c.refuse(refusal{http.StatusRequestTimeout, "the request is not complete"})

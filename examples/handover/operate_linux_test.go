@@ -323,6 +323,11 @@ func TestIdle(t *testing.T) {
 	half.over()
 	_, body, _ := later.next()
 	assert.Equal(t, "1\n", body)
+	lines := s.dial()
+	for err := error(nil); err == nil; time.Sleep(10 * time.Millisecond) { // empty lines are not a request
+		_, err = io.WriteString(lines, "\r\n")
+		require.NotErrorIs(t, err, os.ErrDeadlineExceeded)
+	}
 	// The half request had no effect.
 	assert.Equal(t, "0\n", s.dial().ask("GET", "/half", ""))
 }
