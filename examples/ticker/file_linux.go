@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"os"
+
+	"golang.org/x/sys/unix"
 )
 
 // beside returns the name of the temporary file that replaces a file. It returns false if the
@@ -14,6 +16,9 @@ func beside(name string) (fresh string, replaced bool) {
 
 // checkFile reports whether writeFile can most likely write a file.
 func checkFile(name string) error {
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		return &os.PathError{Op: "open", Path: name, Err: unix.EISDIR}
+	}
 	fresh, replaced := beside(name)
 	if !replaced {
 		return nil

@@ -405,12 +405,11 @@ func TestPictureToPipe(t *testing.T) {
 // Output that cannot be written is reported, and the picture's file before the first
 // tick.
 func TestCannotWrite(t *testing.T) {
-	status, stdout, stderr := systest.Result(t, program(t, "-every", "1h", "-svg", "/nonexistent/x.svg"))
-	assert.Equal(t, 1, status)
-	assert.Empty(t, stdout)
-	assert.Contains(t, stderr, "/nonexistent/x.svg")
+	for _, path := range []string{"/nonexistent/x.svg", t.TempDir()} {
+		exampletest.CheckFails(t, program(t, "-every", "1h", "-svg", path), 1, path)
+	}
 
-	status, _, stderr = systest.Result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/full"))
+	status, _, stderr := systest.Result(t, program(t, "-every", "1ms", "-n", "2", "-svg", "/dev/full"))
 	assert.Equal(t, 1, status)
 	assert.Contains(t, stderr, "/dev/full")
 
