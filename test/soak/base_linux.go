@@ -194,7 +194,7 @@ func inUse() float64 {
 // of memfds. They are those of the whole machine, because the kernel reports no smaller
 // unit.
 func kernelMemory() float64 {
-	memory, _ := numbers("/proc/meminfo")
+	memory := numbers("/proc/meminfo")
 	return memory["Slab"] + memory["Shmem"] + memory["VmallocUsed"]
 }
 

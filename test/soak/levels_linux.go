@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 const mebi = 1 << 20
@@ -69,31 +71,26 @@ func (l level) show(v float64) string {
 	return fmt.Sprintf("%.1f %s", v, l.unit)
 }
 
-func take(at time.Duration, calls uint64) (sample, error) {
-	descriptors, err := countDescriptors()
-	if err != nil {
-		return sample{}, err
-	}
+func take(at time.Duration, calls uint64) sample {
 	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}}
 	metrics.Read(live)
-	status, err := numbers("/proc/self/status")
+	status := numbers("/proc/self/status")
 	return sample{
 		at:          at,
-		descriptors: float64(descriptors),
+		descriptors: float64(countDescriptors()),
 		goroutines:  float64(runtime.NumGoroutine()),
 		threads:     status["Threads"],
 		heap:        float64(live[0].Value.Uint64()),
 		rss:         status["VmRSS"],
 		calls:       float64(calls),
-	}, err
+	}
 }
 
 // numbers returns the numbers of a file in /proc that has a name and a number in each
 // line. Those in kB are converted to bytes.
-func numbers(file string) (map[string]float64, error) {
-	text, err := os.ReadFile(file)
+func numbers(file string) map[string]float64 {
 	values := make(map[string]float64)
-	for line := range strings.Lines(string(text)) {
+	for line := range strings.Lines(string(try.Get(os.ReadFile(file)))) {
 		name, rest, _ := strings.Cut(strings.TrimSpace(line), ":")
 		number, inKiB := strings.CutSuffix(strings.TrimSpace(rest), " kB")
 		value, err := strconv.ParseFloat(number, 64)
@@ -105,22 +102,17 @@ func numbers(file string) (map[string]float64, error) {
 		}
 		values[name] = value
 	}
-	return values, err
+	return values
 }
 
 // countDescriptors returns how many are open. Since Linux 6.2 the size of the
 // directory says it; before that, its entries do, less the one that reads them.
-func countDescriptors() (int, error) {
+func countDescriptors() int {
 	const open = "/proc/self/fd"
-	info, err := os.Stat(open)
-	if err != nil {
-		return 0, err
+	if size := try.Get(os.Stat(open)).Size(); size > 0 {
+		return int(size)
 	}
-	if info.Size() > 0 {
-		return int(info.Size()), nil
-	}
-	entries, err := os.ReadDir(open)
-	return len(entries) - 1, err
+	return len(try.Get(os.ReadDir(open))) - 1
 }
 
 // judge compares the sample at rest at the end with that after the warm-up, and looks

@@ -54,7 +54,7 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	err = errors.Join(s.run(ctx), s.base.close(), childless())
+	err = errors.Join(try.Run(func() { s.run(ctx) }), s.base.close(), childless())
 	if left := first.Left(); left != "" {
 		err = errors.Join(err, fmt.Errorf("left open when all was closed:\n%s", some(left)))
 	}
@@ -87,7 +87,7 @@ func some(list string) string {
 }
 
 // run runs the lives, and judges what they have left behind.
-func (s *soaking) run(ctx context.Context) error {
+func (s *soaking) run(ctx context.Context) {
 	s.lives = append(allLives(), life{"those that stay open", "visits", 1, s.visit, 0})
 	if s.step > 0 {
 		s.lives = append(s.lives, life{"wall clock", "changes made and told", 1, clockLife, s.step})
@@ -98,22 +98,18 @@ func (s *soaking) run(ctx context.Context) error {
 	s.samples = make([]sample, 0, int(s.length/s.period())+1000)
 	s.pause.Store(int64(time.Millisecond))
 	s.start = time.Now()
-	before, err := s.runUntil(ctx, min(s.length/10, 2*time.Minute), nil)
-	if err != nil {
-		return err
-	}
+	before := s.runUntil(ctx, min(s.length/10, 2*time.Minute), nil)
 	warm := len(s.samples)
-	after, err := s.runUntil(ctx, s.length, &before)
+	var after sample
+	err := try.Run(func() { after = s.runUntil(ctx, s.length, &before) })
 	s.print()
-	if err != nil {
-		return err
-	}
-	return s.judge(before, after, s.samples[warm:])
+	try.Check(err)
+	s.judge(before, after, s.samples[warm:])
 }
 
 // runUntil runs the lives until the given time, counted from the start, and returns the
 // sample at rest.
-func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sample) (sample, error) {
+func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sample) sample {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var workers group
@@ -123,11 +119,9 @@ func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sampl
 			s.work(ctx, l, &s.accounts[i])
 		})
 	}
-	err := s.watch(ctx, until)
+	err := try.Run(func() { s.watch(ctx, until) })
 	stop()
-	if err := errors.Join(err, workers.wait()); err != nil {
-		return sample{}, err
-	}
+	try.Check(errors.Join(err, workers.wait()))
 	return s.rest(want)
 }
 
@@ -177,24 +171,21 @@ func (s *soaking) period() time.Duration {
 
 // watch takes samples until the given time, or until ctx ends. It adjusts the pauses so
 // that the lives use the given share of the processors.
-func (s *soaking) watch(ctx context.Context, until time.Duration) error {
+func (s *soaking) watch(ctx context.Context, until time.Duration) {
 	ticker := time.NewTicker(s.period())
 	defer ticker.Stop()
 	used, last := processorTime(), time.Now()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-ticker.C:
 		}
 		now := time.Since(s.start)
 		if now >= until {
-			return nil
+			return
 		}
-		taken, err := take(now, s.calls())
-		if err != nil {
-			return err
-		}
+		taken := take(now, s.calls())
 		if n := len(s.samples); n > 0 {
 			taken.rate = (taken.calls - s.samples[n-1].calls) / (now - s.samples[n-1].at).Seconds()
 		}
@@ -229,7 +220,7 @@ func (s *soaking) calls() (sum uint64) {
 // rest returns the sample at rest, when all lives have ended. Goroutines and processes
 // that were told to end get a second for it. At the end, when the expected levels are
 // known, they get up to five seconds until these are reached.
-func (s *soaking) rest(want *sample) (sample, error) {
+func (s *soaking) rest(want *sample) sample {
 	enough := 5 * time.Second
 	if want == nil {
 		enough = time.Second
@@ -238,9 +229,9 @@ func (s *soaking) rest(want *sample) (sample, error) {
 		time.Sleep(200 * time.Millisecond)
 		runtime.GC()
 		debug.FreeOSMemory()
-		resting, err := take(time.Since(s.start), s.calls())
-		if err != nil || time.Since(begun) > enough || want != nil && flat(*want, resting) {
-			return resting, err
+		resting := take(time.Since(s.start), s.calls())
+		if time.Since(begun) > enough || want != nil && flat(*want, resting) {
+			return resting
 		}
 	}
 }
@@ -255,7 +246,7 @@ func flat(before, after sample) bool {
 }
 
 // judge prints the result of each level, and fails if a level is not flat.
-func (s *soaking) judge(before, after sample, between []sample) error {
+func (s *soaking) judge(before, after sample, between []sample) {
 	fmt.Fprintf(s.out, "\n%-12s %12s %12s %22s\n", "at rest", "warmed up", "at the end", "grown in second half")
 	var errs []error
 	for _, l := range levels {
@@ -267,7 +258,7 @@ func (s *soaking) judge(before, after sample, between []sample) error {
 	if s.svg != "" && len(s.samples) > 0 { // none if ^C came at once
 		errs = append(errs, draw(thin(s.samples, 600), before, after).WriteFile(s.svg))
 	}
-	return errors.Join(errs...)
+	try.Check(errors.Join(errs...))
 }
 
 // print prints the work of the lives.
