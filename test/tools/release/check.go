@@ -131,21 +131,22 @@ func (r *release) check(everyCommit bool) error {
 	if err := r.compare(); err != nil {
 		return err
 	}
-	if !everyCommit {
-		r.problems = append(r.problems, r.changelog...)
-		r.checkNew()
-		status, err := published.Git(r.root, "status", "--porcelain")
-		if err != nil {
-			return err
-		}
-		if status != "" {
-			r.wrong("the tree is not clean:%s", indented(status))
-		}
+	if everyCommit {
+		return nil
+	}
+	r.problems = append(r.problems, r.changelog...)
+	r.checkNew()
+	status, err := published.Git(r.root, "status", "--porcelain")
+	if err != nil {
+		return err
+	}
+	if status != "" {
+		r.wrong("the tree is not clean:%s", indented(status))
 	}
 	if len(r.problems) > 0 {
 		return nil // more would follow from these
 	}
-	return r.build(everyCommit)
+	return r.build()
 }
 
 // checkRequired sees that siblings are there at the versions that are required: before the
@@ -179,10 +180,9 @@ func (r *release) checkNew() {
 	}
 }
 
-// build makes the zip of each module. Unless everyCommit is set, it builds each module
-// against the lowest versions that its go.mod allows. The repository's own builds never
-// use these versions.
-func (r *release) build(everyCommit bool) error {
+// build makes the zip of each module, and builds each module against the lowest versions
+// that its go.mod allows. The repository's own builds never use these versions.
+func (r *release) build() error {
 	proxy := published.Proxy(filepath.Join(r.temp, "proxy"))
 	for _, c := range r.modules {
 		old := c.Module
@@ -191,14 +191,14 @@ func (r *release) build(everyCommit bool) error {
 				return err
 			}
 		}
-		if c.released || c.Version == "" {
+		if c.released {
 			continue
 		}
 		if err := proxy.Add(r.repo, "HEAD", c.Module); err != nil {
 			r.wrong("%s: %v", c.name(), err)
 		}
 	}
-	if everyCommit || len(r.problems) > 0 {
+	if len(r.problems) > 0 {
 		return nil
 	}
 	env, err := proxy.Environ(filepath.Join(r.temp, "cache"))

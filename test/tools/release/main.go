@@ -18,7 +18,7 @@ import (
 )
 
 func main() {
-	check := flag.Bool("check", false, "leave out what holds only at a release: a new version for all that changed, its section in "+changelog+", a clean tree, and builds against what is required")
+	check := flag.Bool("check", false, "leave out what holds only at a release: a new version for all that changed, its section in "+changelog+", a clean tree, and builds of the modules as they would be published")
 	flag.Parse()
 	ready, err := report(os.Stdout, "../..", *check)
 	if err != nil {
