@@ -12,9 +12,6 @@ import (
 	"strings"
 )
 
-// packages are in the order of their names in the façade.
-var packages = []string{"iface", "fd", "eventfd", "timerfd", "pidfd", "memfd", "signalfd"}
-
 // A library is the packages of the library, with the names that they have on Linux.
 type library struct {
 	fset     *token.FileSet

@@ -11,6 +11,9 @@ import (
 
 const namesFile = "test/tools/facade/names.txt"
 
+// packages are in the order of their names in the façade.
+var packages = []string{"iface", "fd", "eventfd", "timerfd", "pidfd", "memfd", "signalfd"}
+
 // handles has, for each package, the word that its names in the façade have in them.
 var handles = map[string]string{
 	"iface":    "",
