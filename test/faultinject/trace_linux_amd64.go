@@ -91,8 +91,9 @@ func (t *tracer) run(dir string) error {
 	if err := t.load(); err != nil {
 		return err
 	}
-	cmd := exec.Command(t.binary, "-test.short", "-test.timeout=2m", "-test.skip="+leftOut)
+	cmd := exec.Command(t.binary, "-test.short", "-test.timeout=10m", "-test.skip="+leftOut)
 	cmd.Dir = dir
+	cmd.Env = append(cmd.Environ(), "GODEBUG=asyncpreemptoff=1") // each signal stops a thread
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := cmd.Start(); err != nil {
 		return err
@@ -120,6 +121,9 @@ func (t *tracer) run(dir string) error {
 			t.stopped(tid, status)
 		default:
 			delete(t.threads, tid)
+			if tid == pid && status.ExitStatus() == 2 { // a panic, after the timeout too
+				return fmt.Errorf("not all tests of %s ran", dir)
+			}
 		}
 	}
 	return nil
