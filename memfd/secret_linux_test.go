@@ -17,11 +17,11 @@ import (
 )
 
 // secret makes secret memory of the given size. It skips the test on a kernel that has
-// none. Linux has it on by default since 6.5.
+// none.
 func secret(t *testing.T, size int64) *memfd.MemFD {
 	t.Helper()
 	m, err := memfd.NewSecret()
-	systest.SkipUnsupported(t, err, 6, 5)
+	systest.SkipWithoutSecret(t, err)
 	t.Cleanup(func() { require.NoError(t, m.Close()) })
 	if size > 0 {
 		require.NoError(t, m.Truncate(size))

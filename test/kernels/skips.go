@@ -56,6 +56,7 @@ var knownSkips = []knownSkip{
 	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
 	{native, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
 	{user, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
+	{system, []string{"ppc64le"}, reason(`has no memfd_secret\(2\)`), "memfd_secret(2)", "Linux has no memfd_secret(2) for that processor"},
 	{system, []string{"s390x"}, reason(`needs huge pages`), "memfd_create(2), MFD_HUGETLB", "that processor has no huge pages of 2 MiB, which the tests use"},
 	{system, []string{"arm64", "riscv64", "ppc64le", "s390x"}, reason(`needs suspend to RAM`), "", "QEMU's machine has no suspend to RAM"},
 	{user, nil, reason(`does not return 0 bytes`), "", "QEMU returns EINVAL if a read(2) of a timerfd gives 0 bytes"},

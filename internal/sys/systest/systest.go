@@ -82,6 +82,16 @@ func SkipUnsupported(t testing.TB, err error, major, minor int) {
 	t.Fatalf("Linux %d.%d and later have this: %v", major, minor, err)
 }
 
+// SkipWithoutSecret is [SkipUnsupported] for memfd_secret(2), which is on by default since
+// Linux 6.5, and which the kernel of some processors lacks.
+func SkipWithoutSecret(t testing.TB, err error) {
+	t.Helper()
+	if errors.Is(err, errors.ErrUnsupported) && runtime.GOARCH == "ppc64le" {
+		t.Skip("the kernel of this processor has no memfd_secret(2)")
+	}
+	SkipUnsupported(t, err, 6, 5)
+}
+
 // OlderThan reports whether the running kernel is older than the given Linux.
 func OlderThan(t testing.TB, major, minor int) bool {
 	t.Helper()
