@@ -138,7 +138,7 @@ func supervise(number uintptr) error {
 	// listener. Until then the filter is only for this thread, and another one sends.
 	asked, err := systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_NEW_LISTENER,
 		systest.Refusal{Call: number, Action: unix.SECCOMP_RET_USER_NOTIF},
-		systest.Refusal{Call: orderCall, Action: unix.SECCOMP_RET_USER_NOTIF})
+		systest.Refusal{Call: orderCall, Arg: 1, Value: orderMark, Action: unix.SECCOMP_RET_USER_NOTIF})
 	if err != nil {
 		return err
 	}
@@ -158,15 +158,18 @@ func filterAll(refusals ...systest.Refusal) error {
 	return second(systest.InstallFilter(unix.SECCOMP_FILTER_FLAG_TSYNC|unix.SECCOMP_FILTER_FLAG_TSYNC_ESRCH, refusals...))
 }
 
-// orderCall is the number of a system call that the kernel does not have. The supervisor
-// answers it.
-const orderCall = 1 << 20
+// An order is a sched_yield(2), which every sandbox allows, with arguments. The kernel does
+// not look at these. The first one tells an order from the calls of the Go runtime.
+const (
+	orderCall = unix.SYS_SCHED_YIELD
+	orderMark = 0x6f726472
+)
 
 // order makes the supervisor refuse calls from now on: of those whose first argument is
 // number, the ones from first to last. With errno 0 the supervisor lets all calls
 // through. It returns how many it has refused.
 func order(errno unix.Errno, number, first, last int) (refused int) {
-	n, _, failed := unix.Syscall6(orderCall, uintptr(errno), uintptr(number), uintptr(first), uintptr(last), 0, 0)
+	n, _, failed := unix.Syscall6(orderCall, orderMark, uintptr(errno), uintptr(number), uintptr(first), uintptr(last), 0)
 	if failed != 0 {
 		panic(fmt.Sprint("the supervisor has ended: ", failed))
 	}

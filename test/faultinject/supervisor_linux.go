@@ -136,8 +136,8 @@ func (s *supervisor) answer(listener int) error {
 // obey carries out an order, and returns how many calls were refused. The order may come
 // twice, if a signal ends the call.
 func (s *supervisor) obey(args *[6]uint64) int {
-	s.errno, s.number = unix.Errno(args[0]), int32(args[1])
-	s.first, s.last = int(args[2]), int(args[3])
+	s.errno, s.number = unix.Errno(args[1]), int32(args[2])
+	s.first, s.last = int(args[3]), int(args[4])
 	if s.errno != 0 {
 		s.seen, s.refused = 0, 0
 	}
