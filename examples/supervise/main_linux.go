@@ -20,7 +20,7 @@ import (
 // messages never wait, because the command waits for its signals.
 var messages = daemon.NewLog(os.Stderr)
 
-func say(err error) { messages.Printf("supervise: %v", err) }
+func say(err error) { messages.Printf("supervise: %s", daemon.OneLine(err)) }
 
 func main() {
 	// Commands inherit the signal mask of the thread that starts them, which is this one.

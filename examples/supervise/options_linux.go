@@ -34,8 +34,9 @@ standard input, output and error of supervise.
 
   -tail N        keep the last N bytes of standard error for the report (2048).
                  CMD then writes to a pipe. After its end, the rest has 5 seconds
-                 to be read, and so has the report. If N is 0, CMD writes to
-                 standard error itself.
+                 to be read, and so has the report. A process that outlives CMD
+                 and writes to the pipe later gets PIPE. If N is 0, CMD writes
+                 to standard error itself.
 
   -reap          reap orphaned descendants, as PID 1 always does.
 

@@ -397,6 +397,23 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+// Without PATH a command is looked for in the directories of execvp(3), and gets no PATH.
+func TestWithoutPath(t *testing.T) {
+	for command, want := range map[string]int{"env": 0, "nonexistent": 127, "": 127} {
+		cmd := exampletest.Command(t, "--", command)
+		cmd.Env = slices.DeleteFunc(cmd.Env, func(v string) bool { return strings.HasPrefix(v, "PATH=") })
+		got, stdout, _ := systest.Result(t, cmd)
+		assert.Equal(t, want, got, command)
+		assert.NotRegexp(t, `(?m)^PATH=`, stdout)
+		assert.Equal(t, want == 0, stdout != "")
+	}
+}
+
+// The name of a command cannot forge a line, or control the terminal.
+func TestErrorIsOneLine(t *testing.T) {
+	exampletest.CheckFails(t, exampletest.Command(t, "--", "./a\nsupervise: b\x1b[31m\xff"), 127, `./a\nsupervise: b\x1b[31m`)
+}
+
 // A restart that fails, while the program is being replaced for example, is a failed run.
 func TestRestartFails(t *testing.T) {
 	script := filepath.Join(t.TempDir(), "script")

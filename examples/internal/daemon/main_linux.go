@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"unicode"
 )
 
 // The exit statuses of Main.
@@ -54,7 +57,21 @@ func Main(help string, run func(args []string) error) {
 
 // Complain writes an error to Faults, with the names of program and process.
 func Complain(err error) {
-	Faults.Printf("%s: process %d: %v", filepath.Base(os.Args[0]), os.Getpid(), err)
+	Faults.Printf("%s: process %d: %s", filepath.Base(os.Args[0]), os.Getpid(), OneLine(err))
+}
+
+// OneLine returns the text of an error. Characters that are not printable are escaped as in Go,
+// so that none of them controls the terminal or begins another line.
+func OneLine(err error) string {
+	var b strings.Builder
+	for _, r := range err.Error() {
+		if unicode.IsPrint(r) {
+			b.WriteRune(r)
+		} else {
+			b.WriteString(strings.Trim(strconv.QuoteRune(r), "'"))
+		}
+	}
+	return b.String()
 }
 
 // SocketPath returns the path of a program's socket that no flag names.

@@ -25,6 +25,14 @@ const (
 // it also returns one of the statuses.
 func Start(args []string, stderr *os.File) (*exec.Cmd, *pidfd.PidFD, int, error) {
 	cmd := exec.Command(args[0], args[1:]...)
+	if _, set := os.LookupEnv("PATH"); !set && errors.Is(cmd.Err, exec.ErrNotFound) {
+		for _, dir := range []string{"/bin", "/usr/bin"} { // where execvp(3) looks then
+			if path, err := exec.LookPath(filepath.Join(dir, args[0])); err == nil {
+				cmd.Path, cmd.Err = path, nil
+				break
+			}
+		}
+	}
 	if errors.Is(cmd.Err, exec.ErrDot) {
 		cmd.Err = nil // that PATH has the current directory is the user's choice
 	}
