@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -67,8 +68,9 @@ func TestReload(t *testing.T) {
 	assert.NoError(t, cmd.Wait())
 }
 
-// The program outlives the reader of its log.
-func TestReaderGone(t *testing.T) {
+// ready starts the program and returns once it has its configuration, with its log.
+func ready(t *testing.T) (*exec.Cmd, io.ReadCloser) {
+	t.Helper()
 	path := filepath.Join(t.TempDir(), "config")
 	require.NoError(t, os.WriteFile(path, []byte(`{"greeting": "hello"}`), 0o600))
 	cmd := exampletest.Command(t, path)
@@ -77,24 +79,23 @@ func TestReaderGone(t *testing.T) {
 	require.NoError(t, cmd.Start())
 	_, err = bufio.NewReader(stderr).ReadString('\n')
 	require.NoError(t, err)
+	return cmd, stderr
+}
+
+// The program outlives the reader of its log.
+func TestReaderGone(t *testing.T) {
+	cmd, stderr := ready(t)
 	require.NoError(t, stderr.Close())
 	require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
 	require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 	assert.NoError(t, cmd.Wait())
 }
 
-// systemd sends a HUP behind the TERM with SendSIGHUP=yes. The program ends with its own
-// status all the same.
+// With SendSIGHUP=yes, systemd sends a HUP behind the TERM. The HUP does not change the exit
+// status.
 func TestHangupBehindTerm(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "config")
-	require.NoError(t, os.WriteFile(path, []byte(`{"greeting": "hello"}`), 0o600))
 	for range 20 {
-		cmd := exampletest.Command(t, path)
-		stderr, err := cmd.StderrPipe()
-		require.NoError(t, err)
-		require.NoError(t, cmd.Start())
-		_, err = bufio.NewReader(stderr).ReadString('\n')
-		require.NoError(t, err)
+		cmd, _ := ready(t)
 		require.NoError(t, cmd.Process.Signal(unix.SIGTERM))
 		for range 100 {
 			require.NoError(t, cmd.Process.Signal(unix.SIGHUP))
