@@ -485,8 +485,8 @@ func TestFields(t *testing.T) {
 	assert.Equal(t, "GET, HEAD, POST", r.Header.Get("Allow"))
 }
 
-// Clients of HTTP/1.0 do not know 100 Continue. Others get it before they send a body, and may
-// send an empty line behind one.
+// Clients of HTTP/1.1 get 100 Continue before they send a body, and may send an empty line
+// behind it. Clients of HTTP/1.0 do not know 100 Continue.
 func TestContinue(t *testing.T) {
 	c := begin(t).dial()
 	const head = "POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n"

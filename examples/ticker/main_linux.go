@@ -79,7 +79,9 @@ func untilSignal() (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signals := make(chan os.Signal, 1)
 	if signal.Ignored(unix.SIGINT) {
-		signal.Ignore(unix.SIGQUIT) // shells ignore both, and the Go runtime keeps the former
+		// A shell ignores both for a job in the background. The Go runtime keeps only HUP and
+		// INT ignored.
+		signal.Ignore(unix.SIGQUIT)
 	}
 	for _, sig := range []os.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGTERM} {
 		if !signal.Ignored(sig) {

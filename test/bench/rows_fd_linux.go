@@ -115,8 +115,8 @@ func (k kind) vectorWays(o *opened) []way {
 	return k.compared(ways)
 }
 
-// compared returns the ways with the yardstick of k first. The ways are bare calls, the
-// library, x/sys and others.
+// compared returns the ways with the yardstick of k first. It gets bare calls, then the
+// library, then x/sys, then more ways.
 func (k kind) compared(ways []way) []way {
 	if k.nonblock {
 		return ways

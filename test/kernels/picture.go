@@ -13,8 +13,8 @@ const (
 	foot        = 84
 )
 
-// The colours of the cells. The numbers in the cells say the same to readers who
-// cannot tell these colours apart.
+// The colours of the cells. The numbers in the cells say the same, because not every
+// reader can tell these colours apart.
 const (
 	green = "#c9e7cb" // all passed
 	amber = "#fbe7b2" // some skipped, for reasons that hold

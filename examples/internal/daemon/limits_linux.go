@@ -24,8 +24,8 @@ func NeedDescriptors(n int) error {
 	return nil
 }
 
-// OpenPoller has the Go runtime open its poller, or ends the program. If the runtime gets no
-// descriptor for that when a goroutine first waits, it prints the stacks of all goroutines.
+// OpenPoller has the Go runtime open its poller, which a timer does, or ends the program. If
+// the runtime gets no descriptor for the poller later, it prints the stacks of all goroutines.
 func OpenPoller() {
 	if err := NeedDescriptors(2); err != nil {
 		fmt.Fprintf(os.Stderr, "%s: %v\n", filepath.Base(os.Args[0]), err)

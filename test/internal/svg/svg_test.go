@@ -42,7 +42,7 @@ func TestPicture(t *testing.T) {
 	assert.Error(t, p.WriteFile(filepath.Join(t.TempDir(), "no", "p.svg")))
 }
 
-// If a picture cannot be written, the older one stays. What is not a file is written to.
+// If a picture cannot be written, the older one stays. A name such as /dev/stdout is not replaced.
 func TestOldPicture(t *testing.T) {
 	p := New(1, 1, "new")
 	name := filepath.Join(t.TempDir(), "p.svg")
