@@ -42,7 +42,7 @@ func TestHalfClosedClient(t *testing.T) {
 				// The server fills the buffers of the client that does not read.
 				other := p.dial(t)
 				require.Equal(t, "ok", other.ask("ping"))
-				require.Eventually(t, func() bool { return !systest.Busy(t, p.Process.Pid) }, 30*time.Second, time.Millisecond)
+				systest.Idle(t, p.Process.Pid)
 				for range 50 {
 					_, err := deaf.in.ReadString('\n')
 					require.NoError(t, err)

@@ -129,7 +129,7 @@ func TestTracedJob(t *testing.T) {
 		systest.HoldEnd(t, pid, func() {
 			assert.NoError(t, os.WriteFile(fifo, nil, 0))
 		}, func() {
-			assert.False(t, systest.Busy(t, p.Process.Pid))
+			systest.Idle(t, p.Process.Pid)
 			assert.Equal(t, "ok", c.ask("ping"))
 		})
 		c.expect(job + " ended: exit status 4")
@@ -493,7 +493,7 @@ func TestDescriptorLimit(t *testing.T) {
 		for _, c := range accepted {
 			c.expect("ok")
 		}
-		p.eventually(t, func() bool { return !systest.Busy(t, p.Process.Pid) }, "it waits")
+		systest.Idle(t, p.Process.Pid)
 		assert.Less(t, p.descriptors(t), limit-startDescriptors+1)
 		for _, c := range accepted { // one after the other, each has descriptors for a job
 			assert.Equal(t, "ok job 1", c.ask("sh echo $((6*7))"))

@@ -210,7 +210,7 @@ func TestIdle(t *testing.T) {
 		_, err = io.ReadFull(p.ways[ringWay], b)
 		require.NoError(t, err)
 	}
-	require.Eventually(t, func() bool { return !systest.Busy(t, p.child.PID()) }, 30*time.Second, time.Millisecond)
+	systest.Idle(t, p.child.PID())
 	_ = p.abandon(io.EOF)
 }
 

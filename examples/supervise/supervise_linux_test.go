@@ -476,13 +476,19 @@ func children(t *testing.T, parent int) (all, zombies int) {
 
 func TestReap(t *testing.T) {
 	// Ten orphans end while the command runs, and one outlives it.
+	dir := t.TempDir()
+	command, orphan := filepath.Join(dir, "command"), filepath.Join(dir, "orphan")
+	require.NoError(t, unix.Mkfifo(command, 0o600))
+	require.NoError(t, unix.Mkfifo(orphan, 0o600))
 	cmd, _ := begin(t, []string{"-reap"}, `for i in 1 2 3 4 5 6 7 8 9 10; do (sh -c "exit $i" &); done
-	(sleep 3 >&- 2>&- &); echo ready; read line </dev/null; sleep 1; exit 4`)
+	(read x <'`+orphan+`' >&- 2>&- &); echo ready; read x <'`+command+`'; exit 4`)
 	assert.Eventually(t, func() bool {
 		all, zombies := children(t, cmd.Process.Pid)
 		return all == 2 && zombies == 0
-	}, 900*time.Millisecond, 10*time.Millisecond)
+	}, 20*time.Second, 10*time.Millisecond)
+	assert.NoError(t, os.WriteFile(command, nil, 0))
 	assert.Equal(t, 4, status(cmd))
+	assert.NoError(t, os.WriteFile(orphan, nil, 0)) // blocks until the orphan reads
 }
 
 func TestAsPID1(t *testing.T) {
@@ -551,7 +557,7 @@ func TestTracedCommand(t *testing.T) {
 	systest.HoldEnd(t, pid, func() {
 		assert.NoError(t, os.WriteFile(fifo, nil, 0))
 	}, func() {
-		assert.False(t, systest.Busy(t, cmd.Process.Pid))
+		systest.Idle(t, cmd.Process.Pid)
 	})
 	assert.Equal(t, 4, status(cmd))
 }

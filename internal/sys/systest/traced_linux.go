@@ -1,14 +1,9 @@
 package systest
 
 import (
-	"bytes"
 	"os"
-	"path/filepath"
 	"runtime"
-	"strconv"
-	"strings"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,27 +36,4 @@ func waitid(pid, options int) error {
 			return os.NewSyscallError("waitid", err)
 		}
 	}
-}
-
-// Busy reports whether a thread of the process is running in more than half of some
-// samples.
-func Busy(t testing.TB, pid int) bool {
-	t.Helper()
-	const samples = 50
-	busy := 0
-	for range samples {
-		time.Sleep(5 * time.Millisecond)
-		stats, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/stat")
-		if err != nil || len(stats) == 0 {
-			t.Fatal("no threads of process ", pid, " in /proc: ", err)
-		}
-		for _, path := range stats {
-			text, _ := os.ReadFile(path)
-			if strings.HasPrefix(string(text[bytes.LastIndexByte(text, ')')+1:]), " R ") {
-				busy++
-				break
-			}
-		}
-	}
-	return busy > samples/2
 }
