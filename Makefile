@@ -69,7 +69,7 @@ race:
 # inlining, and with 1 and 4 Ps. The second run also measures coverage.
 modes:
 	@mkdir -p .bin
-	@.ci/step env IOFD_REFCOUNT=atomic GODEBUG=asyncpreemptoff=1 CGO_ENABLED=1 go test -short -count=1 -gcflags=all=-l -cpu 4 $(library)
+	@.ci/step env IOFD_REFCOUNT=atomic GODEBUG=asyncpreemptoff=1 CGO_ENABLED=1 go test -short -count=1 -gcflags=code.hybscloud.com/iofd/...=-l -cpu 4 $(library)
 	@.ci/step env IOFD_REFCOUNT=biased go test -short -count=1 -cpu 1 -coverpkg=$(covered) -coverprofile=.bin/coverage $(library)
 	@.ci/step awk -f .ci/coverage.awk .bin/coverage
 
@@ -88,8 +88,9 @@ stress:
 	@.ci/step go test -count=1 -run TestNoUseAfterClose -v ./fd -useafterclose 10s
 	@.ci/step env CGO_ENABLED=1 go test -count=1 -race -run TestNoUseAfterClose -v ./fd -useafterclose 5s
 
+# For a quick look: make fuzz FUZZTIME=5s.
 fuzz:
-	@.ci/fuzz
+	@.ci/fuzz $(FUZZTIME)
 
 # The reference count, model-checked: its faulty variants must fail. All mutants take
 # minutes, and odds: test/model/mutants.
