@@ -45,8 +45,9 @@ func refusesKind(number int, err error, other unix.Errno) (bool, error) {
 }
 
 // IsAnonymous reports whether the descriptor number is an anonymous inode of a
-// kind that no call identifies: "eventfd", "signalfd". A descriptor opened with
-// O_PATH is of no kind.
+// kind that no call identifies: "eventfd", "signalfd". Its link in /proc then reads
+// anon_inode:[kind]. Some kinds have no brackets there: inotify is one. A descriptor
+// opened with O_PATH is of no kind.
 func IsAnonymous(number int, kind string) (bool, error) {
 	object, err := Object(number)
 	if errors.Is(err, unix.ENAMETOOLONG) {
