@@ -48,11 +48,11 @@ type busyPoll struct {
 	limit  time.Duration // 0 if the handle does not poll
 	start  time.Time
 	tries  int  // that are left
-	polled bool // the wait began with tries
-	parked bool // the tries are over
+	polled bool // the wait began with busy polling
+	parked bool // the tries are over, and the goroutine parks
 }
 
-// startBusyPoll returns the tries of a wait that begins now. s is nil if it has failed.
+// startBusyPoll returns the tries of a wait that begins now. s is nil if acquire has failed.
 func (f *FD) startBusyPoll(s *side) (b busyPoll) {
 	if limit := f.busy.Load(); limit > 0 && s != nil {
 		b.limit, b.start = time.Duration(limit)*time.Microsecond, time.Now()
@@ -79,7 +79,8 @@ func (b *busyPoll) more(ctx context.Context, s *side) bool {
 	return s.ended(ctx) == nil
 }
 
-// done is called after the try that succeeded, and if the wait ends without one.
+// done counts in s how the tries of a wait went. A wait that ends without success
+// counts only if all of its tries failed.
 func (b *busyPoll) done(s *side) {
 	switch {
 	case b.limit == 0:

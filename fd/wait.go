@@ -87,11 +87,13 @@ func (f *FD) WaitEvent(ctx context.Context, ready func() bool, done func()) erro
 	}
 }
 
-// All other waiting is in wait. The rules:
+// wait does all waiting but that of WaitEvent. It calls try until try returns anything
+// but ErrWouldBlock. how is reading, writing or readingUint64. The side that try gets is
+// nil in the first try. The rules, which doc/design.md proves:
 //
-//   - One goroutine at a time waits for each direction of an FD: the holder of
-//     side.lock. It calls try on its own stack, and parks in between. Each wait begins
-//     with a try before that.
+//   - Each wait begins with a try. Then one goroutine at a time parks for each
+//     direction of an FD: the holder of side.lock. It calls try on its own stack, and
+//     parks in between.
 //   - park returns if something may have changed since the try before. It may
 //     return for no reason.
 //   - A parked goroutine is in a call on poller.file. Nothing blocks there but the
@@ -154,8 +156,8 @@ var (
 	errMoved = errors.New("the FD has another poller")
 )
 
-// A poller is what the runtime watches for an FD, in one descriptor for both
-// directions. It is a duplicate, which is ready if the FD is. With edges, it is an
+// A poller is a second descriptor of an FD, which the runtime watches for both
+// directions. It is a duplicate, which is ready if the FD is. If edges is true, it is an
 // epoll instance with the FD in it, which is ready if the FD has changed.
 type poller struct {
 	f      *FD
@@ -165,7 +167,7 @@ type poller struct {
 	edges  bool
 	end    error // set before closed is closed: ErrClosed or errMoved
 	closed chan struct{}
-	turn   chan struct{}           // with edges: the lock to be parked, for both directions
+	turn   chan struct{}           // with edges: a lock, whose holder alone parks
 	sides  [2]atomic.Pointer[side] // made by the first wait in that direction
 }
 
@@ -180,11 +182,11 @@ type side struct {
 	stop     atomic.Pointer[func() bool] // of the AfterFunc for done
 	parked   atomic.Bool                 // the last ReadUint64Context had to park
 	done     <-chan struct{}             // of the last context
-	again    bool                        // the context before had the same
-	asked    bool                        // poll(2) was asked since park
+	again    bool                        // the wait before had the same done
+	asked    bool                        // poll(2) was asked since park was called
 	idle     int                         // parks in a row that did not wait
-	pause    int                         // short waits to come before one polls
-	penalty  int                         // the pause after the last poll that failed
+	pause    int                         // short waits to come before one busy-polls
+	penalty  int                         // the pause after the last busy polling that failed
 	ready    func() bool                 // of WaitEvent
 	reads    bool                        // readingUint64
 	tried    bool                        // the callback's read would block

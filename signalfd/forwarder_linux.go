@@ -26,14 +26,16 @@ import (
 //
 // The rules, all under mu:
 //
-//   - Order. A signal is taken from the ring directly only if no earlier one can be in
-//     the pipe, in the queue, or on its way there. That is, if put is emptied.
+//   - Order. A method takes a signal from the ring only if no earlier one can be in
+//     the pipe, in the queue, or on its way there. That is, if put equals emptied.
 //   - Emptied. A reader loads settled, and then reads the pipe until nothing is left.
 //     Then every record that had settled is out, and emptied may become that number. The
 //     reader may be a program that reads the number itself. The next read of a
 //     SignalFD then finds the pipe empty.
-//   - Wake. The next signal wakes the waiters of direct if there are any, and otherwise
-//     run. A waiter that may not take from the ring yet is woken when a record settles.
+//   - Wake. There are two eventfds: idle for run, and direct for the goroutines that
+//     wait in a method of a SignalFD. The next signal wakes such a waiter if there is one,
+//     and otherwise run. A waiter that may not take from the ring yet is woken when a
+//     record settles.
 //   - Leave. A waiter that leaves calls arm. If the ring is not empty then, arm wakes
 //     the next goroutine. So the descriptor becomes readable for poll(2).
 //   - The numbers of idle and direct stay open until the capture has ended, because a

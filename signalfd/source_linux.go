@@ -33,7 +33,8 @@ type source interface {
 	leave(shared bool)
 }
 
-// A kernelSource is the kernel's signalfd, which ends with its last descriptor.
+// A kernelSource is the kernel's signalfd, which ends with its last descriptor. The other
+// source is a forwarder.
 type kernelSource struct {
 	refuse func(Set) error // says which signals it cannot give
 	mu     sync.Mutex      // held while the mask changes
@@ -75,8 +76,8 @@ func (k *kernelSource) setMask(f *fd.FD, set Set) error {
 	return nil
 }
 
-// The signalfd of the kernel takes a signal only when it is read, and needs no
-// handler.
+// The kernel's signalfd takes a signal only when it is read, and needs no handler. So
+// it drops none, its handler cannot be replaced, and its end needs no work.
 
 func (k *kernelSource) dropped() uint64 { return 0 }
 

@@ -28,15 +28,16 @@ import "sync/atomic"
 // orders the owner's pair, so O3 sees V1 or V3 sees O2. The proof is in doc/design.md.
 type bias struct {
 	owner uintptr       // constant
-	busy  atomic.Uint32 // stored by the assembly only
+	busy  atomic.Uint32 // 1 while the owner is in the routine; stored by the assembly only
 	_     [52]byte      // a cache line each
 }
 
 // evicting stands for a bias while its owner is evicted. No g has the address 1.
 var evicting = &bias{owner: 1}
 
-// A goroutine becomes the owner after more than so many counted calls in a row, if
-// there is none or else instead of the other. Evicting is rare: it costs a membarrier(2).
+// A goroutine becomes the owner after more than callsToBecome counted calls in a row if
+// there is no owner. If there is one, the goroutine evicts it after more than callsToEvict.
+// Evicting is rare, because it costs a membarrier(2).
 var callsToBecome, callsToEvict uint32 = 32, 8192
 
 // promote considers the caller for the bias. The caller has just made a fast call

@@ -44,10 +44,10 @@ type Descriptor struct {
 	bias      atomic.Pointer[bias]
 	candidate uintptr       // for the bias: the goroutine that made the last counted call,
 	calls     uint32        // and how many in a row; hints, which concurrent callers may corrupt
-	kind      atomic.Uint32 // see try.go
+	kind      atomic.Uint32 // of the object, as try.go needs it; 0 before the first try
 	life      atomic.Uint64 // how many numbers d has owned
 	pins      atomic.Int64  // references that may last; Share does not wait for them
-	mu        sync.Mutex    // held while stopped is set
+	mu        sync.Mutex    // held while stopped is set; calls that find it set wait for mu
 }
 
 const (
@@ -100,7 +100,8 @@ func (d *Descriptor) Init(number int, mode Mode) bool {
 	return true
 }
 
-// Reserve keeps every other Init and Take out of d. It returns false if d is not closed.
+// Reserve keeps every other Init and Take out of d. It returns false if d is open or
+// reserved.
 func (d *Descriptor) Reserve() bool { return d.update(open|reserved, 0, reserved) }
 
 // Unreserve undoes Reserve.

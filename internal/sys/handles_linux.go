@@ -6,8 +6,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The calls of single handles below are short in every state of their object, so
-// they bypass the scheduler.
+// This file has the calls of single handles. They are short in every state of their
+// object, so they bypass the scheduler.
 
 // Timespec is the kernel's 64-bit timespec, also on 32-bit ports, where
 // unix.Timespec ends in 2038.

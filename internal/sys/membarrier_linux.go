@@ -25,7 +25,7 @@ func membarrier(command uintptr) unix.Errno {
 var (
 	registering    sync.Once
 	registered     atomic.Bool
-	registerReturn = make(chan struct{})
+	registerReturn = make(chan struct{}) // closed when the registration has ended
 
 	// Variables for tests.
 	barrier         uintptr = membarrierExpedited
@@ -35,7 +35,8 @@ var (
 // register registers the process with membarrier(2) in the background, because
 // in a process with threads the kernel waits for an RCU grace period: 2 to 13 ms.
 // Race builds, whose detector follows the calls, and IOFD_REFCOUNT=atomic never
-// register. IOFD_REFCOUNT=biased makes every call biased, and waits here, for tests.
+// register. For tests, IOFD_REFCOUNT=biased waits here until that is done. It sets the
+// limits of promote to 0, so that every call on the counted path takes the bias.
 func register() {
 	mode := os.Getenv("IOFD_REFCOUNT")
 	if instrumented || mode == "atomic" {
@@ -60,7 +61,7 @@ func Registered() bool {
 	return registered.Load()
 }
 
-// fence makes every thread of the process that runs execute a memory barrier.
+// fence makes every running thread of the process execute a memory barrier.
 func fence() {
 	if membarrier(barrier) != 0 {
 		// The call was refused after registration, by seccomp(2) for example.

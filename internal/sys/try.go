@@ -11,10 +11,10 @@ import "golang.org/x/sys/unix"
 //   - a socket has recv(2) and send(2) with MSG_DONTWAIT;
 //   - a regular file, directory or block device has no form but the plain call;
 //   - a transfer of no bytes never waits, except to a socket;
-//   - the others have preadv2(2) and pwritev2(2) with RWF_NOWAIT. If the kernel
-//     has that for regular files alone (named FIFOs, terminals, inotify, writes to
-//     an eventfd; all of these on Darwin and FreeBSD), the plain call is made if
-//     F_GETFL says O_NONBLOCK, or else if poll(2) says ready.
+//   - the others have preadv2(2) and pwritev2(2) with RWF_NOWAIT, if the kernel
+//     has it for their kind. It has none for named FIFOs, terminals, inotify and
+//     writes to an eventfd, nor for any kind on Darwin and FreeBSD. There the plain
+//     call is made if F_GETFL says O_NONBLOCK, or else if poll(2) says ready.
 //
 // In the last case, a peer that changes the mode or takes the data in between
 // makes the call block.

@@ -45,7 +45,8 @@ var (
 	// table has the entry of each signal, by number.
 	table [maxSignal + 1]entry
 
-	// process is the process that captures. The handler does nothing in another one.
+	// process is the process that captures. In another one the handler writes nothing,
+	// and does what entry.first says.
 	process int32
 
 	// ownMemory is the address of a word that is 1 in this process, and in a child

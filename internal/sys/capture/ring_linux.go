@@ -29,7 +29,7 @@ type ring struct {
 	tail   atomic.Uint64 // the next position to reserve
 	_      [7]uint64     // the handlers and the reader write to different cache lines
 	head   atomic.Uint64 // the next position to read
-	asleep atomic.Uint32 // the eventfd to write to, plus 1; 0 if no goroutine sleeps
+	asleep atomic.Uint32 // the number of the eventfd to write to, plus 1; 0 if no goroutine sleeps
 	_      [52]byte
 	slots  [slots]slot
 }
