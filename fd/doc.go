@@ -42,9 +42,9 @@
 // # Modes
 //
 // A call that may block must tell the scheduler, as the functions of
-// golang.org/x/sys/unix do: it takes the entersyscall path. On the fast path a call
-// keeps the P, and costs as much as the bare system call. The constructor decides, and
-// FD guesses nothing:
+// golang.org/x/sys/unix do: it takes the entersyscall path. On the fast path a call does
+// not tell the scheduler. It keeps the P, which other goroutines need to run, and costs
+// as much as the bare system call. The constructor decides, and FD guesses nothing:
 //
 //	New              entersyscall path: right for everything
 //	NewNonblock      fast path for reads and writes of up to 4096 bytes, in 8 buffers
@@ -126,7 +126,7 @@
 // # Writing a handle
 //
 // The example of FD named Kit is a handle for inotify(7) in some hundred lines, in the
-// file example_kit_linux_test.go. The rules, for a handle in a module of your own:
+// file example_kit_linux_test.go. A handle in a module of your own follows these rules:
 //
 //   - The type has an FD by value, so that a handle is one allocation. The zero handle
 //     is closed. The constructor fills it by Take from New or NewNonblock. If a step

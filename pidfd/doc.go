@@ -109,7 +109,7 @@
 // blocking mode too, and those of FromFD keep their mode. No system call of this package
 // blocks in either mode. The first wait that parks opens one more descriptor, until Close.
 //
-// # Kernel
+// # Kernels
 //
 // The package requires Linux 5.10. Newer features:
 //
