@@ -53,32 +53,13 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// The operations meet the kernel's own limits.
-func TestLimits(t *testing.T) {
-	for i, l := range limits {
-		t.Run(l.name, func(t *testing.T) {
-			if l.name == ofGroup {
-				group, err := newMemoryGroup()
-				systest.Need(t, "a cgroup whose memory this process may limit", err)
-				require.NoError(t, os.Remove(group))
-			}
-			cmd, err := program.Child("limit", fmt.Sprint(i))
-			require.NoError(t, err)
-			assert.NoError(t, cmd.Run())
-		})
-	}
-}
-
-// The documentation has every trial and limit: go run ./test/faultinject >doc/reports/faultinject.md
+// The documentation has every trial: go run ./test/faultinject >doc/reports/faultinject.md
 func TestDocumented(t *testing.T) {
 	page, err := os.ReadFile("../../doc/reports/faultinject.md")
 	require.NoError(t, err)
 	var rows []string
 	for _, tr := range trials {
 		rows = append(rows, fmt.Sprintf("\n| %s | %s | `%s` |", tr.by, tr.call, tr.op))
-	}
-	for _, l := range limits {
-		rows = append(rows, "\n| "+l.name+" | "+l.effect+" |")
 	}
 	for _, row := range rows {
 		assert.True(t, strings.Contains(string(page), row), row)

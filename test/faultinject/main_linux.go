@@ -15,7 +15,7 @@ import (
 var roles map[string]func(argument string) error
 
 func init() {
-	roles = map[string]func(string) error{"act": act, "limit": runLimit, "fill": fill}
+	roles = map[string]func(string) error{"act": act}
 }
 
 func main() {

@@ -31,6 +31,20 @@ is not on this page.
 
 ` + "A cell with several outcomes depends on which of the calls failed.\n\n"
 
+const limits = `
+## Limits
+
+The tests of this program use up the limits of a process.
+
+| used up | effect |
+| --- | --- |
+| RLIMIT_NOFILE | whatever makes a descriptor says EMFILE, with any number of them left, and leaves none open |
+| RLIMIT_SIGPENDING | ` + "`PidFD.Queue` says `ErrWouldBlock`" + `; the next signal arrives |
+| RLIMIT_FSIZE | ` + "`MemFD.Write` writes what fits and says EFBIG, as `Truncate` does" + ` |
+| RLIMIT_AS | ` + "`MemFD.Map` says ENOMEM" + ` |
+| the memory of a cgroup(7) | the kernel kills a process that writes to a memfd beyond it: no call fails. Other processes learn that by the ` + "`PidFD`" + `, and have the bytes that were written |
+`
+
 // report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
 	cells, tried := tryAll()
@@ -38,7 +52,7 @@ func report(w io.Writer) error {
 	for _, errno := range errnos {
 		names = append(names, unix.ErrnoName(errno))
 	}
-	var rows, explanations, effects table.Table
+	var rows, explanations table.Table
 	rows.Add(names...)
 	left := ""
 	for i, t := range trials {
@@ -56,13 +70,9 @@ func report(w io.Writer) error {
 	for _, e := range explained {
 		explanations.Add(strings.Replace(e.by, "*", "all", 1), strings.Replace(e.call, "*", "all", 1), e.why)
 	}
-	effects.Add("used up", "effect") // the tests use them up
-	for _, l := range limits {
-		effects.Add(l.name, l.effect)
-	}
 	_, err := io.WriteString(w, head+rows.Markdown()+left+
 		"\n## Calls that are not refused\n\n"+explanations.Markdown()+
-		"\n## Limits\n\n"+effects.Markdown())
+		limits)
 	return errors.Join(tried, err)
 }
 

@@ -202,6 +202,19 @@ func startCounting(a *attempt, number int) {
 	a.must(masksOpen())
 }
 
+// firstFree returns the lowest number that is free if n lower ones are used.
+func firstFree(n int) int {
+	for number := 0; ; number++ {
+		if _, err := unix.FcntlInt(uintptr(number), unix.F_GETFD, 0); err == nil {
+			continue
+		}
+		if n == 0 {
+			return number
+		}
+		n--
+	}
+}
+
 // startUnblocked starts a child that prints its blocked signals: none.
 func startUnblocked() error {
 	cmd := exec.Command("grep", "SigBlk", "/proc/self/status")

@@ -9,69 +9,67 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"testing"
 
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/memfd"
 	"code.hybscloud.com/iofd/pidfd"
-	"code.hybscloud.com/iofd/test/internal/program"
 )
 
-const (
-	ofGroup    = "the memory of a cgroup(7)"
-	groupLimit = 16 << 20
-)
+const groupLimit = 16 << 20
 
 // piece is a part of the limit.
 var piece = bytes.Repeat([]byte("x"), 1<<20)
 
-// memoryUsedUp has a child of a cgroup(7) write more into a memfd than the group may
-// have. No call fails then: the kernel kills the child. The receiver must learn of
-// that and must have every byte that was written.
-func memoryUsedUp(a *attempt) {
+// A child of a cgroup(7) writes more into a memfd than the group may have. No call fails
+// then: the kernel kills the child. The receiver must learn of that and must have every
+// byte that was written.
+func TestMemoryLimit(t *testing.T) {
+	if systest.IsChild(t.Name()) {
+		fill(t, os.Getenv("GROUP"))
+	}
 	group, err := newMemoryGroup()
-	a.must(err)
-	a.later(func() { _ = os.Remove(group) })
-	m, err := memfd.New("faults")
-	closes(a, m, err)
+	systest.Need(t, "a cgroup whose memory this process may limit", err)
+	defer os.Remove(group)
+	m := newFile(t)
 	shared, err := m.File("faults")
-	closes(a, shared, err)
-	cmd, err := program.Child("fill", group)
-	a.must(err)
+	require.NoError(t, err)
+	defer shared.Close()
+	cmd := systest.Child(t, t.Name())
+	cmd.Env = append(cmd.Env, "GROUP="+group)
 	cmd.ExtraFiles = []*os.File{shared}
 	filling, err := pidfd.Start(cmd)
-	closes(a, filling, err)
+	require.NoError(t, err)
+	defer filling.Close()
 	status, err := filling.WaitContext(context.Background())
-	a.must(err)
-	a.must(gives(unix.SIGKILL)(status.Signal, nil))
+	require.NoError(t, err)
+	require.Equal(t, unix.SIGKILL, status.Signal)
+	_, _ = cmd.Wait(), cmd.Process.Release() // the handle has reaped it
 	size, err := m.Size()
-	a.must(err)
-	if size < int64(len(piece)) || size > groupLimit {
-		a.must(fmt.Errorf("%d bytes in a group of %d", size, groupLimit))
-	}
+	require.NoError(t, err)
+	assert.GreaterOrEqual(t, size, int64(len(piece)))
+	assert.LessOrEqual(t, size, int64(groupLimit))
 	written := make([]byte, size)
-	a.must(second(m.ReadAt(written, 0)))
-	a.must(gives(int(size))(bytes.Count(written, piece[:1]), nil))
-	a.must(second(m.WriteAt(piece, size))) // this process is of another group
+	require.NoError(t, second(m.ReadAt(written, 0)))
+	assert.Equal(t, int(size), bytes.Count(written, piece[:1]))
+	assert.NoError(t, second(m.WriteAt(piece, size))) // this process is of another group
 }
 
 // fill is the child's part.
-func fill(group string) error {
+func fill(t *testing.T, group string) {
 	// The kernel takes 0 for the process that writes it.
-	if err := os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0); err != nil {
-		return err
-	}
+	require.NoError(t, os.WriteFile(filepath.Join(group, "cgroup.procs"), []byte("0"), 0))
 	m, err := memfd.FromFD(fd.New(3))
-	if err != nil {
-		return err
-	}
+	require.NoError(t, err)
 	for range 2 * groupLimit / len(piece) {
-		if _, err := m.Write(piece); err != nil {
-			return err
-		}
+		require.NoError(t, second(m.Write(piece)))
 	}
-	return fmt.Errorf("the group's limit of %d bytes lets %d pass", groupLimit, 2*groupLimit)
+	t.Fatalf("the group's limit of %d bytes lets %d pass", groupLimit, 2*groupLimit)
 }
 
 // newMemoryGroup makes a group below this process's own. If the error is one of
