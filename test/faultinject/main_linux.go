@@ -15,7 +15,7 @@ import (
 var roles map[string]func(argument string) error
 
 func init() {
-	roles = map[string]func(string) error{"act": act}
+	roles = map[string]func(string) error{"act": act, "traced": traced}
 }
 
 func main() {
