@@ -1,12 +1,10 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"runtime"
-	"slices"
 	"strings"
 	"time"
 
@@ -24,40 +22,22 @@ func init() {
 	}
 }
 
-// try makes a trial with errnos, and returns the cells. The error has all problems.
-func try(index int, with []unix.Errno) ([]cell, error) {
-	size := len(with)
+// try makes a trial with the first n of errnos. It returns the entries in the table.
+func try(index, n int) (outcomes []string, err error) {
+	size := n
 	if trials[index].once {
 		size = 1
 	}
-	var all []cell
-	var problems []error
-	for some := range slices.Chunk(with, size) {
-		cells, err := perform(task{index, some})
-		problems = append(problems, err)
-		for _, c := range cells {
-			for _, problem := range c.Problems {
-				problems = append(problems, errors.New(problem))
-			}
-		}
-		all = append(all, cells...)
+	for first := 0; first < n; first += size {
+		some, problem := perform(index, first, first+size)
+		outcomes, err = append(outcomes, some...), errors.Join(err, problem)
 	}
-	return all, errors.Join(problems...)
+	return outcomes, err
 }
 
-// A task is a child's: a trial with some errnos.
-type task struct {
-	Index int // of the trial
-	With  []unix.Errno
-}
-
-// perform makes a child perform a task.
-func perform(what task) ([]cell, error) {
-	argument, err := json.Marshal(what)
-	if err != nil {
-		return nil, err
-	}
-	cmd, err := program.Child("act", string(argument))
+// perform makes a child make a trial with errnos[first:last].
+func perform(index, first, last int) ([]string, error) {
+	cmd, err := program.Child("act", fmt.Sprint(index, first, last))
 	if err != nil {
 		return nil, err
 	}
@@ -68,8 +48,8 @@ func perform(what task) ([]cell, error) {
 	defer unix.Close(ends[0])
 	theirs := os.NewFile(uintptr(ends[1]), "socket")
 	cmd.ExtraFiles = []*os.File{theirs} // as socketNumber
-	var out strings.Builder
-	cmd.Stdout = &out
+	var out, problems strings.Builder
+	cmd.Stdout, cmd.Stderr = &out, &problems
 	err = cmd.Start()
 	_ = theirs.Close()
 	if err != nil {
@@ -77,31 +57,28 @@ func perform(what task) ([]cell, error) {
 	}
 	limit := time.AfterFunc(time.Minute, func() { _ = cmd.Process.Kill() })
 	defer limit.Stop()
-	s := &supervisor{trial: &trials[what.Index], child: cmd.Process.Pid, socket: ends[0]}
+	s := &supervisor{trial: &trials[index], child: cmd.Process.Pid, socket: ends[0]}
 	served := s.serve()
 	if served != nil {
 		_ = cmd.Process.Kill()
 	}
-	var cells []cell
-	if err = errors.Join(served, cmd.Wait()); err == nil {
-		err = json.Unmarshal([]byte(out.String()), &cells)
+	if err := errors.Join(served, cmd.Wait()); err != nil {
+		return nil, fmt.Errorf("%s, %s: %w\n%s", s.trial.op, s.trial.call, err, problems.String())
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s, %s: %w\n%s", s.trial.op, s.trial.call, err, out.String())
-	}
-	return cells, nil
+	return strings.Split(strings.TrimSpace(out.String()), "\n"), nil
 }
 
 // socketNumber is the child's descriptor of the socket to the supervisor.
 const socketNumber = 3
 
-// act is a child's part: it performs a task, under a filter that asks the supervisor.
+// act is a child's part: it makes a trial, under a filter that asks the supervisor. It
+// prints a line for each errno.
 func act(argument string) error {
-	var what task
-	if err := json.Unmarshal([]byte(argument), &what); err != nil {
+	var index, first, last int
+	if _, err := fmt.Sscan(argument, &index, &first, &last); err != nil {
 		return err
 	}
-	t := &trials[what.Index]
+	t := &trials[index]
 	if !t.once {
 		// Package os asks only once whether there are pidfds.
 		if self, err := os.FindProcess(os.Getpid()); err == nil {
@@ -112,9 +89,11 @@ func act(argument string) error {
 	if err := supervise(numberOf(t.call)); err != nil {
 		return err
 	}
-	cells := make([]cell, len(what.With))
-	for i, errno := range what.With {
-		cells[i] = t.with(errno)
+	var problems error
+	for _, errno := range errnos[first:last] {
+		outcomes, err := t.with(errno)
+		problems = errors.Join(problems, err)
+		fmt.Println(strings.Join(outcomes, ", "))
 	}
 	for try := 0; runtime.NumGoroutine() > goroutines; try++ {
 		if try == 1000 {
@@ -123,7 +102,7 @@ func act(argument string) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	return json.NewEncoder(os.Stdout).Encode(cells)
+	return problems
 }
 
 // supervise makes the kernel ask the supervisor about each later call of that number,

@@ -8,7 +8,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/internal/sys/systest"
 	"code.hybscloud.com/iofd/test/internal/program"
@@ -16,12 +15,9 @@ import (
 
 // covered is false for a call that is neither tried nor explained.
 func TestCovered(t *testing.T) {
-	_, ok := covered(site{"fd", "kcmp"})
-	assert.True(t, ok, "tried")
-	_, ok = covered(site{"pidfd", "kill"})
-	assert.True(t, ok, "explained")
-	_, ok = covered(site{"fd", "brand_new"})
-	assert.False(t, ok)
+	assert.True(t, covered(site{"fd", "kcmp"}), "tried")
+	assert.True(t, covered(site{"pidfd", "kill"}), "explained")
+	assert.False(t, covered(site{"fd", "brand_new"}))
 	assert.Equal(t, "call 999", callName(999, new([6]uint64)))
 }
 
@@ -32,9 +28,9 @@ func TestMain(m *testing.M) {
 
 // Every trial passes with every errno.
 func TestFaults(t *testing.T) {
-	with := errnos
+	n := len(errnos)
 	if testing.Short() {
-		with = []unix.Errno{unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.EPERM}
+		n = 4 // the most different ones
 	}
 	for i, tr := range trials {
 		if tr.made != nil && !tr.made() {
@@ -43,12 +39,10 @@ func TestFaults(t *testing.T) {
 		t.Run(tr.op+", "+tr.call, func(t *testing.T) {
 			t.Parallel()
 			systest.Need(t, tr.call, tr.forbidden())
-			cells, err := try(i, with)
+			outcomes, err := try(i, n)
 			require.NoError(t, err)
-			require.Len(t, cells, len(with))
-			for j, c := range cells {
-				assert.NotEmpty(t, c.Outcomes, with[j])
-			}
+			require.Len(t, outcomes, n)
+			assert.NotContains(t, outcomes, "")
 		})
 	}
 }

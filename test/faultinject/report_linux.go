@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"runtime"
-	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -60,15 +59,15 @@ func report(w io.Writer) error {
 			left += fmt.Sprintf("\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
 		} else if cells[i] != nil {
 			row := []any{t.by, t.call, "`" + t.op + "`"}
-			for _, c := range cells[i] {
-				row = append(row, c)
+			for _, outcomes := range cells[i] {
+				row = append(row, outcomes)
 			}
 			rows.Add(row...)
 		}
 	}
-	explanations.Add("made by", "system call", "why")
+	explanations.Add("made by", "system calls", "why")
 	for _, e := range explained {
-		explanations.Add(strings.Replace(e.by, "*", "all", 1), strings.Replace(e.call, "*", "all", 1), e.why)
+		explanations.Add(e.by, e.calls, e.why)
 	}
 	_, err := io.WriteString(w, head+rows.Markdown()+left+
 		"\n## Calls that are not refused\n\n"+explanations.Markdown()+
@@ -76,10 +75,10 @@ func report(w io.Writer) error {
 	return errors.Join(tried, err)
 }
 
-// tryAll makes the trials with all errnos. It returns the cells of each, or nil if it cannot be made
-// here. The error has all problems.
-func tryAll() ([][]cell, error) {
-	cells := make([][]cell, len(trials))
+// tryAll makes the trials with all errnos. It returns the entries of each, or nil if it cannot be
+// made here. The error has all problems.
+func tryAll() ([][]string, error) {
+	cells := make([][]string, len(trials))
 	problems := make([]error, len(trials))
 	var group sync.WaitGroup
 	turns := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -90,7 +89,7 @@ func tryAll() ([][]cell, error) {
 		turns <- struct{}{}
 		group.Go(func() {
 			defer func() { <-turns }()
-			cells[i], problems[i] = try(i, errnos)
+			cells[i], problems[i] = try(i, len(errnos))
 		})
 	}
 	group.Wait()

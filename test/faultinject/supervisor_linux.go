@@ -80,18 +80,12 @@ func (s *supervisor) serve() error {
 func (s *supervisor) listener() (int, error) {
 	text, rights := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
 	_, n, _, _, err := unix.Recvmsg(s.socket, text, rights, unix.MSG_CMSG_CLOEXEC)
-	for err == unix.EINTR {
-		_, n, _, _, err = unix.Recvmsg(s.socket, text, rights, unix.MSG_CMSG_CLOEXEC)
-	}
 	if err != nil {
 		return -1, os.NewSyscallError("recvmsg", err)
 	}
-	if n == 0 {
-		return -1, errors.New("the child has ended before it had a filter")
-	}
 	messages, err := unix.ParseSocketControlMessage(rights[:n])
-	if err != nil {
-		return -1, err
+	if err != nil || len(messages) == 0 {
+		return -1, errors.Join(errors.New("the child has ended before it had a filter"), err)
 	}
 	numbers, err := unix.ParseUnixRights(&messages[0])
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 // errnos are the errors of refused calls.
 var errnos = []unix.Errno{
-	unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.ENFILE, unix.ENOMEM,
-	unix.EPERM, unix.EACCES, unix.ENOSYS, unix.EIO, unix.EINVAL,
+	unix.EINTR, unix.EAGAIN, unix.EMFILE, unix.EPERM, unix.ENFILE,
+	unix.ENOMEM, unix.EACCES, unix.ENOSYS, unix.EIO, unix.EINVAL,
 }
 
 // A trial is one operation of the library, with one of the system calls in it
@@ -59,23 +59,14 @@ func (t *trial) forbidden() error {
 	return nil
 }
 
-// A cell is the result of a trial with an errno.
-type cell struct {
-	Outcomes []string // in the order of their first occurrence
-	Problems []string // the reasons why the trial fails
-}
-
-func (c cell) String() string { return strings.Join(c.Outcomes, ", ") }
-
 const (
 	maxCalls = 8             // of an operation are refused one by one
 	forEver  = math.MaxInt32 // is a last that no call reaches
 )
 
 // with tries errno. It refuses each call by itself, and each with all that follow it, as
-// long as there is one.
-func (t *trial) with(errno unix.Errno) cell {
-	var c cell
+// long as there is one. It returns the outcomes in the order of their first occurrence.
+func (t *trial) with(errno unix.Errno) (outcomes []string, problems error) {
 	for n := 1; n <= maxCalls; n++ {
 		lasts := []int{n, forEver}
 		if errno == unix.EINTR {
@@ -93,26 +84,26 @@ func (t *trial) with(errno unix.Errno) cell {
 			a.make()
 			if a.refused > 0 {
 				made = true
-				if !slices.Contains(c.Outcomes, a.outcome) {
-					c.Outcomes = append(c.Outcomes, a.outcome)
+				if !slices.Contains(outcomes, a.outcome) {
+					outcomes = append(outcomes, a.outcome)
 				}
 			}
 			if a.problem != nil {
-				c.Problems = append(c.Problems, fmt.Sprintf("%s: %s with %s from call %d to %d: %s: %v",
-					t.op, t.call, unix.ErrnoName(errno), n, last, a.outcome, a.problem))
+				problems = errors.Join(problems, fmt.Errorf("%s from call %d to %d: %s: %w",
+					unix.ErrnoName(errno), n, last, a.outcome, a.problem))
 			}
 			if a.outcome == hangs {
-				return c
+				return outcomes, problems
 			}
 		}
 		if !made && n == 1 {
-			c.Problems = append(c.Problems, fmt.Sprintf("%s makes no %s", t.op, t.call))
+			problems = errors.Join(problems, errors.New("the operation does not make the call"))
 		}
 		if !made || t.once || t.first {
 			break
 		}
 	}
-	return c
+	return outcomes, problems
 }
 
 // An attempt makes the operation once, with the calls from first to last refused.
