@@ -1,10 +1,13 @@
 package main
 
 import (
+	_ "embed"
 	"errors"
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sys/unix"
@@ -12,37 +15,13 @@ import (
 	"code.hybscloud.com/iofd/test/internal/table"
 )
 
-const head = "# Faults\n\n" + `This page shows how each operation behaves if one of its system calls fails. ` + "`go run ./test/faultinject`" + ` prints it. A seccomp(2)
-filter asks a supervisor about the call, and the supervisor answers with the errno instead of the kernel. The table covers each call of the
-operation by itself, and each call with all that follow it. EINTR is answered three times in a row, because the library retries it for ever.
-For every cell the program has checked that the operation ended, lost no data, and left no descriptor, goroutine or child behind. It has
-then used the handle once more, or closed it. ` + "`go run ./test/faultinject -trace`" + ` runs the library's tests under ptrace(2). It fails if they make a call that
-is not on this page.
-
-- **error**: an error that names the call and holds the errno; *unsupported*: errors.Is also finds errors.ErrUnsupported.
-- **retried**: the call is made again until it succeeds. Calls that the kernel does not interrupt return an error instead.
-- **does without**: the operation succeeds in another way, or did not need the call.
-- **waits**: as after any EAGAIN, until the context or the deadline ends.
-- **comes later**: the signal arrives when the call succeeds again.
-- **error, closed**: the operation returns close(2)'s error, and the descriptor is closed. **closed**: after EINTR the number is closed, too.
-- **error, of the poller**: package os does not return the errno if the runtime's poller takes no descriptor.
-- ` + "**`io.EOF`**" + `: the operation cannot tell an empty datagram from the end of a stream.
-
-` + "A cell with several outcomes depends on which of the calls failed.\n\n"
-
-const limits = `
-## Limits
-
-The tests of this program use up the limits of a process.
-
-| used up | effect |
-| --- | --- |
-| RLIMIT_NOFILE | whatever makes a descriptor says EMFILE, with any number of them left, and leaves none open |
-| RLIMIT_SIGPENDING | ` + "`PidFD.Queue` says `ErrWouldBlock`" + `; the next signal arrives |
-| RLIMIT_FSIZE | ` + "`MemFD.Write` writes what fits and says EFBIG, as `Truncate` does" + ` |
-| RLIMIT_AS | ` + "`MemFD.Map` says ENOMEM" + ` |
-| the memory of a cgroup(7) | the kernel kills a process that writes to a memfd beyond it: no call fails. Other processes learn that by the ` + "`PidFD`" + `, and have the bytes that were written |
-`
+// The page begins with head, and ends with the limits that the tests use up.
+var (
+	//go:embed head.md
+	head string
+	//go:embed limits.md
+	limits string
+)
 
 // report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
@@ -94,4 +73,43 @@ func tryAll() ([][]string, error) {
 	}
 	group.Wait()
 	return cells, errors.Join(problems...)
+}
+
+// library are the packages whose calls are tried.
+var library = []string{
+	"./eventfd", "./fd", "./internal/sys", "./internal/sys/capture", "./memfd", "./pidfd", "./signalfd", "./timerfd",
+}
+
+// A site is a system call, by the package that makes it.
+type site struct{ by, call string }
+
+// compare traces the tests of the library, and fails if they make a call that is neither
+// tried nor explained.
+func compare(root string) error {
+	found, err := trace(root, library)
+	if err != nil {
+		return err
+	}
+	if len(found) == 0 {
+		return errors.New("none of the calls is the library's")
+	}
+	missing := ""
+	for s, in := range found {
+		if !covered(s) {
+			missing += fmt.Sprintf("\n%s: %s, in %s", s.by, s.call, in)
+		}
+	}
+	if missing != "" {
+		return errors.New("calls that are neither tried nor explained:" + missing)
+	}
+	fmt.Println(len(found), "calls, each tried or explained")
+	return nil
+}
+
+// covered reports whether a call is tried or explained.
+func covered(s site) bool {
+	return slices.ContainsFunc(trials, func(t trial) bool { return t.by == s.by && t.call == s.call }) ||
+		slices.ContainsFunc(explained, func(e explanation) bool {
+			return (e.by == s.by || e.by == "all") && (e.calls == "all" || slices.Contains(strings.Split(e.calls, ", "), s.call))
+		})
 }

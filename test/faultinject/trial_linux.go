@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -235,4 +236,10 @@ func (a *attempt) judge(err error) (string, error) {
 func namesCall(err error, name string, errno unix.Errno) bool {
 	call, ok := errors.AsType[*os.SyscallError](err)
 	return ok && call.Syscall == name && call.Err == errno
+}
+
+// withoutRace is for trials of calls that differ under the race detector.
+func withoutRace() bool {
+	info, ok := debug.ReadBuildInfo()
+	return ok && !slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})
 }

@@ -93,7 +93,7 @@ var memfdTrials = slices.Concat(
 			// A mapping that cannot be unmapped is closed, and its memory stays mapped
 			// until the process ends.
 			by: "memfd", call: "munmap", op: "Mapping.Close",
-			made: func() bool { return !raceEnabled }, // the race detector makes it, too
+			made: withoutRace, // the race detector makes it, too
 			run: func(a *attempt) {
 				mapping, err := file(a).Map(0, len(content), memfd.ReadOnly)
 				a.must(err)

@@ -58,7 +58,7 @@ var sysTrials = []trial{
 	{by: "internal/sys/bare", call: "close", op: "EventFD.Close", run: func(a *attempt) { closesOnce(a, counter(a, 0)) }},
 	{
 		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup",
-		made: func() bool { return !raceEnabled }, // see unwaiting in package sys
+		made: withoutRace, // see unwaiting in package sys
 		run: func(a *attempt) {
 			e := counter(a, 5)
 			d, err := e.Dup()

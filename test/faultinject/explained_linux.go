@@ -1,51 +1,5 @@
 package main
 
-import (
-	"errors"
-	"fmt"
-	"slices"
-	"strings"
-)
-
-// library are the packages whose calls are tried.
-var library = []string{
-	"./eventfd", "./fd", "./internal/sys", "./internal/sys/capture", "./memfd", "./pidfd", "./signalfd", "./timerfd",
-}
-
-// A site is a system call, by the package that makes it.
-type site struct{ by, call string }
-
-// compare traces the tests of the library, and fails if they make a call that is neither
-// tried nor explained.
-func compare(root string) error {
-	found, err := trace(root, library)
-	if err != nil {
-		return err
-	}
-	if len(found) == 0 {
-		return errors.New("none of the calls is the library's")
-	}
-	missing := ""
-	for s, in := range found {
-		if !covered(s) {
-			missing += fmt.Sprintf("\n%s: %s, in %s", s.by, s.call, in)
-		}
-	}
-	if missing != "" {
-		return errors.New("calls that are neither tried nor explained:" + missing)
-	}
-	fmt.Println(len(found), "calls, each tried or explained")
-	return nil
-}
-
-// covered reports whether a call is tried or explained.
-func covered(s site) bool {
-	return slices.ContainsFunc(trials, func(t trial) bool { return t.by == s.by && t.call == s.call }) ||
-		slices.ContainsFunc(explained, func(e explanation) bool {
-			return (e.by == s.by || e.by == "all") && (e.calls == "all" || slices.Contains(strings.Split(e.calls, ", "), s.call))
-		})
-}
-
 // An explanation says why no trial refuses a call, by package and names. "all" stands
 // for any.
 type explanation struct{ by, calls, why string }
