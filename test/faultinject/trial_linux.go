@@ -197,6 +197,14 @@ func repeats(op func() error) func(*attempt) {
 	return func(a *attempt) { a.repeat(every, op) }
 }
 
+// on is the run of an operation on what open returns.
+func on[T any](open func(*attempt) T, do func(T) error) func(*attempt) {
+	return func(a *attempt) {
+		x := open(a)
+		a.repeat(every, func() error { return do(x) })
+	}
+}
+
 // An outcome is a correct error of an operation, by its entry in the table.
 type outcome string
 

@@ -16,17 +16,24 @@ import (
 const content = "what is in the file"
 
 // file returns a memfd with content in it, the offset at the beginning.
-func file(a *attempt, opts ...memfd.Option) *memfd.MemFD {
+func file(a *attempt) *memfd.MemFD { return fileWith(a) }
+
+func fileWith(a *attempt, opts ...memfd.Option) *memfd.MemFD {
 	m, err := memfd.New("faults", opts...)
 	closes(a, m, err)
 	a.must(second(m.WriteAt([]byte(content), 0)))
 	return m
 }
 
+func mapping(a *attempt) *memfd.Mapping {
+	m, err := file(a).Map(0, len(content), memfd.ReadOnly)
+	return closes(a, m, err)
+}
+
 // onFile tries an operation on a file whose content has to be the same afterwards.
 func onFile(do func(m *memfd.MemFD) error, opts ...memfd.Option) func(*attempt) {
 	return func(a *attempt) {
-		m := file(a, opts...)
+		m := fileWith(a, opts...)
 		err := a.refuse(m.Fd(), func() error { return do(m) })
 		b := make([]byte, len(content))
 		_, failed := m.ReadAt(b, 0)
@@ -75,30 +82,19 @@ var memfdTrials = slices.Concat(
 		{
 			by: "memfd", call: "mmap", op: "MemFD.Map",
 			match: func(args *[6]uint64) bool { return int32(args[4]) >= 0 }, // of a file
-			run: func(a *attempt) {
-				m := file(a)
-				a.repeat(every, func() error { return mapped(memfd.ReadOnly)(m) })
-			},
+			run:   on(file, mapped(memfd.ReadOnly)),
 		},
 		{
 			by: "memfd", call: "madvise", op: "Mapping.Advise",
 			match: func(args *[6]uint64) bool { return args[2] == unix.MADV_WILLNEED },
-			run: func(a *attempt) {
-				mapping, err := file(a).Map(0, len(content), memfd.ReadOnly)
-				closes(a, mapping, err)
-				a.repeat(every, func() error { return mapping.Advise(memfd.WillNeed) })
-			},
+			run:   on(mapping, func(m *memfd.Mapping) error { return m.Advise(memfd.WillNeed) }),
 		},
 		{
 			// A mapping that cannot be unmapped is closed, and its memory stays mapped
 			// until the process ends.
 			by: "memfd", call: "munmap", op: "Mapping.Close",
 			made: withoutRace, // the race detector makes it, too
-			run: func(a *attempt) {
-				mapping, err := file(a).Map(0, len(content), memfd.ReadOnly)
-				a.must(err)
-				a.repeat(every, mapping.Close)
-			},
+			run:  on(mapping, (*memfd.Mapping).Close),
 		},
 	},
 	each("memfd", "MemFD.Truncate, sealed", onFile(truncateSealed, memfd.AllowSealing), "fcntl F_GETFL", "fcntl F_GET_SEALS", "fstat"),

@@ -15,12 +15,12 @@ import (
 )
 
 // sleeper starts a child that sleeps until it is killed, when the attempt is over.
-func sleeper(a *attempt) (*exec.Cmd, *pidfd.PidFD) {
+func sleeper(a *attempt) *pidfd.PidFD {
 	cmd := exec.Command("sleep", "100")
 	p, err := pidfd.Start(cmd)
 	closes(a, p, err)
 	a.later(func() { _, _ = cmd.Process.Kill(), cmd.Wait() })
-	return cmd, p
+	return p
 }
 
 // zombie starts a child that ends, and returns when it has. It is reaped when the
@@ -41,30 +41,21 @@ func zombie(a *attempt) *pidfd.PidFD {
 
 // onSleeper tries an operation on a child that sleeps.
 func onSleeper(by, call, op string, do func(p *pidfd.PidFD) error) trial {
-	return trial{by: by, call: call, op: op, run: func(a *attempt) {
-		_, p := sleeper(a)
-		a.repeat(every, func() error { return do(p) })
-	}}
+	return trial{by: by, call: call, op: op, run: on(sleeper, do)}
 }
 
 var pidfdTrials = slices.Concat(
 	[]trial{
 		{by: "pidfd", call: "pidfd_open", op: "pidfd.Self", run: repeats(func() error { return closing(pidfd.Self()) })},
 		{by: "pidfd", call: "pidfd_open", op: "pidfd.OpenThread", run: repeats(func() error { return closing(pidfd.OpenThread(os.Getpid())) })},
-		{by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded", run: func(a *attempt) {
-			zombie(a)
-			a.repeat(every, func() error { return closing(pidfd.OpenEnded()) })
-		}},
-		{by: "internal/sys", call: "waitid", op: "PidFD.Wait", run: func(a *attempt) {
-			p := zombie(a)
-			a.repeat(every, func() error {
-				status, err := p.Wait()
-				if err != nil {
-					return err
-				}
-				return gives(3)(status.Code, nil)
-			})
-		}},
+		{by: "internal/sys", call: "waitid", op: "pidfd.OpenEnded", run: on(zombie, func(*pidfd.PidFD) error { return closing(pidfd.OpenEnded()) })},
+		{by: "internal/sys", call: "waitid", op: "PidFD.Wait", run: on(zombie, func(p *pidfd.PidFD) error {
+			status, err := p.Wait()
+			if err != nil {
+				return err
+			}
+			return gives(3)(status.Code, nil)
+		})},
 		{by: "internal/sys", call: "waitid", op: "PidFD.WaitContext", run: func(a *attempt) {
 			p := zombie(a)
 			ctx := soon(a)
@@ -87,16 +78,14 @@ var pidfdTrials = slices.Concat(
 			func(p *pidfd.PidFD) error { return closing(p.Namespace(pidfd.NetNamespace)) }),
 		onSleeper("pidfd", "pidfd_getfd", "PidFD.GetFD", func(p *pidfd.PidFD) error { return closing(p.GetFD(0)) }),
 	},
-	each("pidfd", "pidfd.FromPeer", func(a *attempt) {
-		c, _ := sockets(a, unix.SOCK_STREAM)
-		conn, err := c.SyscallConn()
-		a.must(err)
-		a.repeat(every, func() error { return closing(pidfd.FromPeer(conn)) })
-	}, "getsockopt SO_PEERCRED", "getsockopt SO_PEERPIDFD"),
+	each("pidfd", "pidfd.FromPeer", on(rawSocket, func(c syscall.RawConn) error { return closing(pidfd.FromPeer(c)) }),
+		"getsockopt SO_PEERCRED", "getsockopt SO_PEERPIDFD"),
 	[]trial{
 		{by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.FromProcess", run: func(a *attempt) {
-			cmd, _ := sleeper(a)
-			a.repeat(every, func() error { return closing(pidfd.FromProcess(cmd.Process)) })
+			process, err := os.FindProcess(sleeper(a).PID())
+			a.must(err)
+			a.later(func() { _ = process.Release() })
+			a.repeat(every, func() error { return closing(pidfd.FromProcess(process)) })
 		}},
 		// The duplicate for a caller's own SysProcAttr.PidFD, which is -1 without.
 		{by: "pidfd", call: "fcntl F_DUPFD_CLOEXEC", op: "pidfd.Start", run: repeats(func() error {
@@ -132,6 +121,13 @@ func startTrue(attr *syscall.SysProcAttr) error {
 func info(p *pidfd.PidFD) error {
 	got, err := p.Info()
 	return gives(p.PID())(got.PID, err)
+}
+
+func rawSocket(a *attempt) syscall.RawConn {
+	c, _ := sockets(a, unix.SOCK_STREAM)
+	conn, err := c.SyscallConn()
+	a.must(err)
+	return conn
 }
 
 // sockets returns two connected Unix sockets.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -141,23 +142,16 @@ func masksOpen() (err error) {
 }
 
 func masksOpenNow() error {
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return err
-	}
-	for _, thread := range threads {
-		text, err := os.ReadFile("/proc/self/task/" + thread.Name() + "/status")
-		if err != nil {
-			continue // it has ended
-		}
-		for line := range strings.Lines(string(text)) {
-			var mask uint64
-			if _, err := fmt.Sscanf(line, "SigBlk: %x", &mask); err == nil && mask>>(unix.SIGUSR1-1)&1 != 0 {
-				return fmt.Errorf("thread %s has the signal blocked", thread.Name())
-			}
+	threads, err := filepath.Glob("/proc/self/task/*/status")
+	for _, path := range threads {
+		text, _ := os.ReadFile(path) // none if the thread has ended
+		_, masks, _ := strings.Cut(string(text), "SigBlk:")
+		var mask uint64
+		if _, err := fmt.Sscanf(masks, "%x", &mask); err == nil && mask>>(unix.SIGUSR1-1)&1 != 0 {
+			return fmt.Errorf("%s: the signal is blocked", path)
 		}
 	}
-	return nil
+	return err
 }
 
 // forwarderPipe returns the write end of the pipe of a capture.

@@ -16,11 +16,8 @@ import (
 
 // sysTrials refuse the calls that package sys makes for all handles.
 var sysTrials = []trial{
-	{by: "internal/sys", call: "read", op: "EventFD.Wait", run: func(a *attempt) {
-		e := counter(a, 5)
-		a.repeat(e.Fd(), func() error { return gives[uint64](5)(e.Wait()) })
-	}},
-	{by: "internal/sys", call: "read", op: "EventFD.WaitContext", run: func(a *attempt) { waitsForFive(a, counter(a, 5)) }},
+	{by: "internal/sys", call: "read", op: "EventFD.Wait", run: on(five, func(e *eventfd.EventFD) error { return gives[uint64](5)(e.Wait()) })},
+	{by: "internal/sys", call: "read", op: "EventFD.WaitContext", run: func(a *attempt) { waitsForFive(a, five(a)) }},
 	{by: "internal/sys", call: "read", op: "FD.Read, in blocking mode", run: func(a *attempt) {
 		r, w := pipe(a, 0)
 		put(a, w, "text")
@@ -60,7 +57,7 @@ var sysTrials = []trial{
 		by: "internal/sys", call: "preadv2", op: "EventFD.WaitContext, after Dup",
 		made: withoutRace, // see unwaiting in package sys
 		run: func(a *attempt) {
-			e := counter(a, 5)
+			e := five(a)
 			d, err := e.Dup()
 			closes(a, d, err)
 			waitsForFive(a, e)
@@ -164,6 +161,8 @@ func signals(e *eventfd.EventFD) error {
 	}
 	return gives[uint64](100)(e.Wait())
 }
+
+func five(a *attempt) *eventfd.EventFD { return counter(a, 5) }
 
 // waitsForFive tries a wait for a counter whose value is 5.
 func waitsForFive(a *attempt, e *eventfd.EventFD) {

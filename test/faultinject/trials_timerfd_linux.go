@@ -32,13 +32,10 @@ var timerfdTrials = []trial{
 		_, interval, err := t.Remaining()
 		a.must(gives(want)(interval, err))
 	}},
-	{by: "internal/sys", call: "timerfd_gettime", op: "TimerFD.Remaining", run: func(a *attempt) {
-		t := timer(a)
-		a.repeat(every, func() error {
-			_, interval, err := t.Remaining()
-			return gives[time.Duration](0)(interval, err)
-		})
-	}},
+	{by: "internal/sys", call: "timerfd_gettime", op: "TimerFD.Remaining", run: on(timer, func(t *timerfd.TimerFD) error {
+		_, interval, err := t.Remaining()
+		return gives[time.Duration](0)(interval, err)
+	})},
 	{by: "internal/sys", call: "read", op: "TimerFD.ReadContext", run: func(a *attempt) {
 		t := timer(a)
 		a.must(t.Arm(0, 0))
@@ -46,10 +43,7 @@ var timerfdTrials = []trial{
 		a.refuseThen(t.Fd(), func() error { return gives[uint64](1)(t.ReadContext(ctx)) },
 			func() error { return gives[uint64](1)(t.Read()) })
 	}},
-	{by: "timerfd", call: "clock_gettime", op: "TimerFD.ArmAt", run: func(a *attempt) {
-		t := timer(a)
-		a.repeat(every, func() error { return t.ArmAt(time.Now().Add(time.Hour), 0) })
-	}},
+	{by: "timerfd", call: "clock_gettime", op: "TimerFD.ArmAt", run: on(timer, func(t *timerfd.TimerFD) error { return t.ArmAt(time.Now().Add(time.Hour), 0) })},
 }
 
 func timer(a *attempt) *timerfd.TimerFD {
