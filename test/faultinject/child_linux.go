@@ -89,11 +89,12 @@ func act(argument string) error {
 	if err := supervise(numberOf(t.call)); err != nil {
 		return err
 	}
+	var lines []string
 	var problems error
 	for _, errno := range errnos[first:last] {
 		outcomes, err := t.with(errno)
 		problems = errors.Join(problems, err)
-		fmt.Println(strings.Join(outcomes, ", "))
+		lines = append(lines, strings.Join(outcomes, ", "))
 	}
 	for try := 0; runtime.NumGoroutine() > goroutines; try++ {
 		if try == 1000 {
@@ -102,6 +103,7 @@ func act(argument string) error {
 		}
 		time.Sleep(time.Millisecond)
 	}
+	fmt.Println(strings.Join(lines, "\n"))
 	return problems
 }
 
