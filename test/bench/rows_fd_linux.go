@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"os"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/fd"
+	"code.hybscloud.com/iofd/internal/sys/bare"
 	"code.hybscloud.com/iofd/test/internal/try"
 )
 
@@ -77,25 +79,39 @@ func (k kind) handles(o *opened, e ends) (w, r *fd.FD) {
 	return closing(o, open(e.w)), closing(o, open(e.r))
 }
 
-func (k kind) ways(o *opened, size int) []way {
+func (k kind) ways(o *opened, bytes int) []way {
 	raw := k.pair(o)
 	w, r := k.handles(o, raw)
 	theirs := raw.second(o, k.pair)
 	wFile, rFile := closing(o, os.NewFile(uintptr(theirs.w), "w")), closing(o, os.NewFile(uintptr(theirs.r), "r"))
-	p := make([]byte, size)
-	rewound := func(name string, do func(n int)) way {
+	p, all := make([]byte, bytes), size(bytes)
+	rewound := func(name string, do func()) way {
 		return timed(name, func(n int) {
 			if raw.rewind != nil {
 				raw.rewind()
 			}
-			do(n)
+			for range n {
+				do()
+			}
 		})
 	}
 	return k.compared([]way{
-		rewound("bare calls", func(n int) { bareWriteRead(n, raw.w, raw.r, p) }),
-		rewound("iofd", func(n int) { writeRead(n, w, r, p) }),
-		rewound("x/sys/unix", func(n int) { unixWriteRead(n, raw.w, raw.r, p) }),
-		rewound("os.File", func(n int) { fileWriteRead(n, wFile, rFile, p) }),
+		rewound("bare calls", func() {
+			all.checkBare(bareWrite(raw.w, p))
+			all.checkBare(bareRead(raw.r, p))
+		}),
+		rewound("iofd", func() {
+			all.check(w.Write(p))
+			all.check(r.Read(p))
+		}),
+		rewound("x/sys/unix", func() {
+			all.check(unix.Write(raw.w, p))
+			all.check(unix.Read(raw.r, p))
+		}),
+		rewound("os.File", func() {
+			all.check(wFile.Write(p))
+			all.check(rFile.Read(p))
+		}),
 	})
 }
 
@@ -103,14 +119,28 @@ func (k kind) ways(o *opened, size int) []way {
 func (k kind) vectorWays(o *opened) []way {
 	raw := k.pair(o)
 	w, r := k.handles(o, raw)
-	p, q := make([]byte, k.each), make([]byte, k.each)
+	p, q, all := make([]byte, k.each), make([]byte, k.each), size(2*k.each)
 	ways := []way{
-		timed("bare calls", func(n int) { bareVectors(n, raw.w, raw.r, p, q) }),
-		timed("iofd", func(n int) { vectors(n, w, r, p, q) }),
-		timed("x/sys/unix", func(n int) { unixVectors(n, raw.w, raw.r, p, q) }),
+		each("bare calls", func() {
+			out, in := iovecs(p, q), iovecs(p, q)
+			all.checkBare(bare.Call3(unix.SYS_WRITEV, uintptr(raw.w), unsafe.Pointer(&out), 2))
+			all.checkBare(bare.Call3(unix.SYS_READV, uintptr(raw.r), unsafe.Pointer(&in), 2))
+		}),
+		each("iofd", func() {
+			all.check(w.Writev([][]byte{p, q}))
+			all.check(r.Readv([][]byte{p, q}))
+		}),
+		each("x/sys/unix", func() {
+			all.check(unix.Writev(raw.w, [][]byte{p, q}))
+			all.check(unix.Readv(raw.r, [][]byte{p, q}))
+		}),
 	}
 	if k.nonblock {
-		ways = append(ways, timed("Control and x/sys/unix", func(n int) { controlVectors(n, w, r, p, q) }))
+		// This is how a program makes a call that FD does not have.
+		ways = append(ways, each("Control and x/sys/unix", func() {
+			try.Check(w.Control(func(number int) error { _, err := unix.Writev(number, [][]byte{p, q}); return err }))
+			try.Check(r.Control(func(number int) error { _, err := unix.Readv(number, [][]byte{p, q}); return err }))
+		}))
 	}
 	return k.compared(ways)
 }

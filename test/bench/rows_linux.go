@@ -7,10 +7,12 @@ import (
 	"slices"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/internal/sys/bare"
 	"code.hybscloud.com/iofd/pidfd"
 	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
@@ -44,82 +46,109 @@ func rows() []row {
 func signalWaitWays(o *opened) []way {
 	e, original, file := o.counter(), o.counter(), o.eventfdFile()
 	closing(o, try.Get(original.Dup())) // a duplicate ends the fast path
-	p := one()
+	number, p := e.Fd(), one()
 	return []way{
-		timed("bare calls", func(n int) { bareSignalWait(n, e.Fd()) }),
-		timed("iofd", func(n int) { signalWait(n, e) }),
-		timed("iofd, after Dup", func(n int) { signalWait(n, original) }),
-		timed("x/sys/unix", func(n int) { unixWriteRead(n, e.Fd(), e.Fd(), p[:]) }),
-		timed("os.File", func(n int) { fileWriteRead(n, file, file, p[:]) }),
+		each("bare calls", func() {
+			word.checkBare(bareWrite(number, p))
+			word.checkBare(bareRead(number, p))
+		}),
+		each("iofd", func() {
+			try.Check(e.Signal(1))
+			try.Get(e.Wait())
+		}),
+		each("iofd, after Dup", func() {
+			try.Check(original.Signal(1))
+			try.Get(original.Wait())
+		}),
+		each("x/sys/unix", func() {
+			word.check(unix.Write(number, p))
+			word.check(unix.Read(number, p))
+		}),
+		each("os.File", func() {
+			word.check(file.Write(p))
+			word.check(file.Read(p))
+		}),
 	}
 }
 
 func openSignalCloseWays(*opened) []way {
 	p := one()
 	return []way{
-		timed("bare calls", times(bareOpenSignalClose)),
-		timed("iofd", times(func() {
+		each("bare calls", func() {
+			fd := bare.Call4(unix.SYS_EVENTFD2, 0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK, nil, nil)
+			if fd < 0 {
+				failed(fd, nil)
+			}
+			word.checkBare(bareWrite(fd, p))
+			size(0).checkBare(bare.Call3(unix.SYS_CLOSE, uintptr(fd), nil, 0))
+		}),
+		each("iofd", func() {
 			e := try.Get(eventfd.New(0))
 			try.Check(e.Signal(1))
 			try.Check(e.Close())
-		})),
-		timed("x/sys/unix", times(func() {
+		}),
+		each("x/sys/unix", func() {
 			fd := try.Get(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK))
-			try.Get(unix.Write(fd, p[:]))
+			try.Get(unix.Write(fd, p))
 			try.Check(unix.Close(fd))
-		})),
-		timed("os.File", times(func() {
+		}),
+		each("os.File", func() {
 			file := try.Get(eventfdFile())
-			try.Get(file.Write(p[:]))
+			try.Get(file.Write(p))
 			try.Check(file.Close())
-		})),
+		}),
 	}
 }
 
 // wokenWays have a loop that has been woken and has not looked yet.
 func wokenWays(o *opened) []way {
 	e, w, p := o.counter(), o.waker(), one()
+	number := e.Fd()
 	return []way{
-		timed("bare calls", times(func() { bareSignal(e.Fd()) })),
-		timed("iofd Wake", times(func() { try.Check(w.Wake()) })),
-		timed("iofd Signal", times(func() { try.Check(e.Signal(1)) })),
-		timed("x/sys/unix", times(func() { try.Get(unix.Write(e.Fd(), p[:])) })),
+		each("bare calls", func() { word.checkBare(bareWrite(number, p)) }),
+		each("iofd Wake", func() { try.Check(w.Wake()) }),
+		each("iofd Signal", func() { try.Check(e.Signal(1)) }),
+		each("x/sys/unix", func() { try.Get(unix.Write(number, p)) }),
 	}
 }
 
 func armWays(o *opened) []way {
 	t := closing(o, try.Get(timerfd.New(timerfd.Monotonic)))
+	number := t.Fd()
 	timer := time.NewTimer(time.Hour)
 	o.atEnd(func() error { timer.Stop(); return nil })
 	return []way{
-		timed("bare calls", times(func() { bareArm(t.Fd(), time.Hour) })),
-		timed("iofd", times(func() { try.Check(t.Arm(time.Hour, 0)) })),
-		timed("x/sys/unix", times(func() {
+		each("bare calls", func() {
 			spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(time.Hour))}
-			try.Check(unix.TimerfdSettime(t.Fd(), 0, &spec, nil))
-		})),
-		timed("time.Timer Reset", times(func() { timer.Reset(time.Hour) })),
+			size(0).checkBare(bare.Call4(unix.SYS_TIMERFD_SETTIME, uintptr(number), 0, unsafe.Pointer(&spec), nil))
+		}),
+		each("iofd", func() { try.Check(t.Arm(time.Hour, 0)) }),
+		each("x/sys/unix", func() {
+			spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(time.Hour))}
+			try.Check(unix.TimerfdSettime(number, 0, &spec, nil))
+		}),
+		each("time.Timer Reset", func() { timer.Reset(time.Hour) }),
 	}
 }
 
 func childWays(*opened) []way {
 	program := try.Get(exec.LookPath("true"))
 	return []way{
-		timed("exec.Cmd Run", times(func() { try.Check(exec.Command(program).Run()) })),
-		timed("iofd pidfd", times(func() {
+		each("exec.Cmd Run", func() { try.Check(exec.Command(program).Run()) }),
+		each("iofd pidfd", func() {
 			cmd := exec.Command(program)
 			p := try.Get(pidfd.Start(cmd))
 			try.Get(p.WaitContext(context.Background()))
 			try.Check(errors.Join(cmd.Wait(), p.Close()))
-		})),
+		}),
 		// The kernel's share: start a process with no files, and block a thread in wait4(2).
-		timed("syscall.ForkExec, wait4", times(func() {
+		each("syscall.ForkExec, wait4", func() {
 			pid := try.Get(syscall.ForkExec(program, []string{program}, nil))
 			err := error(syscall.EINTR)
 			for err == syscall.EINTR {
 				_, err = syscall.Wait4(pid, nil, 0, nil)
 			}
 			try.Check(err)
-		})),
+		}),
 	}
 }

@@ -19,21 +19,21 @@ const mebibyte = 1 << 20
 func mapWays(*opened) []way {
 	data := make([]byte, mebibyte)
 	return []way{
-		timed("x/sys/unix", times(func() {
+		each("x/sys/unix", func() {
 			number := try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC))
 			unixFill(number, data)
 			try.Check(unix.Close(number))
-		})),
-		timed("iofd memfd", times(func() {
+		}),
+		each("iofd memfd", func() {
 			m := try.Get(memfd.New("bench"))
 			fill(m, data, mebibyte)
 			try.Check(m.Close())
-		})),
-		timed("temporary file", times(func() {
+		}),
+		each("temporary file", func() {
 			file := try.Get(os.CreateTemp("", "iofd-bench-"))
 			unixFill(int(file.Fd()), data)
 			try.Check(errors.Join(file.Close(), os.Remove(file.Name())))
-		})),
+		}),
 	}
 }
 
@@ -67,17 +67,17 @@ func passWays(receivers int) func(o *opened) []way {
 		pass(to, keep, kept.Fd())
 		// sends makes a file for each time. The receivers get it, and have closed it afterwards.
 		sends := func(name string, how byte, create func([]byte) *memfd.MemFD) way {
-			return timed(name, times(func() {
+			return each(name, func() {
 				m := create(data)
 				pass(to, how, m.Fd())
 				try.Check(m.Close())
-			}))
+			})
 		}
 		refills := func(name string, how byte) way {
-			return timed(name, times(func() {
+			return each(name, func() {
 				try.Get(kept.WriteAt(data, 0))
 				pass(to, how, -1)
-			}))
+			})
 		}
 		name := "bytes over a pipe"
 		if receivers > 1 {
@@ -85,24 +85,24 @@ func passWays(receivers int) func(o *opened) []way {
 		}
 		newSealed := func(data []byte) *memfd.MemFD { return try.Get(memfd.NewSealed("bench", data)) }
 		ways := []way{
-			timed(name, times(func() {
+			each(name, func() {
 				for _, p := range to {
 					p.send(byPipe, nil)
 					try.Get(p.pipe.Write(data))
 				}
 				answered(to)
-			})),
+			}),
 			sends("iofd memfd, sealed", byMap, newSealed),
 			sends("iofd memfd, sealed, Populate", byPopulate, newSealed),
 			sends("iofd memfd, sealed, ReadAt", byRead, newSealed),
 			refills("iofd memfd, filled again, mapped", byKeptMap),
 			refills("iofd memfd, filled again, ReadAt", byKeptRead),
-			timed("iofd memfd, the same again", times(func() { pass(to, byMap, again.Fd()) })),
-			timed("x/sys/unix memfd, sealed", times(func() {
+			each("iofd memfd, the same again", func() { pass(to, byMap, again.Fd()) }),
+			each("x/sys/unix memfd, sealed", func() {
 				number := unixSealed(data)
 				pass(to, byUnix, number)
 				try.Check(unix.Close(number))
-			})),
+			}),
 		}
 		if err := try.Run(func() { closing(o, newHuge(data)) }); err != nil {
 			o.note("huge pages are left out: %v", err)
@@ -128,9 +128,7 @@ func newHuge(data []byte) *memfd.MemFD {
 
 func unixSealed(data []byte) (number int) {
 	number = try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING))
-	if n, err := unix.Write(number, data); err != nil || n != len(data) {
-		short(err)
-	}
+	size(len(data)).check(unix.Write(number, data))
 	try.Get(unix.FcntlInt(uintptr(number), unix.F_ADD_SEALS, int(sealed)|unix.F_SEAL_SEAL))
 	return number
 }

@@ -30,9 +30,9 @@ func manyHandleWays(o *opened) []way {
 		some := handles[:count:count]
 		name := counted(count, "handle")
 		// The two ways begin with different handles, so neither warms the cache.
-		bareInTurn := inTurn(some, 0, func(e *eventfd.EventFD) { bareSignalWait(1, e.Fd()) })
+		bareInTurn := inTurn(some, 0, bareSignalWait)
 		bare = append(bare, timed("bare calls, "+name, bareInTurn))
-		ours = append(ours, against(bare[len(bare)-1], timed("iofd, "+name, inTurn(some, count/2, func(e *eventfd.EventFD) { signalWait(1, e) }))))
+		ours = append(ours, against(bare[len(bare)-1], timed("iofd, "+name, inTurn(some, count/2, signalWait))))
 	}
 	return append(bare[:1:1], append(ours, bare[1:]...)...)
 }
@@ -72,8 +72,8 @@ func manyGoroutineWays(o *opened) []way {
 	var ours, bare []way
 	for _, count := range []int{1, 2, 8} {
 		name := counted(count, "goroutine")
-		ours = append(ours, timed("iofd, "+name, inParallel(count, func(n int) { signalWait(n, e) })))
-		bare = append(bare, timed("bare calls, "+name, inParallel(count, func(n int) { bareSignalWait(n, e.Fd()) })))
+		ours = append(ours, timed("iofd, "+name, inParallel(count, times(func() { signalWait(e) }))))
+		bare = append(bare, timed("bare calls, "+name, inParallel(count, times(func() { bareSignalWait(e) }))))
 	}
 	return append(ours, bare...)
 }

@@ -68,7 +68,7 @@ func wakeGoroutineWays(o *opened) []way {
 	} {
 		t := trip{w.open(), w.open()}
 		go func() { _ = t.echo() }()
-		ways = append(ways, timed(w.name, times(t.once)))
+		ways = append(ways, each(w.name, t.once))
 	}
 	return append(ways, inC(o, "C, two threads", "threads")...)
 }
@@ -95,7 +95,7 @@ func pipeLine(o *opened, open func(int) *fd.FD, flags int) line {
 func fileLine(r, w *os.File) line {
 	out, in := one(), make([]byte, 8)
 	return line{
-		func() error { _, err := w.Write(out[:]); return err },
+		func() error { _, err := w.Write(out); return err },
 		func() error { _, err := r.Read(in); return err },
 	}
 }
@@ -120,10 +120,10 @@ func wakeProcessWays(o *opened) []way {
 	pingFile, pongFile := o.eventfdFile(), o.eventfdFile()
 	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
 	ways := []way{
-		timed("os.Pipe", times(fileTrip(o, pongIn, pingOut, pingIn, pongOut).once)),
-		timed("iofd eventfd", times(counterTrip(o, "eventfd", 0).once)),
-		timed("iofd eventfd, busy polling", times(counterTrip(o, "busy", busyTime).once)),
-		timed("os.File of an eventfd", times(fileTrip(o, pongFile, pingFile, pingFile, pongFile).once)),
+		each("os.Pipe", fileTrip(o, pongIn, pingOut, pingIn, pongOut).once),
+		each("iofd eventfd", counterTrip(o, "eventfd", 0).once),
+		each("iofd eventfd, busy polling", counterTrip(o, "busy", busyTime).once),
+		each("os.File of an eventfd", fileTrip(o, pongFile, pingFile, pingFile, pongFile).once),
 	}
 	return append(ways, inC(o, "C, two processes", "processes")...)
 }

@@ -100,10 +100,10 @@ func handleCurve(o *opened, count int) []way {
 		handles[i] = o.counter()
 	}
 	return []way{
-		timed("bare Signal+Wait, in turn", inTurn(handles, 0, func(e *eventfd.EventFD) { bareSignalWait(1, e.Fd()) })),
-		timed("iofd Signal+Wait, in turn", inTurn(handles, count/2, func(e *eventfd.EventFD) { signalWait(1, e) })),
-		timed("iofd Signal+Wait, same handle", func(n int) { signalWait(n, handles[0]) }),
-		timed("iofd New+Close", times(func() { try.Check(try.Get(eventfd.New(0)).Close()) })),
+		timed("bare Signal+Wait, in turn", inTurn(handles, 0, bareSignalWait)),
+		timed("iofd Signal+Wait, in turn", inTurn(handles, count/2, signalWait)),
+		each("iofd Signal+Wait, same handle", func() { signalWait(handles[0]) }),
+		each("iofd New+Close", func() { try.Check(try.Get(eventfd.New(0)).Close()) }),
 	}
 }
 
@@ -114,7 +114,7 @@ func waiterCurve(o *opened, count int) []way { return parkedWays(o, count, 1) }
 func queueCurve(o *opened, count int) []way { return parkedWays(o, 1, count) }
 
 // parkedWays wake a waiter, which answers and waits again.
-func parkedWays(o *opened, count, each int) []way {
+func parkedWays(o *opened, count, queued int) []way {
 	answers := make(chan error, 1)
 	waiters := func(name string, open func() line) way {
 		var all sync.WaitGroup
@@ -125,7 +125,7 @@ func parkedWays(o *opened, count, each int) []way {
 		}
 		var ended atomic.Bool
 		for _, l := range lines {
-			for range each {
+			for range queued {
 				all.Go(func() {
 					for err := error(nil); err == nil; {
 						if err = l.wait(); !ended.Load() {
@@ -136,12 +136,12 @@ func parkedWays(o *opened, count, each int) []way {
 			}
 		}
 		o.atEnd(func() error { ended.Store(true); return nil })
-		w := timed(name, times(func() {
+		w := each(name, func() {
 			next = (next + 1) % count
 			try.Check(lines[next].signal())
 			try.Check(<-answers)
-		}))
-		w.run(count * each) // each has been parked once
+		})
+		w.run(count * queued) // each has been parked once
 		return w
 	}
 	return []way{
@@ -175,11 +175,11 @@ func captureCurve(o *opened, count int) []way {
 		}
 	}
 	return []way{
-		timed("iofd, the same signal", times(func() { send(sigs[0]) })),
-		timed("iofd, all signals in turn", times(func() {
+		each("iofd, the same signal", func() { send(sigs[0]) }),
+		each("iofd, all signals in turn", func() {
 			next = (next + 1) % count
 			send(sigs[next])
-		})),
+		}),
 	}
 }
 

@@ -131,7 +131,7 @@ var wakes = tally{
 		if s.rounds > 0 {
 			each = min(each, 1000*s.rounds)
 		}
-		w, e, p := o.waker(), o.counter(), make([]byte, 8)
+		w, e, p, one := o.waker(), o.counter(), make([]byte, 8), one()
 		var lines []tallyLine
 		for _, way := range []struct {
 			name  string
@@ -146,7 +146,7 @@ var wakes = tally{
 				return binary.NativeEndian.Uint64(p)
 			}},
 			{"iofd EventFD, Signal and Wait", e.Fd(), func() { try.Check(e.Signal(1)) }, func() uint64 { return try.Get(e.Wait()) }},
-			{"bare calls", e.Fd(), func() { bareSignal(e.Fd()) }, func() uint64 { return try.Get(e.Wait()) }},
+			{"bare calls", e.Fd(), func() { word.checkBare(bareWrite(e.Fd(), one)) }, func() uint64 { return try.Get(e.Wait()) }},
 		} {
 			var writes, turns, elapsed []float64
 			for range runs {
