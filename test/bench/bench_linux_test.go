@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -33,48 +32,46 @@ func TestRowMeasuresEachWay(t *testing.T) {
 			assert.False(t, names[r.name], "the name is unique")
 			names[r.name] = true
 
-			result, err := r.measure(span{rounds: few})
-			require.NoError(t, err)
-			if len(result.Ways) == 1 {
-				assert.Contains(t, strings.Join(result.notes, "\n"), "iofd is left out")
+			var all report
+			require.NoError(t, try.Run(func() { r.measure(span{Rounds: few}, &all) }))
+			if len(all.Results) == 1 {
+				assert.Contains(t, strings.Join(all.Notes, "\n"), "iofd is left out")
 				return
 			}
-			assert.EqualValues(t, 1, result.Ways[0].Median)
-			assert.Positive(t, result.Ways[0].Each)
-			assert.Regexp(t, "^iofd", result.Ways[1].Name)
-			assert.Equal(t, r.bothCounts, result.Ways[min(2, len(result.Ways)-1)].Name == "iofd (atomic count)")
-			for _, w := range result.Ways {
-				assert.Positive(t, w.Low, w.Name)
-				assert.LessOrEqual(t, w.Low, w.Median, w.Name)
-				assert.LessOrEqual(t, w.Median, w.High, w.Name)
-				if !strings.HasPrefix(w.Name, "C, ") {
-					require.NotNil(t, w.Allocs, w.Name)
-					assert.GreaterOrEqual(t, *w.Allocs, 0.0, w.Name)
+			assert.EqualValues(t, 1, all.Results[0].Median)
+			assert.Regexp(t, "^iofd", all.Results[1].Way)
+			if r.variant != nil {
+				assert.Equal(t, r.variant.name, all.Results[len(all.Results)-1].Way)
+			}
+			for _, w := range all.Results {
+				assert.Equal(t, r.name, w.Row, w.Way)
+				assert.Positive(t, w.Each, w.Way)
+				assert.Positive(t, w.Low, w.Way)
+				assert.LessOrEqual(t, w.Low, w.Median, w.Way)
+				assert.LessOrEqual(t, w.Median, w.High, w.Way)
+				if strings.HasPrefix(w.Way, "C, ") {
+					assert.EqualValues(t, -1, w.Allocs, w.Way)
 				}
 			}
 		})
 	}
 }
 
-func TestTallyFillsEachColumn(t *testing.T) {
-	for _, tally := range tallies() {
-		t.Run(tally.name, func(t *testing.T) {
-			result, err := tally.measure(span{rounds: few})
-			require.NoError(t, err)
-			require.NotEmpty(t, result.Lines)
-			for _, line := range result.Lines {
-				assert.Len(t, line.Values, len(tally.columns), line.Name)
-			}
-		})
-	}
+func TestVariantIsMeasuredInItsProcess(t *testing.T) {
+	theirs := inChild("variant", task{"eventfd Signal+Wait", span{Rounds: few}}, atomicCount.env)
+	require.Len(t, theirs.Results, 2)
+	assert.Equal(t, "bare calls", theirs.Results[0].Way)
+	assert.Equal(t, "iofd", theirs.Results[1].Way)
+	assert.Error(t, try.Run(func() { inChild("variant", task{"no such row", span{}}) }))
 }
 
 func TestRowFailsWithItsWays(t *testing.T) {
+	measure := func(r row) error { return try.Run(func() { r.measure(span{Rounds: 1}, new(report)) }) }
 	broken := errors.New("broken")
 	closed := 0
 	for _, failAt := range []int{0, 1, 2, 3} {
 		runs := 0
-		r := row{name: "row", open: func(o *opened) []way {
+		err := measure(row{name: "row", open: func(o *opened) []way {
 			o.atEnd(func() error { closed++; return nil })
 			if failAt == 0 {
 				try.Check(broken)
@@ -85,19 +82,16 @@ func TestRowFailsWithItsWays(t *testing.T) {
 					try.Get(0, broken)
 				}
 			})}
-		}}
-		_, err := r.measure(span{rounds: 1})
+		}})
 		assert.ErrorIs(t, err, broken, failAt)
-		assert.Equal(t, failAt == 1 || failAt == 2, strings.HasPrefix(err.Error(), "iofd: "), "an error of run names the way: %v", err)
+		assert.Equal(t, failAt > 0, strings.HasPrefix(err.Error(), "row: iofd: "), "an error of run names the way: %v", err)
 	}
 	assert.Equal(t, 4, closed)
 
-	failsToClose := row{open: func(o *opened) []way {
+	assert.ErrorIs(t, measure(row{open: func(o *opened) []way {
 		o.atEnd(func() error { return broken })
 		return []way{timed("only", func(int) { time.Sleep(shortRound) })}
-	}}
-	_, err := failsToClose.measure(span{rounds: 1})
-	assert.ErrorIs(t, err, broken)
+	}}), broken)
 }
 
 func TestInParallelReturnsError(t *testing.T) {
@@ -107,15 +101,14 @@ func TestInParallelReturnsError(t *testing.T) {
 
 func TestSpanEndsAfterRoundsOrTime(t *testing.T) {
 	count := func(s span) (n int) {
-		for range s.all() {
-			n++
+		for start := time.Now(); s.more(n, start); n++ {
 		}
 		return n
 	}
-	assert.Equal(t, 7, count(span{rounds: 7, time: time.Hour}))
+	assert.Equal(t, 7, count(span{Rounds: 7, Time: time.Hour}))
 	assert.Equal(t, fewest, count(span{}))
 	start := time.Now()
-	assert.Greater(t, count(span{time: 10 * time.Millisecond}), fewest)
+	assert.Greater(t, count(span{Time: 10 * time.Millisecond}), fewest)
 	assert.GreaterOrEqual(t, time.Since(start), 10*time.Millisecond)
 }
 
@@ -127,96 +120,67 @@ func TestQuantileSortsCopy(t *testing.T) {
 	assert.Equal(t, []float64{5, 1, 4, 2, 3}, values)
 }
 
-func TestMeasureAllMatchesNames(t *testing.T) {
-	var progress bytes.Buffer
-	all, err := measureAll(regexp.MustCompile("^timer"), span{rounds: few}, &progress)
-	require.NoError(t, err)
-	assert.Len(t, all.Rows, 1)
-	assert.Len(t, all.Tallies, 1)
-	assert.Equal(t, "1 of 2: "+all.Rows[0].Name+"\n2 of 2: "+all.Tallies[0].Name+"\n", progress.String())
-
-	_, err = measureAll(regexp.MustCompile("no such row"), span{rounds: few}, io.Discard)
-	assert.ErrorContains(t, err, "no such row")
-}
-
-func TestMeasureInMergesProcesses(t *testing.T) {
-	var progress bytes.Buffer
-	all, err := measureIn(2, regexp.MustCompile("^timer"), few, &progress)
-	require.NoError(t, err)
-	assert.Equal(t, 2, all.processes)
-	assert.Len(t, all.Rows, 1)
-	assert.Len(t, all.Tallies, 1)
-	assert.Regexp(t, "(?s)^process 1 of 2\n1 of 2: .*process 2 of 2\n1 of 2: ", progress.String())
-
-	_, err = measureIn(2, regexp.MustCompile("no such row"), few, &progress)
-	assert.Error(t, err)
-	assert.Contains(t, progress.String(), "no row matches no such row")
+func TestMeasureInMatchesNames(t *testing.T) {
+	for _, processes := range []int{1, 2} {
+		all := measureIn(processes, task{"^timerfd|^memory", span{Rounds: few}})
+		names := all.rows()
+		require.Len(t, names, 2, processes)
+		assert.Equal(t, "timerfd Arm", names[0][0].Row)
+		assert.Equal(t, "memory of an open handle in the process", names[1][0].Row)
+		assert.Equal(t, "B", names[1][0].Unit)
+	}
+	err := try.Run(func() { measureIn(1, task{"no such row", span{Rounds: few}}) })
+	assert.ErrorContains(t, err, "no row matches no such row")
+	assert.Error(t, try.Run(func() { measureIn(2, task{"no such row", span{Rounds: few}}) }))
 }
 
 func TestMediansAreOverProcesses(t *testing.T) {
-	var all []report
+	var all []*report
 	for _, factor := range []float64{1, 5, 3, 4, 2} {
 		r := sample()
-		way := &r.Rows[0].Ways[1]
-		way.Median, way.Each, *way.Allocs = factor, time.Duration(10*factor), 100*factor
-		r.Tallies[0].Lines[0].Values[0] = 1000 * factor
+		way := &r.Results[1]
+		way.Median, way.Each, way.Allocs = factor, 10*factor, 100*factor
 		r.Notes = append(r.Notes, fmt.Sprint("limit ", factor > 2))
-		all = append(all, *r)
+		all = append(all, r)
 	}
-	got, err := medians(all)
-	require.NoError(t, err)
-	allocs := 300.0
-	assert.Equal(t, wayResult{"iofd", 2, 3, 4, 30, &allocs}, got.Rows[0].Ways[1])
-	assert.Equal(t, []float64{3000}, got.Tallies[0].Lines[0].Values)
+	got := medians(all)
+	assert.Equal(t, result{"work <1>", "iofd", 2, 3, 4, 30, "ns", 300}, got.Results[1])
 	assert.Equal(t, append(sample().Notes, "limit false", "limit true"), got.Notes)
-	assert.Equal(t, 5, got.processes)
 
-	all[1].Rows[1].Ways = all[1].Rows[1].Ways[:1]
-	_, err = medians(all)
-	assert.Error(t, err)
+	all[1].Results = all[1].Results[:1]
+	assert.Error(t, try.Run(func() { medians(all) }))
 }
 
 // sample has numbers of all sizes. One way counts no allocations, and one is far
 // beyond the scale.
 func sample() *report {
-	allocs := func(n float64) *float64 { return &n }
 	return &report{
-		processes: 1,
-		Rows: []rowResult{{
-			Name: "work <1>",
-			Ways: []wayResult{
-				{"bare calls", 1, 1, 1, 792, allocs(0)},
-				{"iofd", 0.98, 1.0234, 1.07, 800, allocs(0.04)},
-				{"C", 12.345, 23.456, 234.56, 16000, nil},
-				{"channel", 0.01, 0.02, 0.03, 9, allocs(1.96)},
-			},
-		}, {
-			Name: "more work",
-			Ways: []wayResult{
-				{"exec.Cmd", 1, 1, 1, 1283868, allocs(34)},
-				{"iofd", 0.6, 1.2, 1.3, 1300000, allocs(43.27)},
-			},
-		}},
-		Tallies: []tallyResult{{Name: "sizes", Columns: []string{"bytes"}, Format: "%.0f", Lines: []tallyLine{{"iofd", []float64{48}}}}},
-		Notes:   []string{"more work: something is left out"},
+		Results: []result{
+			{"work <1>", "bare calls", 1, 1, 1, 792, "ns", 0},
+			{"work <1>", "iofd", 0.98, 1.0234, 1.07, 800, "ns", 0.04},
+			{"work <1>", "C", 12.345, 23.456, 234.56, 16000, "ns", -1},
+			{"work <1>", "channel", 0.01, 0.02, 0.03, 9, "ns", 1.96},
+			{"more work", "exec.Cmd", 1, 1, 1, 1283868, "ns", 34},
+			{"more work", "iofd", 0.6, 1.2, 1.3, 1300000, "ns", 43.27},
+			{"memory", "os.File", 1, 1, 1, 1377.3, "B", -1},
+		},
+		Notes: []string{"more work: something is left out"},
 	}
 }
 
 func TestTableShowsResults(t *testing.T) {
 	var text bytes.Buffer
-	require.NoError(t, sample().print(&text))
+	require.NoError(t, sample().print(&text, 1))
 	lines := strings.Split(text.String(), "\n")
 	for i, want := range []string{
 		"work by ratio quartiles allocs on this machine",
 		"work <1> bare calls 1.000 0 792 ns",
-		"iofd 1.023 0.980–1.070 0",
-		"C 23.5 12.3–235 –",
-		"channel 0.020 0.010–0.030 2",
-		"more work exec.Cmd 1.000 34 1283868 ns",
-		"iofd 1.200 0.600–1.300 43.3",
-		"",
-		"sizes bytes",
-		"iofd 48",
+		"iofd 1.023 0.980–1.070 0 800 ns",
+		"C 23.456 12.345–234.560 – 16 µs",
+		"channel 0.020 0.010–0.030 2 9 ns",
+		"more work exec.Cmd 1.000 34 1.28 ms",
+		"iofd 1.200 0.600–1.300 43.3 1.3 ms",
+		"memory os.File 1.000 – 1377 B",
 	} {
 		assert.Equal(t, want, strings.Join(strings.Fields(lines[i]), " "))
 	}
@@ -235,9 +199,10 @@ func TestPlotShowsRatios(t *testing.T) {
 			words = append(words, string(data))
 		}
 	}
-	for _, want := range []string{"work <1>", "1 = bare calls, 792 ns here", "iofd", "1.023", "C", "23.5", "channel", "0.020", "more work", "1 = exec.Cmd, 1.28 ms here", "1.200"} {
+	for _, want := range []string{"work <1>", "1 = bare calls, 792 ns here", "iofd", "1.023", "C", "23.456", "channel", "0.020", "more work", "1 = exec.Cmd, 1.28 ms here", "1.200"} {
 		assert.Contains(t, words, want)
 	}
+	assert.NotContains(t, words, "memory", "the picture is of times")
 }
 
 func TestBriefRoundsToThreeDigits(t *testing.T) {

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"bufio"
 	_ "embed"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"code.hybscloud.com/iofd/signalfd"
 	"code.hybscloud.com/iofd/test/internal/program"
@@ -20,158 +19,55 @@ import (
 
 // roles are what children do.
 var roles = map[string]func(argument string) error{
-	"measure": measureChild,
-	"first":   firstChild,
-	"row":     serveRow,
-	"blocked": serveBlocked,
-	"echo":    echo,
-	"signals": func(string) error { return try.Run(sendSignals) },
-	"receive": func(string) error { return try.Run(receive) },
+	"measure": trying(func(argument string) { answer(argument, measureAll) }),
+	"variant": trying(func(argument string) { answer(argument, measureVariant) }),
+	"first":   trying(firstTimes),
+	"echo":    trying(echo),
+	"signals": trying(sendSignals),
+	"receive": trying(receive),
 }
 
-// output runs this program once more, and returns what it prints.
-func output(role, argument string, stderr io.Writer) ([]byte, error) {
-	cmd, err := program.Child(role, argument)
-	if err != nil {
-		return nil, err
-	}
-	cmd.Stderr = stderr
-	return cmd.Output()
+func trying(do func(argument string)) func(argument string) error {
+	return func(argument string) error { return try.Run(func() { do(argument) }) }
 }
 
-// A child is a process that works with this one until its standard input ends.
-type child struct {
-	in  io.WriteCloser
-	out *bufio.Reader
-}
-
-// startChild starts this program once more. The files are its descriptors from 3.
-func startChild(o *opened, role, argument string, files []*os.File, env ...string) child {
-	cmd := try.Get(program.Child(role, argument))
+// inChild runs this program once more, for a task. It returns the report that [answer]
+// writes.
+func inChild(role string, t task, env ...string) *report {
+	cmd := try.Get(program.Child(role, string(try.Get(json.Marshal(t)))))
 	cmd.Env = append(cmd.Env, env...)
-	cmd.ExtraFiles = files
-	return start(o, cmd)
+	all := new(report)
+	try.Check(json.Unmarshal(try.Get(cmd.Output()), all))
+	return all
 }
 
-func start(o *opened, cmd *exec.Cmd) child {
-	cmd.Stderr = os.Stderr
-	in := try.Get(cmd.StdinPipe())
-	out := try.Get(cmd.StdoutPipe())
-	try.Check(cmd.Start())
-	var done atomic.Bool
-	ended := make(chan error, 1)
-	go func() {
-		_, err := cmd.Process.Wait()
-		if !done.Load() {
-			// A way that waits for the child would never return.
-			program.Exit(fmt.Errorf("%v ended too early", cmd))
-		}
-		ended <- err
-	}()
-	o.atEnd(func() error {
-		done.Store(true)
-		_ = in.Close()
-		err := <-ended
-		_ = out.Close()
-		return err
-	})
-	return child{in, bufio.NewReader(out)}
+func answer(argument string, measure func(task) *report) {
+	var t task
+	try.Check(json.Unmarshal([]byte(argument), &t))
+	try.Check(json.NewEncoder(os.Stdout).Encode(measure(t)))
 }
 
-// inC returns the same work in C, or adds a note why it is missing.
-func inC(o *opened, name, argument string) (ways []way) {
-	err := try.Run(func() {
-		ways = []way{start(o, exec.Command(compile(o), argument)).way(name)}
-	})
-	if err != nil {
-		o.note("the way in C is missing: %v", err)
+// A variant is a way that takes a process of its own. The process measures the library's
+// way beside the yardstick, because the times of two processes do not compare well.
+type variant struct {
+	name    string
+	env     string
+	blocked signalfd.Set
+}
+
+var atomicCount = &variant{name: "iofd (atomic count)", env: "IOFD_REFCOUNT=atomic"}
+
+// measureVariant measures the first two ways of a row. If signals are to be blocked, Block
+// starts this program again.
+func measureVariant(t task) *report {
+	r := rowNamed(t.Run)
+	if set := r.variant.blocked; !set.Empty() {
+		try.Check(signalfd.Block(set))
 	}
-	return ways
-}
-
-//go:embed wake/wake.c
-var wakeSource []byte
-
-func compile(o *opened) (program string) {
-	cc := try.Get(exec.LookPath("cc"))
-	dir := try.Get(os.MkdirTemp("", "iofd-bench-"))
-	o.atEnd(func() error { return os.RemoveAll(dir) })
-	program = filepath.Join(dir, "wake")
-	try.Check(os.WriteFile(program+".c", wakeSource, 0o600))
-	try.Check(exec.Command(cc, "-O2", "-pthread", "-o", program, program+".c").Run())
-	return program
-}
-
-// way returns a way that the child runs and times.
-func (c child) way(name string) way {
-	return way{name: name, run: func(n int) lap {
-		answer := c.ask("run", n)
-		return lap{time.Duration(answer[0]), time.Duration(answer[1])}
-	}}
-}
-
-// rowWay is way with the allocations that serve counts.
-func (c child) rowWay(name string) way {
-	w := c.way(name)
-	w.allocs = func(n int) float64 { return c.ask("allocs", n)[0] }
-	return w
-}
-
-// ask returns the answer of the child, at most two numbers.
-func (c child) ask(what string, n int) (answer [2]float64) {
-	try.Get(fmt.Fprintln(c.in, what, n))
-	for i, number := range strings.Fields(try.Get(c.out.ReadString('\n'))) {
-		answer[i] = try.Get(strconv.ParseFloat(number, 64))
-	}
-	return answer
-}
-
-// serve answers [child.ask] until the input ends. It runs w beside a yardstick,
-// because the times of two processes do not compare well.
-func serve(yardstick, w way) {
-	for asked := 0; ; asked++ {
-		var (
-			what   string
-			n      int
-			answer [2]float64
-		)
-		if _, err := fmt.Fscanln(os.Stdin, &what, &n); err == io.EOF {
-			return
-		} else {
-			try.Check(err)
-		}
-		switch what {
-		case "run":
-			// The parent has used the processor until now. The first lap warms the caches.
-			pair := []way{w, yardstick, w}
-			if asked%2 == 1 {
-				pair = []way{yardstick, w, yardstick}
-			}
-			pair[0].run(n/4 + 1)
-			for i := 1; i <= 2; i++ {
-				answer[(i+asked)%2] = float64(pair[i].run(n).time)
-			}
-		case "allocs":
-			answer[0] = w.allocs(n)
-		}
-		fmt.Println(answer[0], answer[1])
-	}
-}
-
-// serveRow serves the library's way of a row.
-func serveRow(name string) error {
-	return using(func(o *opened) {
-		ways := rowNamed(name).open(o)
-		serve(ways[0], ways[1])
-	})
-}
-
-// serveBlocked is serveRow with the row's signals blocked. Block starts this program again.
-func serveBlocked(name string) error {
-	if err := signalfd.Block(rowNamed(name).blocked); err != nil {
-		return err
-	}
-	return serveRow(name)
+	r.variant = nil
+	open := r.open
+	r.open = func(o *opened) []way { return open(o)[:2] }
+	return measureRows([]row{r}, t.Span)
 }
 
 // rowNamed returns the row that a child was started for.
@@ -184,10 +80,69 @@ func rowNamed(name string) row {
 	panic("no row has the name " + name)
 }
 
+// startChild runs this program once more, until the end of the row. The files are the
+// child's descriptors from 3. The child ends with its standard input, which
+// startChild returns.
+func startChild(o *opened, role, argument string, files ...*os.File) io.Writer {
+	cmd := try.Get(program.Child(role, argument))
+	cmd.ExtraFiles = files
+	in := try.Get(cmd.StdinPipe())
+	try.Check(cmd.Start())
+	var done atomic.Bool
+	ended := make(chan error, 1)
+	go func() {
+		err := cmd.Wait()
+		if !done.Load() {
+			// A way that waits for the child would never return.
+			program.Exit(fmt.Errorf("%v ended too early", cmd))
+		}
+		ended <- err
+	}()
+	o.atEnd(func() error {
+		done.Store(true)
+		_ = in.Close()
+		return <-ended
+	})
+	return in
+}
+
+// nextByte reads a byte of the standard input. It returns false at the end.
+func nextByte(b []byte) bool {
+	_, err := os.Stdin.Read(b)
+	if err == io.EOF {
+		return false
+	}
+	try.Check(err)
+	return true
+}
+
 // endWithInput ends this child when its input ends.
 func endWithInput() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		os.Exit(0)
 	}()
+}
+
+//go:embed wake/wake.c
+var wakeSource []byte
+
+// inC returns the same work in C, or adds a note why it is missing.
+func inC(o *opened, name, argument string) (ways []way) {
+	err := try.Run(func() {
+		cc := try.Get(exec.LookPath("cc"))
+		dir := try.Get(os.MkdirTemp("", "iofd-bench-"))
+		o.atEnd(func() error { return os.RemoveAll(dir) })
+		program := filepath.Join(dir, "wake")
+		try.Check(os.WriteFile(program+".c", wakeSource, 0o600))
+		try.Check(exec.Command(cc, "-O2", "-pthread", "-o", program, program+".c").Run())
+		ways = []way{{name: name, run: func(n int) float64 {
+			out := try.Get(exec.Command(program, argument, strconv.Itoa(n)).Output())
+			return try.Get(strconv.ParseFloat(strings.TrimSpace(string(out)), 64))
+		}}}
+	})
+	if err != nil {
+		o.note("the way in C is missing: %v", err)
+	}
+	return ways
 }

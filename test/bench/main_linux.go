@@ -8,7 +8,8 @@
 //
 // Bench measures each row in paired rounds. A round does the same work in every
 // way, so a disturbance of the machine slows all ways down. The ratio of a way is
-// its time divided by the yardstick's time in the same round.
+// its time divided by the yardstick's time in the same round. A few rows measure
+// memory, or count, in the same form.
 //
 // Bench measures in several processes, because a process can be lucky with its
 // memory from start to end. The figure of a way is the median over the processes
@@ -22,12 +23,13 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"io"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"code.hybscloud.com/iofd/test/internal/program"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // rowTime is the time for a row in one process.
@@ -42,84 +44,63 @@ func main() {
 		svg       = flag.String("svg", "", "plot the ratios into `FILE`, as SVG")
 		scale     = flag.String("scale", "", "measure calls beside up to 1,000,000 handles, 100,000 waiters and so on instead, and plot into `DIRECTORY`")
 	)
-	var match *regexp.Regexp
-	program.Parse("Compares the library with bare system calls and its peers. Prints a table.", func() (err error) {
-		match, err = regexp.Compile(*run)
-		switch {
-		case err != nil:
+	program.Parse("Compares the library with bare system calls and its peers. Prints a table.", func() error {
+		if _, err := regexp.Compile(*run); err != nil {
 			return fmt.Errorf("-run: %w", err)
-		case *rounds < 0 || *processes < 1:
+		}
+		if *rounds < 0 || *processes < 1 {
 			return errors.New("-rounds must not be negative, and -processes must be at least 1")
 		}
 		return nil
 	})
-	if *scale != "" {
-		program.Exit(measureScale(*scale, match, span{*rounds, rowTime / 2}, os.Stdout, os.Stderr))
-	}
-	all, err := measureIn(*processes, match, *rounds, os.Stderr)
-	if err != nil {
-		program.Exit(err)
-	}
-	program.Exit(errors.Join(all.print(os.Stdout), all.plot().WriteFile(*svg)))
+	program.Exit(try.Run(func() {
+		if *scale != "" {
+			measureScale(*scale, task{*run, span{*rounds, rowTime / 2}}, os.Stdout)
+			return
+		}
+		all := measureIn(*processes, task{*run, span{*rounds, rowTime}})
+		try.Check(errors.Join(all.print(os.Stdout, *processes), all.plot().WriteFile(*svg)))
+	}))
 }
 
-// A report holds all results.
-type report struct {
-	Rows      []rowResult
-	Tallies   []tallyResult
-	Notes     []string
-	processes int
+// A task is what a process measures.
+type task struct {
+	Run  string // a regular expression for the names, or the name of a variant's row
+	Span span
 }
 
-// measureAll measures the rows and tallies whose names match, in this process.
-func measureAll(match *regexp.Regexp, s span, progress io.Writer) (*report, error) {
-	var (
-		rows    = matching(rows(), match, func(r row) string { return r.name })
-		tallies = matching(tallies(), match, func(t tally) string { return t.name })
-		all     = report{processes: 1}
-		total   = len(rows) + len(tallies)
-		done    = 0
-	)
-	if total == 0 {
-		return nil, fmt.Errorf("no row matches %v", match)
+// measureIn measures in several processes, one after the other, and returns the
+// medians over them.
+func measureIn(processes int, t task) *report {
+	if processes == 1 {
+		return measureAll(t)
 	}
-	say := func(name string) {
-		done++
-		fmt.Fprintf(progress, "%d of %d: %s\n", done, total, name)
+	all := make([]*report, processes)
+	for i := range all {
+		fmt.Fprintf(os.Stderr, "process %d of %d\n", i+1, processes)
+		all[i] = inChild("measure", t)
 	}
+	return medians(all)
+}
+
+// measureAll measures the rows whose names match, in this process.
+func measureAll(t task) *report {
+	return measureRows(matching(rows(), t.Run, func(r row) string { return r.name }), t.Span)
+}
+
+func measureRows(rows []row, s span) *report {
+	all := new(report)
 	for _, r := range rows {
-		say(r.name)
-		result, err := r.measure(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", r.name, err)
-		}
-		all.Rows = append(all.Rows, result)
-		all.note(r.name, result.notes)
+		r.measure(s, all)
 	}
-	for _, t := range tallies {
-		say(t.name)
-		result, err := t.measure(s)
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.name, err)
-		}
-		all.Tallies = append(all.Tallies, result)
-		all.note(t.name, result.notes)
-	}
-	return &all, nil
+	return all
 }
 
-func (r *report) note(name string, notes []string) {
-	for _, n := range notes {
-		r.Notes = append(r.Notes, name+": "+n)
-	}
-}
-
-func matching[T any](all []T, match *regexp.Regexp, name func(T) string) []T {
-	var some []T
-	for _, one := range all {
-		if match.MatchString(name(one)) {
-			some = append(some, one)
-		}
+func matching[T any](all []T, expression string, name func(T) string) []T {
+	match := try.Get(regexp.Compile(expression))
+	some := slices.DeleteFunc(all, func(one T) bool { return !match.MatchString(name(one)) })
+	if len(some) == 0 {
+		try.Check(fmt.Errorf("no row matches %v", match))
 	}
 	return some
 }

@@ -1,13 +1,14 @@
 package main
 
 import (
+	"cmp"
+	"errors"
 	"fmt"
-	"iter"
+	"os"
 	"runtime"
 	"slices"
 	"time"
 
-	"code.hybscloud.com/iofd/signalfd"
 	"code.hybscloud.com/iofd/test/internal/try"
 )
 
@@ -22,12 +23,17 @@ type row struct {
 	// [shortRound].
 	round time.Duration
 
-	// bothCounts adds the library's way in a child that uses the atomic reference
-	// count only.
-	bothCounts bool
+	// times is the number of times in a round. Zero means as many as round takes.
+	times int
 
-	// blocked adds the library's way in a child that blocks these signals.
-	blocked signalfd.Set
+	// once is set if the work can be done in one round only.
+	once bool
+
+	// unit is the unit of the figures. The empty unit is that of a time, ns.
+	unit string
+
+	// variant adds the library's way in a child. It is nil for most rows.
+	variant *variant
 }
 
 // shortRound allows many rounds, so that a disturbance spoils few of them.
@@ -37,193 +43,181 @@ const shortRound = 500 * time.Microsecond
 // outweigh.
 const longRound = 2 * time.Millisecond
 
-// A way does the work n times.
+// A way does the work.
 type way struct {
 	name string
-	run  func(n int) lap
 
-	// allocs returns the allocations of each time. It is nil for another program.
-	allocs func(n int) float64
+	// run does the work n times, and returns the sum of the figures.
+	run func(n int) float64
+
+	// inProcess is set if this process does the work, so its allocations count.
+	inProcess bool
 }
 
-// A lap is the time of n times.
-type lap struct {
-	time time.Duration
-
-	// yardstick is the time to compare with. Zero means the first way's lap in the
-	// same round.
-	yardstick time.Duration
-}
-
-// timed returns a way that runs in this process.
+// timed returns a way of this process. Its figures are times.
 func timed(name string, do func(n int)) way {
-	return way{
-		name: name,
-		run: func(n int) lap {
-			start := time.Now()
-			do(n)
-			return lap{time: time.Since(start)}
-		},
-		allocs: func(n int) float64 {
-			var before, after runtime.MemStats
-			runtime.ReadMemStats(&before)
-			do(n)
-			runtime.ReadMemStats(&after)
-			return float64(after.Mallocs-before.Mallocs) / float64(n)
-		},
-	}
+	return way{name, func(n int) float64 {
+		start := time.Now()
+		do(n)
+		return float64(time.Since(start))
+	}, true}
 }
 
 // lap runs the way. An error of it names the way.
-func (w way) lap(n int) (l lap) {
-	if err := try.Run(func() { l = w.run(n) }); err != nil {
+func (w way) lap(n int) (figure float64) {
+	if err := try.Run(func() { figure = w.run(n) }); err != nil {
 		try.Check(fmt.Errorf("%s: %w", w.name, err))
 	}
-	return l
+	return figure
 }
 
-// against returns w with its own yardstick, which runs before w.
-func against(yardstick, w way) way {
-	run := w.run
-	w.run = func(n int) lap {
-		before := yardstick.run(n)
-		l := run(n)
-		l.yardstick = before.time
-		return l
+// allocs returns the allocations of each time, or -1 if another process does the work.
+func (w way) allocs(n int) float64 {
+	if !w.inProcess {
+		return -1
 	}
-	return w
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	w.lap(n)
+	runtime.ReadMemStats(&after)
+	return float64(after.Mallocs-before.Mallocs) / float64(n)
 }
 
 // A span limits the rounds or the time of a row.
 type span struct {
-	rounds int // zero means as many as fit into time
-	time   time.Duration
+	Rounds int // zero means as many as fit into Time
+	Time   time.Duration
 }
 
 // fewest is the least number of rounds if the time is short.
 const fewest = 5
 
-func (s span) all() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		start := time.Now()
-		more := func(i int) bool {
-			if s.rounds > 0 {
-				return i < s.rounds
-			}
-			return i < fewest || time.Since(start) < s.time
-		}
-		for i := 0; more(i) && yield(i); i++ {
-		}
+// more reports whether another round follows, after so many since the start.
+func (s span) more(rounds int, start time.Time) bool {
+	if s.Rounds > 0 {
+		return rounds < s.Rounds
 	}
+	return rounds < fewest || time.Since(start) < s.Time
 }
 
-type rowResult struct {
-	Name  string
-	Ways  []wayResult
-	notes []string
-}
-
-type wayResult struct {
-	Name              string
+// A result has the figures of one way.
+type result struct {
+	Row, Way          string
 	Low, Median, High float64 // quartiles of the ratio to the first way
-	Each              time.Duration
-	Allocs            *float64
+	Each              float64 // median of the figure of each time
+	Unit              string
+	Allocs            float64 // of each time; -1 if they were not counted
 }
 
-func (r row) measure(s span) (result rowResult, err error) {
-	err = using(func(o *opened) {
-		ways := r.ways(o)
-		n := r.calibrate(ways)
-		// Collect the garbage of earlier rows now, not in a round.
-		runtime.GC()
-		laps := make([][]lap, len(ways))
-		for round := range s.all() {
-			// Change the order, because one way may favour the next.
-			for k := range ways {
-				j := (round + k) % len(ways)
-				laps[j] = append(laps[j], ways[j].lap(n))
-			}
+// measure appends the results of the row to those of the report. An error names the row.
+func (r row) measure(s span, into *report) {
+	fmt.Fprintln(os.Stderr, r.name)
+	err := using(func(o *opened) {
+		results := r.compare(r.open(o), s)
+		if r.variant != nil && len(results) > 1 {
+			theirs := inChild("variant", task{r.name, s}, r.variant.env).Results[1]
+			theirs.Way = r.variant.name
+			results = append(results, theirs)
 		}
-		result = rowResult{Name: r.name, notes: o.notes}
-		for j, w := range ways {
-			var times, ratios []float64
-			for i, l := range laps[j] {
-				if l.yardstick == 0 {
-					l.yardstick = laps[0][i].time
-				}
-				times = append(times, float64(l.time))
-				ratios = append(ratios, float64(l.time)/float64(l.yardstick))
-			}
-			one := wayResult{Name: w.name, Each: time.Duration(median(times) / float64(n))}
-			one.Low, one.Median, one.High = quartiles(ratios)
-			if w.allocs != nil {
-				allocs := w.allocs(max(n, 10))
-				one.Allocs = &allocs
-			}
-			result.Ways = append(result.Ways, one)
+		into.Results = append(into.Results, results...)
+		for _, n := range o.notes {
+			into.Notes = append(into.Notes, r.name+": "+n)
 		}
 	})
-	return result, err
+	if err != nil {
+		try.Check(fmt.Errorf("%s: %w", r.name, err))
+	}
 }
 
-// ways opens the ways of the row, with those in children.
-func (r row) ways(o *opened) []way {
-	ways := r.open(o)
-	if r.bothCounts {
-		// IOFD_LANE is the name of the setting in iofd 0.1.
-		atomic := startChild(o, "row", r.name, nil, "IOFD_REFCOUNT=atomic", "IOFD_LANE=shared")
-		ways = slices.Insert(ways, 2, atomic.rowWay("iofd (atomic count)"))
+func (r row) compare(ways []way, s span) (results []result) {
+	n := r.calibrate(ways)
+	if r.once {
+		s.Rounds = 1
 	}
-	if !r.blocked.Empty() && len(ways) > 1 {
-		ways = append(ways, startChild(o, "blocked", r.name, nil).rowWay(ways[1].name+" after Block"))
+	// Collect the garbage of earlier rows now, not in a round.
+	runtime.GC()
+	laps := make([][]float64, len(ways))
+	for start, round := time.Now(), 0; s.more(round, start); round++ {
+		// Change the order, because one way may favour the next.
+		for k := range ways {
+			j := (round + k) % len(ways)
+			laps[j] = append(laps[j], ways[j].lap(n))
+		}
 	}
-	return ways
+	for j, w := range ways {
+		ratios := make([]float64, len(laps[j]))
+		for i, figure := range laps[j] {
+			ratios[i] = figure / laps[0][i]
+		}
+		one := result{Row: r.name, Way: w.name, Each: median(laps[j]) / float64(n), Unit: cmp.Or(r.unit, "ns")}
+		one.Low, one.Median, one.High = quartiles(ratios)
+		one.Allocs = w.allocs(max(n, 10))
+		results = append(results, one)
+	}
+	return results
 }
 
 // calibrate returns the number of times that a way does the work in a round.
 func (r row) calibrate(ways []way) int {
-	atLeast := r.round
-	if atLeast == 0 {
-		atLeast = shortRound
-	}
 	// The first time in each way may start threads, or open what it needs.
 	for _, w := range ways {
 		w.lap(1)
 	}
+	if r.times > 0 {
+		return r.times
+	}
 	n := 1
-	for ways[0].lap(n).time < atLeast {
+	for ways[0].lap(n) < float64(cmp.Or(r.round, shortRound)) {
 		n *= 2
 	}
 	return n
 }
 
-// A tally is a small table of its own, for results that are not ratios.
-type tally struct {
-	name    string
-	columns []string
-	format  string // of a value
-	lines   func(o *opened, s span) []tallyLine
+// A report holds all results.
+type report struct {
+	Results []result
+	Notes   []string
 }
 
-type tallyLine struct {
-	Name   string
-	Values []float64
+// rows returns the results of each row.
+func (r *report) rows() (rows [][]result) {
+	for _, one := range r.Results {
+		last := len(rows) - 1
+		if last >= 0 && rows[last][0].Row == one.Row {
+			rows[last] = append(rows[last], one)
+		} else {
+			rows = append(rows, []result{one})
+		}
+	}
+	return rows
 }
 
-type tallyResult struct {
-	Name    string
-	Columns []string
-	Format  string
-	Lines   []tallyLine
-	notes   []string
-}
-
-func (t tally) measure(s span) (result tallyResult, err error) {
-	err = using(func(o *opened) {
-		lines := t.lines(o, s)
-		result = tallyResult{t.name, t.columns, t.format, lines, o.notes}
-	})
-	return result, err
+// medians returns the median of each figure over all reports. The quartiles are
+// those of the medians.
+func medians(all []*report) *report {
+	merged := report{Results: slices.Clone(all[0].Results)}
+	same := func(a, b result) bool { return a.Row == b.Row && a.Way == b.Way }
+	for _, r := range all {
+		if !slices.EqualFunc(r.Results, merged.Results, same) {
+			try.Check(errors.New("a process has measured other ways than the first"))
+		}
+		for _, note := range r.Notes {
+			if !slices.Contains(merged.Notes, note) {
+				merged.Notes = append(merged.Notes, note)
+			}
+		}
+	}
+	for i := range merged.Results {
+		var ratios, each, allocs []float64
+		for _, r := range all {
+			one := r.Results[i]
+			ratios, each, allocs = append(ratios, one.Median), append(each, one.Each), append(allocs, one.Allocs)
+		}
+		w := &merged.Results[i]
+		w.Low, w.Median, w.High = quartiles(ratios)
+		w.Each, w.Allocs = median(each), median(allocs)
+	}
+	return &merged
 }
 
 func median(values []float64) float64 { return quantile(values, 1, 2) }

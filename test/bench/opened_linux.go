@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/eventfd"
+	"code.hybscloud.com/iofd/test/internal/program"
 	"code.hybscloud.com/iofd/test/internal/try"
 )
 
@@ -45,20 +46,24 @@ func (o *opened) note(format string, args ...any) {
 
 func (o *opened) counter() *eventfd.EventFD { return closing(o, try.Get(eventfd.New(0))) }
 func (o *opened) waker() *eventfd.Waker     { return closing(o, try.Get(eventfd.NewWaker())) }
-func (o *opened) eventfdFile() *os.File     { return closing(o, try.Get(eventfdFile())) }
+func (o *opened) eventfdFile() *os.File     { return closing(o, eventfdFile()) }
 
 // eventfdFile returns an eventfd as an os.File. The runtime's epoll(7) watches it,
 // and each write wakes epoll.
-func eventfdFile() (*os.File, error) {
-	number, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(number), "eventfd"), nil
+func eventfdFile() *os.File {
+	number := try.Get(unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK))
+	return os.NewFile(uintptr(number), "eventfd")
 }
 
 func (o *opened) pipe() (r, w *os.File) {
 	r, w, err := os.Pipe()
 	try.Check(err)
 	return closing(o, r), closing(o, w)
+}
+
+// roomFor raises the limit of descriptors. It returns how many more this process can
+// open, at most wanted.
+func roomFor(wanted int) int {
+	const reserve = 100 // for the descriptors that are open now, and for children
+	return try.Get(program.RaiseDescriptors(wanted+reserve)) - reserve
 }

@@ -3,9 +3,9 @@ package main
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"code.hybscloud.com/iofd/test/internal/svg"
 )
@@ -25,33 +25,30 @@ const (
 	margin    = 10
 )
 
-// lines returns how many lines of text a row takes: its yardstick is named below
-// its name.
-func (r rowResult) lines() int { return max(2, len(r.Ways)-1) }
+// rowHeight returns the height of a row. Its yardstick is named below its name.
+func rowHeight(row []result) float64 { return float64(max(2, len(row)-1)*linePitch + gap) }
 
 // plot draws the ratios.
 func (r *report) plot() *svg.Picture {
-	height := head + foot
-	for _, row := range r.Rows {
-		height += row.lines()*linePitch + gap
+	rows := slices.DeleteFunc(r.rows(), func(row []result) bool { return row[0].Unit != "ns" })
+	height := float64(head + foot)
+	for _, row := range rows {
+		height += rowHeight(row)
 	}
-	p := svg.New(plotWidth, float64(height), "Time of one call or piece of work, as a ratio to its yardstick")
+	p := svg.New(plotWidth, height, "Time of one call or piece of work, as a ratio to its yardstick")
 	p.Text(margin, 20, "Time of one call or piece of work, as a ratio to its yardstick", `font-size="14" font-weight="bold"`)
 	p.Text(plotWidth-margin, 20, "log scale, left is faster; median and quartiles", faint+` text-anchor="end"`)
-	low, high := r.limits()
-	scale := svg.Scale{Low: math.Log(low), High: math.Log(high), From: left, To: right}
+	// Ways that are farther from 1 are off the scale, so that those around 1 can be told apart.
+	scale := svg.Scale{Low: math.Log(0.35), High: math.Log(4.1), From: left, To: right}
 	x := func(ratio float64) float64 { return scale.At(math.Log(ratio)) }
 	y := float64(head)
-	for i, row := range r.Rows {
+	for i, row := range rows {
 		if i%2 == 0 {
-			p.Box("#f3f5f8", margin, y, plotWidth-2*margin, float64(row.lines()*linePitch+gap))
+			p.Box("#f3f5f8", margin, y, plotWidth-2*margin, rowHeight(row))
 		}
-		y += float64(row.lines()*linePitch + gap)
+		y += rowHeight(row)
 	}
 	for _, tick := range []float64{0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 2.5, 3, 4} {
-		if tick < low || tick > high {
-			continue
-		}
 		color := svg.Grid
 		if tick == 1 {
 			color = svg.Ink
@@ -62,39 +59,26 @@ func (r *report) plot() *svg.Picture {
 		}
 	}
 	y = head
-	for _, row := range r.Rows {
-		p.Text(margin+4, y+linePitch, row.Name, `font-size="11" font-weight="bold"`)
-		p.Text(margin+4, y+2*linePitch, fmt.Sprintf("1 = %s, %s here", row.Ways[0].Name, brief(row.Ways[0].Each)), faint)
-		for i, w := range row.Ways[1:] {
+	for _, row := range rows {
+		p.Text(margin+4, y+linePitch, row[0].Row, `font-size="11" font-weight="bold"`)
+		p.Text(margin+4, y+2*linePitch, fmt.Sprintf("1 = %s, %s here", row[0].Way, row[0].each()), faint)
+		for i, w := range row[1:] {
 			drawWay(p, x, y+float64((i+1)*linePitch), w)
 		}
-		y += float64(row.lines()*linePitch + gap)
+		y += rowHeight(row)
 	}
 	return p
 }
 
 const faint = `font-size="10" fill="` + svg.Faint + `"`
 
-// limits returns the range of the scale: that of the medians, but not so far that
-// those around 1 cannot be told apart.
-func (r *report) limits() (low, high float64) {
-	const least, most = 0.35, 4
-	low, high = 0.7, 1.6
-	for _, row := range r.Rows {
-		for _, w := range row.Ways {
-			low, high = min(low, w.Median*0.9), max(high, w.Median*1.1)
-		}
-	}
-	return max(low, least), min(high, most)
-}
-
 // drawWay draws a way on the baseline y. An arrow says that it is beyond the scale.
-func drawWay(p *svg.Picture, x func(float64) float64, y float64, w wayResult) {
+func drawWay(p *svg.Picture, x func(float64) float64, y float64, w result) {
 	color, text := "#8c959f", `font-size="11" text-anchor="end"`
-	if strings.HasPrefix(w.Name, "iofd") {
+	if strings.HasPrefix(w.Way, "iofd") {
 		color, text = svg.Blue, text+` font-weight="bold" fill="`+svg.Blue+`"`
 	}
-	p.Text(left-10, y, w.Name, text)
+	p.Text(left-10, y, w.Way, text)
 	p.Text(plotWidth-margin-4, y, ratio(w.Median), text)
 	y -= 4
 	arrow := func(at, back float64) {
@@ -110,13 +94,4 @@ func drawWay(p *svg.Picture, x func(float64) float64, y float64, w wayResult) {
 		p.Line(color, 2, max(x(w.Low), left), y, min(x(w.High), right), y)
 		p.Dot(color, point, y, 3.5)
 	}
-}
-
-// brief returns a time with three digits.
-func brief(d time.Duration) string {
-	value, units := float64(d), []string{"ns", "µs", "ms", "s"}
-	for value >= 1000 && len(units) > 1 {
-		value, units = value/1000, units[1:]
-	}
-	return strconv.FormatFloat(value, 'g', 3, 64) + " " + units[0]
 }

@@ -12,52 +12,41 @@ import (
 	"code.hybscloud.com/iofd/test/internal/try"
 )
 
-// small is the largest size for which bench measures both reference counts. The
-// copy of a larger buffer hides the difference.
-const small = 4 << 10
-
 // A kind is a kind of descriptor, in the mode of its constructor.
 type kind struct {
-	name  string
-	pair  func(o *opened) ends
-	sizes []int // of a write
-	each  int   // the size of each buffer of a vector; 0: not measured
+	name    string
+	pair    func(o *opened) ends
+	sizes   []int // of a write
+	vectors bool  // whether the kind has a row of two buffers
 
 	// nonblock selects fd.NewNonblock and bare calls as its yardstick. Otherwise
 	// fd.New is compared with x/sys, because both tell the scheduler.
 	nonblock bool
 }
 
+var kinds = []kind{
+	{"pipe", pipeEnds, []int{1, 4 << 10, 64 << 10}, true, true},
+	{"pipe by fd.New", pipeEnds, []int{1}, true, false},
+	{"socket pair", socketEnds, []int{1, 4 << 10, 64 << 10}, true, true},
+	{"regular file", fileEnds, []int{64, 4 << 10, 64 << 10}, false, false},
+}
+
 func fdRows() (rows []row) {
-	const each = 512
-	kinds := []kind{
-		{"pipe", pipeEnds, []int{1, 4 << 10, 64 << 10}, each, true},
-		{"pipe by fd.New", pipeEnds, []int{1}, each, false},
-		{"socket pair", socketEnds, []int{1, 4 << 10, 64 << 10}, each, true},
-		{"regular file", fileEnds, []int{64, 4 << 10, 64 << 10}, 0, false},
-	}
 	for _, k := range kinds {
-		for _, size := range k.sizes {
-			name := fmt.Sprintf("%s write+read %d B", k.name, size)
-			if size >= 1<<10 {
-				name = fmt.Sprintf("%s write+read %d KiB", k.name, size>>10)
+		var both *variant
+		if k.nonblock {
+			both = atomicCount
+		}
+		for _, bytes := range k.sizes {
+			name := fmt.Sprintf("%s write+read %d B", k.name, bytes)
+			if bytes >= 1<<10 {
+				name = fmt.Sprintf("%s write+read %d KiB", k.name, bytes>>10)
 			}
-			rows = append(rows, row{
-				name:       name,
-				open:       func(o *opened) []way { return k.ways(o, size) },
-				bothCounts: k.nonblock && size <= small,
-			})
+			rows = append(rows, row{name: name, open: func(o *opened) []way { return k.ways(o, bytes) }, variant: both})
 		}
-	}
-	for _, k := range kinds {
-		if k.each == 0 {
-			continue
+		if k.vectors {
+			rows = append(rows, row{name: k.name + " writev+readv 2×512 B", open: k.vectorWays, variant: both})
 		}
-		rows = append(rows, row{
-			name:       fmt.Sprintf("%s writev+readv 2×%d B", k.name, k.each),
-			open:       k.vectorWays,
-			bothCounts: k.nonblock,
-		})
 	}
 	return rows
 }
@@ -70,18 +59,18 @@ type ends struct {
 	rewind func()
 }
 
-// handles makes handles of two ends.
-func (k kind) handles(o *opened, e ends) (w, r *fd.FD) {
-	open := fd.New
+// open makes ends, and handles of them.
+func (k kind) open(o *opened) (raw ends, w, r *fd.FD) {
+	raw = k.pair(o)
+	handle := fd.New
 	if k.nonblock {
-		open = fd.NewNonblock
+		handle = fd.NewNonblock
 	}
-	return closing(o, open(e.w)), closing(o, open(e.r))
+	return raw, closing(o, handle(raw.w)), closing(o, handle(raw.r))
 }
 
 func (k kind) ways(o *opened, bytes int) []way {
-	raw := k.pair(o)
-	w, r := k.handles(o, raw)
+	raw, w, r := k.open(o)
 	theirs := raw.second(o, k.pair)
 	wFile, rFile := closing(o, os.NewFile(uintptr(theirs.w), "w")), closing(o, os.NewFile(uintptr(theirs.r), "r"))
 	p, all := make([]byte, bytes), size(bytes)
@@ -117,9 +106,8 @@ func (k kind) ways(o *opened, bytes int) []way {
 
 // vectorWays write and read two buffers with one call each.
 func (k kind) vectorWays(o *opened) []way {
-	raw := k.pair(o)
-	w, r := k.handles(o, raw)
-	p, q, all := make([]byte, k.each), make([]byte, k.each), size(2*k.each)
+	raw, w, r := k.open(o)
+	p, q, all := make([]byte, 512), make([]byte, 512), size(2*512)
 	ways := []way{
 		each("bare calls", func() {
 			out, in := iovecs(p, q), iovecs(p, q)

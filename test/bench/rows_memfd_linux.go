@@ -52,6 +52,20 @@ func fill(m *memfd.MemFD, data []byte, size int) {
 	try.Check(mapping.Close())
 }
 
+// A peer is a receiver. Its standard input has commands and bytes, and its socket has
+// descriptors and answers.
+type peer struct {
+	in     io.Writer
+	socket int
+}
+
+func startPeer(o *opened) peer {
+	pair := try.Get(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
+	o.atEnd(func() error { return unix.Close(pair[0]) })
+	theirs := closing(o, os.NewFile(uintptr(pair[1]), "socket"))
+	return peer{startChild(o, "receive", "", theirs), pair[0]}
+}
+
 // passWays give each receiver data of 1 MiB: a copy through a pipe, or a file. A
 // receiver reads every byte and answers.
 func passWays(receivers int) func(o *opened) []way {
@@ -60,47 +74,56 @@ func passWays(receivers int) func(o *opened) []way {
 		for i := range to {
 			to[i] = startPeer(o)
 		}
-		data := bytes.Repeat([]byte{1}, mebibyte)
-		again := closing(o, try.Get(memfd.NewSealed("bench", data)))
-		kept := closing(o, try.Get(memfd.New("bench")))
-		fill(kept, data, mebibyte)
-		pass(to, keep, kept.Fd())
+		// pass returns when all have answered. The number may be -1.
+		pass := func(how byte, number int, bytes []byte) {
+			command := []byte{how}
+			for _, p := range to {
+				if number >= 0 {
+					try.Check(unix.Sendmsg(p.socket, command, unix.UnixRights(number), nil, 0))
+				}
+				try.Get(p.in.Write(command))
+				if bytes != nil {
+					try.Get(p.in.Write(bytes))
+				}
+			}
+			for _, p := range to {
+				size(1).check(unix.Read(p.socket, command))
+			}
+		}
 		// sends makes a file for each time. The receivers get it, and have closed it afterwards.
+		data := bytes.Repeat([]byte{1}, mebibyte)
 		sends := func(name string, how byte, create func([]byte) *memfd.MemFD) way {
 			return each(name, func() {
 				m := create(data)
-				pass(to, how, m.Fd())
+				pass(how, m.Fd(), nil)
 				try.Check(m.Close())
 			})
 		}
+		kept := closing(o, try.Get(memfd.New("bench")))
+		fill(kept, data, mebibyte)
+		pass(keep, kept.Fd(), nil)
 		refills := func(name string, how byte) way {
 			return each(name, func() {
 				try.Get(kept.WriteAt(data, 0))
-				pass(to, how, -1)
+				pass(how, -1, nil)
 			})
 		}
 		name := "bytes over a pipe"
 		if receivers > 1 {
 			name = fmt.Sprintf("bytes over %d pipes", receivers)
 		}
-		newSealed := func(data []byte) *memfd.MemFD { return try.Get(memfd.NewSealed("bench", data)) }
+		again := closing(o, newSealed(data))
 		ways := []way{
-			each(name, func() {
-				for _, p := range to {
-					p.send(byPipe, nil)
-					try.Get(p.pipe.Write(data))
-				}
-				answered(to)
-			}),
+			each(name, func() { pass(byPipe, -1, data) }),
 			sends("iofd memfd, sealed", byMap, newSealed),
 			sends("iofd memfd, sealed, Populate", byPopulate, newSealed),
 			sends("iofd memfd, sealed, ReadAt", byRead, newSealed),
 			refills("iofd memfd, filled again, mapped", byKeptMap),
 			refills("iofd memfd, filled again, ReadAt", byKeptRead),
-			each("iofd memfd, the same again", func() { pass(to, byMap, again.Fd()) }),
+			each("iofd memfd, the same again", func() { pass(byMap, again.Fd(), nil) }),
 			each("x/sys/unix memfd, sealed", func() {
 				number := unixSealed(data)
-				pass(to, byUnix, number)
+				pass(byUnix, number, nil)
 				try.Check(unix.Close(number))
 			}),
 		}
@@ -111,6 +134,8 @@ func passWays(receivers int) func(o *opened) []way {
 		return append(ways, sends("iofd memfd, huge pages, sealed", byMap, newHuge))
 	}
 }
+
+func newSealed(data []byte) *memfd.MemFD { return try.Get(memfd.NewSealed("bench", data)) }
 
 // newHuge makes a sealed file of huge pages, which write(2) cannot fill.
 func newHuge(data []byte) *memfd.MemFD {
@@ -133,47 +158,7 @@ func unixSealed(data []byte) (number int) {
 	return number
 }
 
-// A peer is a receiver, at the other end of a socket and a pipe.
-type peer struct {
-	socket int
-	pipe   *os.File
-}
-
-func startPeer(o *opened) peer {
-	pipeIn, pipeOut := o.pipe()
-	pair := try.Get(unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0))
-	o.atEnd(func() error { return unix.Close(pair[0]) })
-	theirs := closing(o, os.NewFile(uintptr(pair[1]), "socket"))
-	startChild(o, "receive", "", []*os.File{theirs, pipeIn})
-	return peer{pair[0], pipeOut}
-}
-
-func (p peer) send(how byte, rights []byte) {
-	try.Check(unix.Sendmsg(p.socket, []byte{how}, rights, nil, 0))
-}
-
-// pass sends a byte to each receiver, with a descriptor unless number is -1. It returns
-// when all have answered.
-func pass(to []peer, how byte, number int) {
-	var rights []byte
-	if number >= 0 {
-		rights = unix.UnixRights(number)
-	}
-	for _, p := range to {
-		p.send(how, rights)
-	}
-	answered(to)
-}
-
-func answered(to []peer) {
-	for _, p := range to {
-		if try.Get(unix.Read(p.socket, make([]byte, 1))) == 0 {
-			try.Check(io.ErrUnexpectedEOF)
-		}
-	}
-}
-
-// The first byte of a message tells the receiver which data follows.
+// The commands of a receiver tell it what it gets.
 const (
 	byPipe     byte = iota
 	byMap           // a sealed file, to map
@@ -188,53 +173,41 @@ const (
 // sealed are the seals that the receiver requires.
 const sealed = memfd.SealWrite | memfd.SealShrink | memfd.SealGrow
 
-// receive is the other process. Descriptor 3 is the socket, and 4 is the pipe.
-func receive() {
-	endWithInput()
-	const socket = 3
-	pipe := os.NewFile(4, "pipe")
-	buf := make([]byte, mebibyte)
+// receive is the other process.
+func receive(string) {
+	command, buf := make([]byte, 1), make([]byte, mebibyte)
 	var kept *memfd.MemFD
 	var mapping *memfd.Mapping
-	for {
-		how, number, err := receiveRights(socket)
-		if err == io.EOF {
-			return
-		}
-		try.Check(err)
-		switch how {
+	for nextByte(command) {
+		switch command[0] {
 		case byPipe:
-			try.Get(io.ReadFull(pipe, buf))
+			try.Get(io.ReadFull(os.Stdin, buf))
 			look(buf)
 		case byMap, byPopulate, byRead:
-			lookInto(number, how, buf)
+			lookInto(receiveNumber(), command[0], buf)
+		case byUnix:
+			unixLookInto(receiveNumber())
 		case keep:
-			kept = try.Get(memfd.FromFD(fd.New(number)))
+			kept = try.Get(memfd.FromFD(fd.New(receiveNumber())))
 			mapping = try.Get(kept.Map(0, mebibyte, memfd.ReadOnly))
 		case byKeptMap:
 			look(mapping.Bytes())
 		case byKeptRead:
 			lookAt(kept, buf)
-		case byUnix:
-			unixLookInto(number)
 		}
-		try.Get(unix.Write(socket, []byte{0}))
+		size(1).check(unix.Write(socket, command))
 	}
 }
 
-func receiveRights(socket int) (how byte, number int, err error) {
-	b, oob := make([]byte, 1), make([]byte, unix.CmsgSpace(4))
-	n, oobn, _, _, err := unix.Recvmsg(socket, b, oob, unix.MSG_CMSG_CLOEXEC)
-	switch {
-	case err != nil:
-		return 0, -1, err
-	case n == 0:
-		return 0, -1, io.EOF
-	case oobn == 0:
-		return b[0], -1, nil
-	}
-	messages := try.Get(unix.ParseSocketControlMessage(oob[:oobn]))
-	return b[0], try.Get(unix.ParseUnixRights(&messages[0]))[0], nil
+// socket is the number of the receiver's socket.
+const socket = 3
+
+func receiveNumber() int {
+	rights := make([]byte, unix.CmsgSpace(4))
+	_, n, _, _, err := unix.Recvmsg(socket, make([]byte, 1), rights, unix.MSG_CMSG_CLOEXEC)
+	try.Check(err)
+	messages := try.Get(unix.ParseSocketControlMessage(rights[:n]))
+	return try.Get(unix.ParseUnixRights(&messages[0]))[0]
 }
 
 func look(p []byte) {

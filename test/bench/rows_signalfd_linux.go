@@ -3,9 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/signal"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -25,21 +25,22 @@ func ourSignals(burst int) (set signalfd.Set) {
 	return set
 }
 
-// signalWays take so many different signals at once: the sender waits for a byte
-// that acknowledges each burst. They are real-time signals, of which Go's own
+// afterBlock is the way with the kernel's signalfd.
+func afterBlock(burst int) *variant {
+	return &variant{name: "iofd signalfd, ReadBatchContext after Block", blocked: ourSignals(burst)}
+}
+
+// signalWays take so many different signals at once: the sender sends a burst for each
+// byte that it gets. They are real-time signals, of which Go's own
 // threads use the first. signal.Notify may give a signal once that came twice.
 func signalWays(burst int) func(o *opened) []way {
 	return func(o *opened) []way {
-		acksIn, acksOut := o.pipe()
-		sender := startChild(o, "signals", "", []*os.File{acksIn})
-		ack := make([]byte, 1)
+		sender := startChild(o, "signals", strconv.Itoa(burst))
 		taking := func(name string, first unix.Signal, take func()) way {
-			return timed(name, func(n int) {
-				try.Get(fmt.Fprintln(sender.in, int(first), burst, n))
-				for range n {
-					take()
-					try.Get(acksOut.Write(ack))
-				}
+			start := []byte{byte(first)}
+			return each(name, func() {
+				try.Get(sender.Write(start))
+				take()
 			})
 		}
 
@@ -86,24 +87,14 @@ func signalWays(burst int) func(o *opened) []way {
 	}
 }
 
-// sendSignals is the other process. Its standard input says with which signal a
-// burst begins, how many it has and how often to send it, and descriptor 3
-// acknowledges each.
-func sendSignals() {
-	parent := os.Getppid()
-	ack := make([]byte, 1)
-	for {
-		var first, burst, n int
-		_, err := fmt.Fscanln(os.Stdin, &first, &burst, &n)
-		if err == io.EOF {
-			return
-		}
-		try.Check(err)
-		for range n {
-			for i := range burst {
-				try.Check(unix.Kill(parent, unix.Signal(first+i)))
-			}
-			try.Get(unix.Read(3, ack))
+// sendSignals is the other process. Each byte of its standard input is the first signal
+// of a burst.
+func sendSignals(burst string) {
+	n := try.Get(strconv.Atoi(burst))
+	first := make([]byte, 1)
+	for nextByte(first) {
+		for i := range n {
+			try.Check(unix.Kill(os.Getppid(), unix.Signal(int(first[0])+i)))
 		}
 	}
 }

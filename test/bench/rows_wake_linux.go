@@ -19,25 +19,21 @@ var background = context.Background()
 const busyTime = 500 * time.Microsecond
 
 // A line carries a wake-up in one direction.
-type line struct{ signal, wait func() error }
+type line struct{ signal, wait func() }
 
 // A trip is a round trip between two sides. Each side wakes the other and waits.
 type trip struct{ ping, pong line }
 
 func (t trip) once() {
-	try.Check(t.ping.signal())
-	try.Check(t.pong.wait())
+	t.ping.signal()
+	t.pong.wait()
 }
 
-// echo is the other side. It returns when a descriptor is closed.
-func (t trip) echo() error {
+// echo is the other side. It ends with an error when a descriptor is closed.
+func (t trip) echo() {
 	for {
-		if err := t.ping.wait(); err != nil {
-			return err
-		}
-		if err := t.pong.signal(); err != nil {
-			return err
-		}
+		t.ping.wait()
+		t.pong.signal()
 	}
 }
 
@@ -67,7 +63,7 @@ func wakeGoroutineWays(o *opened) []way {
 		{"channel", func() line { return channelLine(o) }},
 	} {
 		t := trip{w.open(), w.open()}
-		go func() { _ = t.echo() }()
+		go func() { _ = try.Run(t.echo) }()
 		ways = append(ways, each(w.name, t.once))
 	}
 	return append(ways, inC(o, "C, two threads", "threads")...)
@@ -75,8 +71,8 @@ func wakeGoroutineWays(o *opened) []way {
 
 func counterLine(ctx context.Context, e *eventfd.EventFD) line {
 	return line{
-		func() error { return e.Signal(1) },
-		func() error { _, err := e.WaitContext(ctx); return err },
+		func() { try.Check(e.Signal(1)) },
+		func() { try.Get(e.WaitContext(ctx)) },
 	}
 }
 
@@ -86,8 +82,8 @@ func pipeLine(o *opened, open func(int) *fd.FD, flags int) line {
 	r, w := closing(o, open(p[0])), closing(o, open(p[1]))
 	out, in := make([]byte, 1), make([]byte, 1)
 	return line{
-		func() error { _, err := w.Write(out); return err },
-		func() error { _, err := r.ReadContext(background, in); return err },
+		func() { try.Get(w.Write(out)) },
+		func() { try.Get(r.ReadContext(background, in)) },
 	}
 }
 
@@ -95,8 +91,8 @@ func pipeLine(o *opened, open func(int) *fd.FD, flags int) line {
 func fileLine(r, w *os.File) line {
 	out, in := one(), make([]byte, 8)
 	return line{
-		func() error { _, err := w.Write(out); return err },
-		func() error { _, err := r.Read(in); return err },
+		func() { try.Get(w.Write(out)) },
+		func() { try.Get(r.Read(in)) },
 	}
 }
 
@@ -104,12 +100,11 @@ func channelLine(o *opened) line {
 	c := make(chan struct{})
 	o.atEnd(func() error { close(c); return nil })
 	return line{
-		func() error { c <- struct{}{}; return nil },
-		func() error {
+		func() { c <- struct{}{} },
+		func() {
 			if _, ok := <-c; !ok {
-				return io.EOF
+				try.Check(io.EOF)
 			}
-			return nil
 		},
 	}
 }
@@ -130,7 +125,7 @@ func wakeProcessWays(o *opened) []way {
 
 // fileTrip returns a trip by the files r and w to a child that answers by its own two.
 func fileTrip(o *opened, r, w *os.File, child ...*os.File) trip {
-	startChild(o, "echo", "file", child)
+	startChild(o, "echo", "file", child...)
 	return trip{fileLine(nil, w), fileLine(r, nil)}
 }
 
@@ -144,28 +139,19 @@ func counterTrip(o *opened, kind string, busy time.Duration) trip {
 		lines = append(lines, counterLine(background, e))
 		inherited = append(inherited, closing(o, try.Get(e.File("eventfd"))))
 	}
-	startChild(o, "echo", kind, inherited)
+	startChild(o, "echo", kind, inherited...)
 	return trip{lines[0], lines[1]}
 }
 
 // echo is the other process. It waits on descriptor 3 and answers on 4.
-func echo(kind string) error {
+func echo(kind string) {
 	endWithInput()
 	if kind == "file" {
-		return trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
+		trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
 	}
-	ping, err := eventfd.FromFD(fd.New(3))
-	if err != nil {
-		return err
-	}
-	pong, err := eventfd.FromFD(fd.New(4))
-	if err != nil {
-		return err
-	}
+	ping, pong := try.Get(eventfd.FromFD(fd.New(3))), try.Get(eventfd.FromFD(fd.New(4)))
 	if kind == "busy" {
-		if err := ping.FD().SetBusyPoll(busyTime); err != nil {
-			return err
-		}
+		try.Check(ping.FD().SetBusyPoll(busyTime))
 	}
-	return trip{counterLine(background, ping), counterLine(background, pong)}.echo()
+	trip{counterLine(background, ping), counterLine(background, pong)}.echo()
 }

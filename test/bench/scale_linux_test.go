@@ -2,33 +2,33 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
-	"regexp"
-	"strings"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 func TestCurveHasPointForEachCount(t *testing.T) {
 	for _, c := range curves {
 		t.Run(c.file, func(t *testing.T) {
 			c.counts, c.round = c.counts[:2], shortRound
-			var table bytes.Buffer
-			result, err := c.measure(span{rounds: few}, &table)
-			require.NoError(t, err)
-			assert.Equal(t, c.counts, result.at)
-			require.Len(t, result.points, len(c.counts))
-			picture := string(result.plot().Bytes())
-			for i, w := range result.points[0].Ways {
-				assert.Positive(t, w.Each, w.Name)
-				assert.Equal(t, w.Name, result.points[1].Ways[i].Name)
-				assert.Equal(t, 2, strings.Count(table.String(), w.Name+" "), w.Name)
-				assert.Contains(t, picture, w.Name)
+			rows, counts := c.rows()
+			assert.Equal(t, c.counts, counts)
+			var all *report
+			require.NoError(t, try.Run(func() { all = measureRows(rows, span{Rounds: few}) }))
+			points := all.rows()
+			require.Len(t, points, len(c.counts))
+			picture := string(c.plot(points, counts).Bytes())
+			for i, w := range points[0] {
+				assert.Positive(t, w.Each, w.Way)
+				assert.Equal(t, w.Way, points[1][i].Way)
+				assert.Contains(t, picture, w.Way)
 			}
 			assert.Contains(t, picture, c.title)
 			assert.Contains(t, picture, c.axis)
@@ -37,26 +37,23 @@ func TestCurveHasPointForEachCount(t *testing.T) {
 }
 
 func TestCurveEndsAtLimitOfDescriptors(t *testing.T) {
-	var counts []int
-	c := curve{counts: []int{1, 1 << 30, 5}, descriptors: 1, open: func(_ *opened, count int) []way {
-		counts = append(counts, count)
-		return []way{timed("sleep", func(int) { time.Sleep(shortRound) })}
-	}}
-	var table bytes.Buffer
-	result, err := c.measure(span{rounds: few}, &table)
-	require.NoError(t, err)
-	assert.Equal(t, counts, result.at)
+	rows, counts := curve{file: "c", counts: []int{1, 1 << 30, 5}, descriptors: 1}.rows()
 	require.Len(t, counts, 2)
 	assert.Less(t, counts[1], 1<<30)
-	assert.Contains(t, table.String(), "1073741824  are too many")
+	require.Len(t, rows, 2)
+	assert.Equal(t, fmt.Sprint("c, ", counts[1]), rows[1].name)
 }
 
 func TestScaleMatchesNames(t *testing.T) {
 	dir := t.TempDir()
-	short := span{rounds: few}
-	assert.ErrorContains(t, measureScale(dir, regexp.MustCompile("no such"), short, io.Discard, io.Discard), "no such")
-	assert.Error(t, measureScale(filepath.Join(dir, "no"), regexp.MustCompile("^captures$"), short, io.Discard, io.Discard))
-	require.NoError(t, measureScale(dir, regexp.MustCompile("^captures$"), short, io.Discard, io.Discard))
+	scale := func(dir, run string, w io.Writer) error {
+		return try.Run(func() { measureScale(dir, task{run, span{Rounds: few}}, w) })
+	}
+	assert.ErrorContains(t, scale(dir, "no such", io.Discard), "no such")
+	assert.Error(t, scale(filepath.Join(dir, "no"), "^captures$", io.Discard))
+	var table bytes.Buffer
+	require.NoError(t, scale(dir, "^captures$", &table))
+	assert.Contains(t, table.String(), "captures, 30 ")
 	files, err := os.ReadDir(dir)
 	require.NoError(t, err)
 	require.Len(t, files, 1)

@@ -1,12 +1,12 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"math"
 	"runtime"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -14,66 +14,58 @@ import (
 )
 
 // print writes the results as text.
-func (r *report) print(w io.Writer) error {
-	rows := table.Table{{"work", "by", "ratio", "quartiles", "allocs", "on this machine"}}
-	for _, row := range r.Rows {
-		name, each := row.Name, fmt.Sprintf("%d ns", row.Ways[0].Each.Nanoseconds())
-		for _, way := range row.Ways {
-			rows.Add(name, way.Name, ratio(way.Median), spread(way), allocations(way.Allocs), each)
-			name, each = "", ""
+func (r *report) print(w io.Writer, processes int) error {
+	lines := table.Table{{"work", "by", "ratio", "quartiles", "allocs", "on this machine"}}
+	for _, row := range r.rows() {
+		name := row[0].Row
+		for _, way := range row {
+			lines.Add(name, way.Way, ratio(way.Median), way.spread(), way.allocations(), way.each())
+			name = ""
 		}
 	}
-	var err error
-	if len(r.Rows) > 0 {
-		err = rows.Print(w)
-	}
-	for _, t := range r.Tallies {
-		lines := table.Table{append([]string{t.Name}, t.Columns...)}
-		for _, l := range t.Lines {
-			line := []string{"  " + l.Name}
-			for _, v := range l.Values {
-				line = append(line, fmt.Sprintf(t.Format, v))
-			}
-			lines = append(lines, line)
-		}
-		fmt.Fprintln(w)
-		err = errors.Join(err, lines.Print(w))
-	}
+	err := lines.Print(w)
 	over := "rounds"
-	if r.processes > 1 {
-		over = fmt.Sprintf("%d processes, of the median in each", r.processes)
+	if processes > 1 {
+		over = fmt.Sprintf("%d processes, of the median in each", processes)
 	}
 	fmt.Fprintf(w, "\nA ratio is to the first way of the same work in the same round: median and quartiles over the %s.\n"+
-		"The last column is the median time of that first way on this machine: %s.\n", over, machine())
+		"The last column has the medians on this machine: %s.\n", over, machine())
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
 	return err
 }
 
-// ratio formats x with at most three decimals.
-func ratio(x float64) string {
-	switch {
-	case x >= 100:
-		return strconv.FormatFloat(x, 'f', 0, 64)
-	case x >= 10:
-		return strconv.FormatFloat(x, 'f', 1, 64)
-	}
-	return strconv.FormatFloat(x, 'f', 3, 64)
-}
+func ratio(x float64) string { return strconv.FormatFloat(x, 'f', 3, 64) }
 
-func spread(w wayResult) string {
-	if w.Low == 1 && w.High == 1 {
+func (r result) spread() string {
+	if r.Low == 1 && r.High == 1 {
 		return ""
 	}
-	return ratio(w.Low) + "–" + ratio(w.High)
+	return ratio(r.Low) + "–" + ratio(r.High)
 }
 
-func allocations(n *float64) string {
-	if n == nil {
+func (r result) allocations() string {
+	if r.Allocs < 0 {
 		return "–"
 	}
-	return strconv.FormatFloat(math.Round(*n*10)/10, 'f', -1, 64)
+	return strconv.FormatFloat(math.Round(r.Allocs*10)/10, 'f', -1, 64)
+}
+
+func (r result) each() string {
+	if r.Unit == "ns" {
+		return brief(time.Duration(r.Each))
+	}
+	return fmt.Sprintf("%.0f %s", r.Each, r.Unit)
+}
+
+// brief returns a time with three digits.
+func brief(d time.Duration) string {
+	value, units := float64(d), []string{"ns", "µs", "ms", "s"}
+	for value >= 1000 && len(units) > 1 {
+		value, units = value/1000, units[1:]
+	}
+	return strconv.FormatFloat(value, 'g', 3, 64) + " " + units[0]
 }
 
 func machine() string {
