@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -72,51 +73,36 @@ func measureVariant(t task) *report {
 
 // rowNamed returns the row that a child was started for.
 func rowNamed(name string) row {
-	for _, r := range rows() {
-		if r.name == name {
-			return r
-		}
-	}
-	panic("no row has the name " + name)
+	return matching(rows(), "^"+regexp.QuoteMeta(name)+"$", func(r row) string { return r.name })[0]
 }
 
 // startChild runs this program once more, until the end of the row. The files are the
-// child's descriptors from 3. The child ends with its standard input, which
-// startChild returns.
+// child's descriptors from 3. startChild returns the standard input of the child.
 func startChild(o *opened, role, argument string, files ...*os.File) io.Writer {
 	cmd := try.Get(program.Child(role, argument))
 	cmd.ExtraFiles = files
 	in := try.Get(cmd.StdinPipe())
 	try.Check(cmd.Start())
 	var done atomic.Bool
-	ended := make(chan error, 1)
+	ended := make(chan struct{})
 	go func() {
-		err := cmd.Wait()
+		_ = cmd.Wait()
 		if !done.Load() {
 			// A way that waits for the child would never return.
 			program.Exit(fmt.Errorf("%v ended too early", cmd))
 		}
-		ended <- err
+		close(ended)
 	}()
 	o.atEnd(func() error {
 		done.Store(true)
-		_ = in.Close()
-		return <-ended
+		err := cmd.Process.Kill()
+		<-ended
+		return err
 	})
 	return in
 }
 
-// nextByte reads a byte of the standard input. It returns false at the end.
-func nextByte(b []byte) bool {
-	_, err := os.Stdin.Read(b)
-	if err == io.EOF {
-		return false
-	}
-	try.Check(err)
-	return true
-}
-
-// endWithInput ends this child when its input ends.
+// endWithInput ends this child when its input ends, because its parent has ended.
 func endWithInput() {
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)

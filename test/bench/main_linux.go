@@ -8,8 +8,7 @@
 //
 // Bench measures each row in paired rounds. A round does the same work in every
 // way, so a disturbance of the machine slows all ways down. The ratio of a way is
-// its time divided by the yardstick's time in the same round. A few rows measure
-// memory, or count, in the same form.
+// its time divided by the yardstick's time in the same round. One row measures memory.
 //
 // Bench measures in several processes, because a process can be lucky with its
 // memory from start to end. The figure of a way is the median over the processes
@@ -59,7 +58,7 @@ func main() {
 			return
 		}
 		all := measureIn(*processes, task{*run, span{*rounds, rowTime}})
-		try.Check(errors.Join(all.print(os.Stdout, *processes), all.plot().WriteFile(*svg)))
+		try.Check(errors.Join(all.print(os.Stdout), all.plot().WriteFile(*svg)))
 	}))
 }
 

@@ -23,11 +23,8 @@ type row struct {
 	// [shortRound].
 	round time.Duration
 
-	// times is the number of times in a round. Zero means as many as round takes.
-	times int
-
-	// once is set if the work can be done in one round only.
-	once bool
+	// once is the number of times if there can be only one round. Zero means many rounds.
+	once int
 
 	// unit is the unit of the figures. The empty unit is that of a time, ns.
 	unit string
@@ -131,7 +128,7 @@ func (r row) measure(s span, into *report) {
 
 func (r row) compare(ways []way, s span) (results []result) {
 	n := r.calibrate(ways)
-	if r.once {
+	if r.once > 0 {
 		s.Rounds = 1
 	}
 	// Collect the garbage of earlier rows now, not in a round.
@@ -149,9 +146,14 @@ func (r row) compare(ways []way, s span) (results []result) {
 		for i, figure := range laps[j] {
 			ratios[i] = figure / laps[0][i]
 		}
-		one := result{Row: r.name, Way: w.name, Each: median(laps[j]) / float64(n), Unit: cmp.Or(r.unit, "ns")}
+		one := result{
+			Row:    r.name,
+			Way:    w.name,
+			Each:   median(laps[j]) / float64(n),
+			Unit:   cmp.Or(r.unit, "ns"),
+			Allocs: w.allocs(max(n, 10)),
+		}
 		one.Low, one.Median, one.High = quartiles(ratios)
-		one.Allocs = w.allocs(max(n, 10))
 		results = append(results, one)
 	}
 	return results
@@ -163,8 +165,8 @@ func (r row) calibrate(ways []way) int {
 	for _, w := range ways {
 		w.lap(1)
 	}
-	if r.times > 0 {
-		return r.times
+	if r.once > 0 {
+		return r.once
 	}
 	n := 1
 	for ways[0].lap(n) < float64(cmp.Or(r.round, shortRound)) {
@@ -181,13 +183,12 @@ type report struct {
 
 // rows returns the results of each row.
 func (r *report) rows() (rows [][]result) {
-	for _, one := range r.Results {
-		last := len(rows) - 1
-		if last >= 0 && rows[last][0].Row == one.Row {
-			rows[last] = append(rows[last], one)
-		} else {
-			rows = append(rows, []result{one})
+	for i, one := range r.Results {
+		if i == 0 || one.Row != r.Results[i-1].Row {
+			rows = append(rows, nil)
 		}
+		last := len(rows) - 1
+		rows[last] = append(rows[last], one)
 	}
 	return rows
 }
@@ -195,16 +196,12 @@ func (r *report) rows() (rows [][]result) {
 // medians returns the median of each figure over all reports. The quartiles are
 // those of the medians.
 func medians(all []*report) *report {
-	merged := report{Results: slices.Clone(all[0].Results)}
+	// A note is the same in all processes, because it is about the machine.
+	merged := report{slices.Clone(all[0].Results), all[0].Notes}
 	same := func(a, b result) bool { return a.Row == b.Row && a.Way == b.Way }
 	for _, r := range all {
 		if !slices.EqualFunc(r.Results, merged.Results, same) {
 			try.Check(errors.New("a process has measured other ways than the first"))
-		}
-		for _, note := range r.Notes {
-			if !slices.Contains(merged.Notes, note) {
-				merged.Notes = append(merged.Notes, note)
-			}
 		}
 	}
 	for i := range merged.Results {

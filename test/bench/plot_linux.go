@@ -31,41 +31,37 @@ func rowHeight(row []result) float64 { return float64(max(2, len(row)-1)*linePit
 // plot draws the ratios.
 func (r *report) plot() *svg.Picture {
 	rows := slices.DeleteFunc(r.rows(), func(row []result) bool { return row[0].Unit != "ns" })
-	height := float64(head + foot)
-	for _, row := range rows {
-		height += rowHeight(row)
+	tops := []float64{head}
+	for i, row := range rows {
+		tops = append(tops, tops[i]+rowHeight(row))
 	}
-	p := svg.New(plotWidth, height, "Time of one call or piece of work, as a ratio to its yardstick")
+	bottom := tops[len(rows)]
+	p := svg.New(plotWidth, bottom+foot, "Time of one call or piece of work, as a ratio to its yardstick")
 	p.Text(margin, 20, "Time of one call or piece of work, as a ratio to its yardstick", `font-size="14" font-weight="bold"`)
 	p.Text(plotWidth-margin, 20, "log scale, left is faster; median and quartiles", faint+` text-anchor="end"`)
 	// Ways that are farther from 1 are off the scale, so that those around 1 can be told apart.
 	scale := svg.Scale{Low: math.Log(0.35), High: math.Log(4.1), From: left, To: right}
 	x := func(ratio float64) float64 { return scale.At(math.Log(ratio)) }
-	y := float64(head)
-	for i, row := range rows {
-		if i%2 == 0 {
-			p.Box("#f3f5f8", margin, y, plotWidth-2*margin, rowHeight(row))
-		}
-		y += rowHeight(row)
+	for i := 0; i < len(rows); i += 2 {
+		p.Box("#f3f5f8", margin, tops[i], plotWidth-2*margin, tops[i+1]-tops[i])
 	}
 	for _, tick := range []float64{0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.2, 1.5, 2, 2.5, 3, 4} {
 		color := svg.Grid
 		if tick == 1 {
 			color = svg.Ink
 		}
-		p.Line(color, 0.8, x(tick), head, x(tick), y)
-		for _, at := range []float64{head - 5, y + 14} {
+		p.Line(color, 0.8, x(tick), head, x(tick), bottom)
+		for _, at := range []float64{head - 5, bottom + 14} {
 			p.Text(x(tick), at, strconv.FormatFloat(tick, 'g', -1, 64), faint+` text-anchor="middle"`)
 		}
 	}
-	y = head
-	for _, row := range rows {
+	for i, row := range rows {
+		y := tops[i]
 		p.Text(margin+4, y+linePitch, row[0].Row, `font-size="11" font-weight="bold"`)
 		p.Text(margin+4, y+2*linePitch, fmt.Sprintf("1 = %s, %s here", row[0].Way, row[0].each()), faint)
-		for i, w := range row[1:] {
-			drawWay(p, x, y+float64((i+1)*linePitch), w)
+		for j, w := range row[1:] {
+			drawWay(p, x, y+float64((j+1)*linePitch), w)
 		}
-		y += rowHeight(row)
 	}
 	return p
 }

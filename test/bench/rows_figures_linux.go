@@ -58,12 +58,11 @@ func memoryWays(o *opened) []way {
 		// The handles stay open to the end, because the runtime reuses the memory of
 		// its poller.
 		handles := make([]io.Closer, 0, 1+room)
-		o.atEnd(func() error {
-			var errs []error
+		o.atEnd(func() (err error) {
 			for _, h := range handles {
-				errs = append(errs, h.Close())
+				err = errors.Join(err, h.Close())
 			}
-			return errors.Join(errs...)
+			return err
 		})
 		return way{name: name, run: func(n int) float64 {
 			count := min(n, room)
@@ -81,7 +80,7 @@ func memoryWays(o *opened) []way {
 	}
 }
 
-const manyOpen = 10_000
+const manyOpen = 2_000
 
 // waitedFor opens a handle and parks a goroutine on it once.
 func waitedFor() io.Closer {

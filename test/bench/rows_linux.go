@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"os/exec"
-	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -20,29 +19,24 @@ import (
 
 // rows returns all rows, in the order of the table.
 func rows() []row {
-	return slices.Concat(
-		[]row{
-			{name: "eventfd Signal+Wait", open: signalWaitWays, variant: atomicCount},
-			{name: "eventfd open, Signal, close", open: openSignalCloseWays},
-			{name: "wake a loop that is woken", open: wokenWays},
-			{name: "two parked waits: round trip, goroutines", open: wakeGoroutineWays, round: longRound},
-			{name: "two parked waits: round trip, processes", open: wakeProcessWays, round: longRound},
-			{name: "timerfd Arm", open: armWays, variant: atomicCount},
-		},
-		fdRows(),
-		[]row{
-			{name: "signal from another process", open: signalWays(1), round: longRound, variant: afterBlock(1)},
-			{name: "12 signals from another process", open: signalWays(12), round: longRound, variant: afterBlock(12)},
-			{name: "start a child, wait for its end", open: childWays},
-			{name: "1 MiB: create, map, fill, close", open: mapWays},
-			{name: "1 MiB to another process", open: passWays(1), round: longRound},
-			{name: "1 MiB to 4 processes", open: passWays(4), round: longRound},
-			{name: "Signal+Wait on one handle at once", open: manyGoroutineWays, round: longRound},
-			{name: "slowest of the first 1,000: eventfd Signal+Wait", open: firstWays("eventfd Signal+Wait"), times: 1},
-			{name: "slowest of the first 1,000: timerfd Arm", open: firstWays("timerfd Arm"), times: 1},
-			{name: "memory of an open handle in the process", open: memoryWays, times: manyOpen, once: true, unit: "B"},
-		},
-	)
+	return append([]row{
+		{name: "eventfd Signal+Wait", open: signalWaitWays, variant: atomicCount},
+		{name: "eventfd open, Signal, close", open: openSignalCloseWays},
+		{name: "wake a loop that is woken", open: wokenWays},
+		{name: "two parked waits: round trip, goroutines", open: wakeGoroutineWays, round: longRound},
+		{name: "two parked waits: round trip, processes", open: wakeProcessWays, round: longRound},
+		{name: "timerfd Arm", open: armWays, variant: atomicCount},
+		{name: "signal from another process", open: signalWays(1), round: longRound, variant: afterBlock(1)},
+		{name: "12 signals from another process", open: signalWays(12), round: longRound, variant: afterBlock(12)},
+		{name: "start a child, wait for its end", open: childWays},
+		{name: "1 MiB: create, fill, seal, close", open: sealWays},
+		{name: "1 MiB to another process", open: passWays(1), round: longRound},
+		{name: "1 MiB to 4 processes", open: passWays(4), round: longRound},
+		{name: "Signal+Wait on one handle at once", open: manyGoroutineWays, round: longRound},
+		{name: "slowest of the first 1,000: eventfd Signal+Wait", open: firstWays("eventfd Signal+Wait"), round: 1},
+		{name: "slowest of the first 1,000: timerfd Arm", open: firstWays("timerfd Arm"), round: 1},
+		{name: "memory of an open handle in the process", open: memoryWays, once: manyOpen, unit: "B"},
+	}, fdRows()...)
 }
 
 func signalWaitWays(o *opened) []way {

@@ -16,40 +16,17 @@ import (
 
 const mebibyte = 1 << 20
 
-func mapWays(*opened) []way {
+func sealWays(*opened) []way {
 	data := make([]byte, mebibyte)
 	return []way{
-		each("x/sys/unix", func() {
-			number := try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC))
-			unixFill(number, data)
-			try.Check(unix.Close(number))
-		}),
-		each("iofd memfd", func() {
-			m := try.Get(memfd.New("bench"))
-			fill(m, data, mebibyte)
-			try.Check(m.Close())
-		}),
+		each("x/sys/unix", func() { try.Check(unix.Close(unixSealed(data))) }),
+		each("iofd memfd", func() { try.Check(newSealed(data).Close()) }),
 		each("temporary file", func() {
 			file := try.Get(os.CreateTemp("", "iofd-bench-"))
-			unixFill(int(file.Fd()), data)
+			size(mebibyte).check(file.Write(data))
 			try.Check(errors.Join(file.Close(), os.Remove(file.Name())))
 		}),
 	}
-}
-
-func unixFill(number int, data []byte) {
-	try.Check(unix.Ftruncate(number, int64(len(data))))
-	mapping := try.Get(unix.Mmap(number, 0, len(data), unix.PROT_READ|unix.PROT_WRITE, unix.MAP_SHARED))
-	copy(mapping, data)
-	try.Check(unix.Munmap(mapping))
-}
-
-// fill makes a file of size bytes that begins with the data.
-func fill(m *memfd.MemFD, data []byte, size int) {
-	try.Check(m.Truncate(int64(size)))
-	mapping := try.Get(m.Map(0, size, memfd.ReadWrite))
-	copy(mapping.Bytes(), data)
-	try.Check(mapping.Close())
 }
 
 // A peer is a receiver. Its standard input has commands and bytes, and its socket has
@@ -100,11 +77,11 @@ func passWays(receivers int) func(o *opened) []way {
 			})
 		}
 		kept := closing(o, try.Get(memfd.New("bench")))
-		fill(kept, data, mebibyte)
+		size(mebibyte).check(kept.WriteAt(data, 0))
 		pass(keep, kept.Fd(), nil)
 		refills := func(name string, how byte) way {
 			return each(name, func() {
-				try.Get(kept.WriteAt(data, 0))
+				size(mebibyte).check(kept.WriteAt(data, 0))
 				pass(how, -1, nil)
 			})
 		}
@@ -142,7 +119,10 @@ func newHuge(data []byte) *memfd.MemFD {
 	const page = 2 << 20
 	m := try.Get(memfd.New("bench", memfd.AllowSealing, memfd.HugeTLB(page)))
 	err := try.Run(func() {
-		fill(m, data, page)
+		try.Check(m.Truncate(page))
+		mapping := try.Get(m.Map(0, page, memfd.ReadWrite))
+		copy(mapping.Bytes(), data)
+		try.Check(mapping.Close())
 		try.Check(m.Seal(sealed))
 	})
 	if err != nil {
@@ -153,7 +133,7 @@ func newHuge(data []byte) *memfd.MemFD {
 
 func unixSealed(data []byte) (number int) {
 	number = try.Get(unix.MemfdCreate("bench", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING))
-	size(len(data)).check(unix.Write(number, data))
+	size(mebibyte).check(unix.Write(number, data))
 	try.Get(unix.FcntlInt(uintptr(number), unix.F_ADD_SEALS, int(sealed)|unix.F_SEAL_SEAL))
 	return number
 }
@@ -178,7 +158,8 @@ func receive(string) {
 	command, buf := make([]byte, 1), make([]byte, mebibyte)
 	var kept *memfd.MemFD
 	var mapping *memfd.Mapping
-	for nextByte(command) {
+	for {
+		size(1).check(os.Stdin.Read(command))
 		switch command[0] {
 		case byPipe:
 			try.Get(io.ReadFull(os.Stdin, buf))

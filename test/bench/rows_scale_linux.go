@@ -21,15 +21,11 @@ func handleWays(o *opened, count int) []way {
 	for i := range handles {
 		handles[i] = o.counter()
 	}
-	// The calls continue with the next handle each time. The two ways begin with different
-	// handles, so neither warms the cache.
+	// The two ways begin with different handles, so neither warms the cache.
 	inTurn := func(name string, next int, do func(*eventfd.EventFD)) way {
 		return each(name, func() {
-			e := handles[next]
-			if next++; next == count {
-				next = 0
-			}
-			do(e)
+			next = (next + 1) % count
+			do(handles[next])
 		})
 	}
 	return []way{
@@ -43,13 +39,15 @@ func handleWays(o *opened, count int) []way {
 func manyGoroutineWays(o *opened) []way {
 	// Each Wait takes 1 from a semaphore, so it never finds zero.
 	e := closing(o, try.Get(eventfd.NewSemaphore(0)))
-	var ours, bare []way
-	for _, count := range []int{1, 2, 8} {
-		name := fmt.Sprintf(", %d goroutines", count)
-		ours = append(ours, timed("iofd"+name, inParallel(count, times(func() { signalWait(e) }))))
-		bare = append(bare, timed("bare calls"+name, inParallel(count, times(func() { bareSignalWait(e) }))))
+	ours, bare := times(func() { signalWait(e) }), times(func() { bareSignalWait(e) })
+	return []way{
+		timed("iofd, 1 goroutine", ours),
+		timed("iofd, 2 goroutines", inParallel(2, ours)),
+		timed("iofd, 8 goroutines", inParallel(8, ours)),
+		timed("bare calls, 1 goroutine", bare),
+		timed("bare calls, 2 goroutines", inParallel(2, bare)),
+		timed("bare calls, 8 goroutines", inParallel(8, bare)),
 	}
-	return append(ours, bare...)
 }
 
 // waiterWays park one goroutine on each of count handles.
@@ -91,10 +89,7 @@ func parkedWays(o *opened, count, queued int) []way {
 	}
 	return []way{
 		waiters("iofd WaitContext", func() line { return counterLine(background, o.counter()) }),
-		waiters("os.File Read", func() line {
-			file := o.eventfdFile()
-			return fileLine(file, file)
-		}),
+		waiters("os.File Read", func() line { return eventfdFileLine(o) }),
 	}
 }
 

@@ -92,7 +92,8 @@ func signalWays(burst int) func(o *opened) []way {
 func sendSignals(burst string) {
 	n := try.Get(strconv.Atoi(burst))
 	first := make([]byte, 1)
-	for nextByte(first) {
+	for {
+		size(1).check(os.Stdin.Read(first))
 		for i := range n {
 			try.Check(unix.Kill(os.Getppid(), unix.Signal(int(first[0])+i)))
 		}

@@ -56,10 +56,7 @@ func wakeGoroutineWays(o *opened) []way {
 		{"iofd pipe by fd.NewNonblock", func() line { return pipeLine(o, fd.NewNonblock, unix.O_NONBLOCK) }},
 		{"iofd pipe by fd.New", func() line { return pipeLine(o, fd.New, unix.O_NONBLOCK) }},
 		{"iofd pipe in blocking mode", func() line { return pipeLine(o, fd.New, 0) }},
-		{"os.File of an eventfd", func() line {
-			file := o.eventfdFile()
-			return fileLine(file, file)
-		}},
+		{"os.File of an eventfd", func() line { return eventfdFileLine(o) }},
 		{"channel", func() line { return channelLine(o) }},
 	} {
 		t := trip{w.open(), w.open()}
@@ -96,6 +93,11 @@ func fileLine(r, w *os.File) line {
 	}
 }
 
+func eventfdFileLine(o *opened) line {
+	file := o.eventfdFile()
+	return fileLine(file, file)
+}
+
 func channelLine(o *opened) line {
 	c := make(chan struct{})
 	o.atEnd(func() error { close(c); return nil })
@@ -116,8 +118,8 @@ func wakeProcessWays(o *opened) []way {
 	o.note("package os makes inherited pipes blocking, so in the child a thread waits instead of the poller")
 	ways := []way{
 		each("os.Pipe", fileTrip(o, pongIn, pingOut, pingIn, pongOut).once),
-		each("iofd eventfd", counterTrip(o, "eventfd", 0).once),
-		each("iofd eventfd, busy polling", counterTrip(o, "busy", busyTime).once),
+		each("iofd eventfd", counterTrip(o, 0).once),
+		each("iofd eventfd, busy polling", counterTrip(o, busyTime).once),
 		each("os.File of an eventfd", fileTrip(o, pongFile, pingFile, pingFile, pongFile).once),
 	}
 	return append(ways, inC(o, "C, two processes", "processes")...)
@@ -130,7 +132,7 @@ func fileTrip(o *opened, r, w *os.File, child ...*os.File) trip {
 }
 
 // counterTrip returns a trip to a child that answers by eventfds.
-func counterTrip(o *opened, kind string, busy time.Duration) trip {
+func counterTrip(o *opened, busy time.Duration) trip {
 	var lines []line
 	var inherited []*os.File
 	for range 2 {
@@ -139,19 +141,18 @@ func counterTrip(o *opened, kind string, busy time.Duration) trip {
 		lines = append(lines, counterLine(background, e))
 		inherited = append(inherited, closing(o, try.Get(e.File("eventfd"))))
 	}
-	startChild(o, "echo", kind, inherited...)
+	startChild(o, "echo", busy.String(), inherited...)
 	return trip{lines[0], lines[1]}
 }
 
-// echo is the other process. It waits on descriptor 3 and answers on 4.
+// echo is the other process. It waits on descriptor 3 and answers on 4. They are files,
+// or eventfds with a time of busy polling.
 func echo(kind string) {
 	endWithInput()
 	if kind == "file" {
 		trip{fileLine(os.NewFile(3, "ping"), nil), fileLine(nil, os.NewFile(4, "pong"))}.echo()
 	}
 	ping, pong := try.Get(eventfd.FromFD(fd.New(3))), try.Get(eventfd.FromFD(fd.New(4)))
-	if kind == "busy" {
-		try.Check(ping.FD().SetBusyPoll(busyTime))
-	}
+	try.Check(ping.FD().SetBusyPoll(try.Get(time.ParseDuration(kind))))
 	trip{counterLine(background, ping), counterLine(background, pong)}.echo()
 }

@@ -44,7 +44,7 @@ func measureScale(dir string, t task, w io.Writer) {
 		rows, counts := c.rows()
 		all := measureRows(rows, t.Span)
 		picture := c.plot(all.rows(), counts)
-		try.Check(errors.Join(all.print(w, 1), picture.WriteFile(filepath.Join(dir, "scale-"+c.file+".svg"))))
+		try.Check(errors.Join(all.print(w), picture.WriteFile(filepath.Join(dir, "scale-"+c.file+".svg"))))
 	}
 }
 

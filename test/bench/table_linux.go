@@ -11,10 +11,11 @@ import (
 	"golang.org/x/sys/unix"
 
 	"code.hybscloud.com/iofd/test/internal/table"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 // print writes the results as text.
-func (r *report) print(w io.Writer, processes int) error {
+func (r *report) print(w io.Writer) error {
 	lines := table.Table{{"work", "by", "ratio", "quartiles", "allocs", "on this machine"}}
 	for _, row := range r.rows() {
 		name := row[0].Row
@@ -24,12 +25,8 @@ func (r *report) print(w io.Writer, processes int) error {
 		}
 	}
 	err := lines.Print(w)
-	over := "rounds"
-	if processes > 1 {
-		over = fmt.Sprintf("%d processes, of the median in each", processes)
-	}
-	fmt.Fprintf(w, "\nA ratio is to the first way of the same work in the same round: median and quartiles over the %s.\n"+
-		"The last column has the medians on this machine: %s.\n", over, machine())
+	fmt.Fprintf(w, "\nA ratio is to the first way of the same work in the same round: median and quartiles over the rounds of one process,\n"+
+		"or over several processes, of the median in each. The last column has the medians on this machine: %s.\n", machine())
 	for _, note := range r.Notes {
 		fmt.Fprintln(w, note)
 	}
@@ -69,10 +66,8 @@ func brief(d time.Duration) string {
 }
 
 func machine() string {
-	kernel := "Linux"
 	var name unix.Utsname
-	if unix.Uname(&name) == nil {
-		kernel += " " + unix.ByteSliceToString(name.Release[:])
-	}
-	return fmt.Sprintf("%s, %s, %d processors, %s", kernel, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
+	try.Check(unix.Uname(&name))
+	kernel := unix.ByteSliceToString(name.Release[:])
+	return fmt.Sprintf("Linux %s, %s, %d processors, %s", kernel, runtime.GOARCH, runtime.NumCPU(), runtime.Version())
 }

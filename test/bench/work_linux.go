@@ -29,18 +29,11 @@ func times(do func()) func(n int) {
 
 // inParallel divides the work among goroutines.
 func inParallel(goroutines int, do func(n int)) func(n int) {
-	if goroutines == 1 {
-		return do
-	}
 	return func(n int) {
 		var all sync.WaitGroup
 		errs := make([]error, goroutines)
 		for i := range goroutines {
-			share := n / goroutines
-			if i < n%goroutines {
-				share++
-			}
-			all.Go(func() { errs[i] = try.Run(func() { do(share) }) })
+			all.Go(func() { errs[i] = try.Run(func() { do((n + i) / goroutines) }) })
 		}
 		all.Wait()
 		try.Check(errors.Join(errs...))
