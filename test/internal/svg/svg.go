@@ -64,24 +64,12 @@ func (p *Picture) Bytes() []byte {
 `, number(p.width), number(p.height), escape(p.title), p.body.Bytes())
 }
 
-// WriteFile writes the picture to a file, unless the name is empty. If it fails, an older file
-// stays.
+// WriteFile writes the picture to a file, unless the name is empty.
 func (p *Picture) WriteFile(name string) error {
 	if name == "" {
 		return nil
 	}
-	if info, err := os.Lstat(name); err == nil && !info.Mode().IsRegular() {
-		return os.WriteFile(name, p.Bytes(), 0o666) // such as /dev/stdout
-	}
-	fresh := fmt.Sprintf("%s.%d", name, os.Getpid())
-	err := os.WriteFile(fresh, p.Bytes(), 0o666)
-	if err == nil {
-		err = os.Rename(fresh, name)
-	}
-	if err != nil {
-		_ = os.Remove(fresh)
-	}
-	return err
+	return os.WriteFile(name, p.Bytes(), 0o666)
 }
 
 // number writes a tenth of a pixel.

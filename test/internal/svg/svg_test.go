@@ -3,7 +3,6 @@ package svg
 import (
 	"bytes"
 	"encoding/xml"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -40,25 +39,6 @@ func TestPicture(t *testing.T) {
 
 	assert.NoError(t, p.WriteFile(""))
 	assert.Error(t, p.WriteFile(filepath.Join(t.TempDir(), "no", "p.svg")))
-}
-
-// If a picture cannot be written, the older one stays. A name such as /dev/stdout is not replaced.
-func TestOldPicture(t *testing.T) {
-	p := New(1, 1, "new")
-	name := filepath.Join(t.TempDir(), "p.svg")
-	require.NoError(t, os.WriteFile(name, []byte("old"), 0o600))
-	inTheWay := fmt.Sprintf("%s.%d", name, os.Getpid())
-	require.NoError(t, os.MkdirAll(filepath.Join(inTheWay, "x"), 0o700))
-	require.Error(t, p.WriteFile(name))
-	text, err := os.ReadFile(name)
-	require.NoError(t, err)
-	assert.Equal(t, "old", string(text))
-	require.NoError(t, p.WriteFile(os.DevNull))
-	require.NoError(t, os.RemoveAll(inTheWay))
-	require.NoError(t, p.WriteFile(name))
-	left, err := os.ReadDir(filepath.Dir(name))
-	require.NoError(t, err)
-	assert.Len(t, left, 1)
 }
 
 func TestTicks(t *testing.T) {
