@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
@@ -36,28 +37,27 @@ const notElsewhere = "^(TestModules|TestDependencies|TestOutsideModule|TestMemor
 // probe is the job that asks the kernel without the library.
 const probe = "probe"
 
-// build compiles the test binaries and the probe for a processor into dir. They
-// are statically linked.
-func build(root, dir string, p *processor) error {
-	test := []string{"test", "-c", "-o", dir + "/"}
+// build compiles the test binaries, the probe and the init for a processor into dir.
+// They are statically linked, and have no debugging information.
+func build(root, dir string, p *processor) {
+	fmt.Fprintln(os.Stderr, "building for", p.goarch)
+	test := []string{"test", "-c", "-o", dir + "/", "-ldflags=-s -w"}
 	for _, pkg := range tested(p) {
 		test = append(test, "./"+pkg)
 	}
 	for _, args := range [][]string{test, {"build", "-o", dir + "/", "./test/kernels/probe", "./test/kernels/init"}} {
 		cmd := exec.Command("go", args...)
 		cmd.Dir = root
-		if _, err := output(cmd, "GOARCH="+p.goarch, "CGO_ENABLED=0"); err != nil {
-			return err
-		}
+		cmd.Env = append(os.Environ(), "GOARCH="+p.goarch, "CGO_ENABLED=0")
+		output(cmd)
 	}
-	return nil
 }
 
 // jobs returns the jobs for m from the files that build has put into dir. Each runs in
 // its package's directory unless root is empty. An emulated machine runs the short
 // tests: it is ten times slower, and some of the long tests have a deadline.
 func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
-	var all []job.Job
+	all := []job.Job{{Name: probe, Argv: []string{filepath.Join(dir, "probe")}}}
 	add := func(name, pkg string, env []string, args ...string) {
 		j := job.Job{Name: name, Argv: append([]string{filepath.Join(dir, binary(pkg)), "-test.v=test2json", "-test.timeout=10m"}, args...), Env: env}
 		if root != "" {
@@ -65,7 +65,6 @@ func jobs(dir, root string, m machine, stress time.Duration) []job.Job {
 		}
 		all = append(all, j)
 	}
-	all = append(all, job.Job{Name: probe, Argv: []string{filepath.Join(dir, "probe")}})
 	for _, pkg := range tested(m.processor) {
 		args := []string{"-test.skip=" + notElsewhere, fmt.Sprintf("-test.short=%t", m.kind != native)}
 		if pkg == "signalfd" && m.kind != native {

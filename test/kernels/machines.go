@@ -17,26 +17,26 @@ type processor struct {
 
 // A guest is a virtual machine of a processor.
 type guest struct {
-	suite   string // of Debian's, that has the programs
-	debian  string // Debian's name of the processor
-	flavour string // of the kernel's package
-	qemu    string // the package of QEMU
-	program string
-	args    []string
-	console string
+	suite    string // of Debian's, that has the programs
+	debian   string // Debian's name of the processor
+	flavour  string // of the kernel's package
+	packages []string
+	program  string // of QEMU's, in these packages
+	args     []string
+	console  string
 }
 
 var (
-	amd64 = &processor{"amd64", "qemu-x86_64", true, &guest{tools, "amd64", "cloud-amd64", "qemu-system-x86",
+	amd64 = &processor{"amd64", "qemu-x86_64", true, &guest{tools, "amd64", "cloud-amd64", []string{"qemu-system-x86"},
 		"qemu-system-x86_64", []string{"-cpu", "max,-cx16"}, "ttyS0"}}
-	arm64 = &processor{"arm64", "qemu-aarch64", true, &guest{tools, "arm64", "cloud-arm64", "qemu-system-arm",
+	arm64 = &processor{"arm64", "qemu-aarch64", true, &guest{tools, "arm64", "cloud-arm64", []string{"qemu-system-arm"},
 		"qemu-system-aarch64", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"}}
-	riscv64 = &processor{"riscv64", "qemu-riscv64", true, &guest{"sid", "riscv64", "riscv64", "qemu-system-riscv",
+	riscv64 = &processor{"riscv64", "qemu-riscv64", true, &guest{"sid", "riscv64", "riscv64", []string{"qemu-system-riscv"},
 		"qemu-system-riscv64", []string{"-M", "virt"}, "ttyS0"}}
 	loong64 = &processor{"loong64", "qemu-loongarch64", true, nil}
-	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"sid", "ppc64el", "powerpc64le", "qemu-system-ppc",
+	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"sid", "ppc64el", "powerpc64le", []string{"qemu-system-ppc"},
 		"qemu-system-ppc64", []string{"-M", "pseries,x-vof=on", "-cpu", "power9"}, "hvc0"}}
-	s390x = &processor{"s390x", "", false, &guest{"sid", "s390x", "s390x", "qemu-system-s390x",
+	s390x = &processor{"s390x", "", false, &guest{"sid", "s390x", "s390x", []string{"qemu-system-s390x"},
 		"qemu-system-s390x", []string{"-M", "s390-ccw-virtio", "-cpu", "max"}, "ttysclp0"}}
 	arm  = &processor{"arm", "qemu-arm", false, nil}
 	i386 = &processor{"386", "qemu-i386", false, nil}

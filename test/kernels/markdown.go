@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 	"text/template"
 
 	"code.hybscloud.com/iofd/test/internal/table"
+	"code.hybscloud.com/iofd/test/internal/try"
 )
 
 //go:embed report.md.tmpl
@@ -32,95 +32,88 @@ func markdown(results []result) []byte {
 	}
 	passed := grid("", results, func(r result) string { return strings.ReplaceAll(r.name(), ", ", "<br>") })
 	var b bytes.Buffer
-	if err := report.Execute(&b, map[string]string{
+	try.Check(report.Execute(&b, map[string]string{
 		"Machines": machines.Markdown(),
 		"Passed":   passed.Markdown(),
 		"Problems": problems,
 		"Skips":    skips(results).Markdown(),
-		"Stress":   stresses(results).Markdown(),
 		"Probe":    missing(results).Markdown(),
-	}); err != nil {
-		panic(err)
-	}
+	}))
 	return b.Bytes()
+}
+
+// grid has a column for each machine, and a row for each job.
+func grid(corner string, results []result, machine func(result) string) table.Table {
+	head := []string{corner}
+	var jobs []string
+	for _, r := range results {
+		head = append(head, machine(r))
+		for _, c := range r.Cells {
+			if !slices.Contains(jobs, c.Job) {
+				jobs = append(jobs, c.Job)
+			}
+		}
+	}
+	t := table.Table{head}
+	for _, job := range jobs {
+		row := []string{title(job)}
+		for _, r := range results {
+			text := ""
+			for _, c := range r.Cells {
+				if c.Job == job {
+					text = c.text()
+				}
+			}
+			row = append(row, text)
+		}
+		t = append(t, row)
+	}
+	return t
+}
+
+// A pair is what machines have in common that share a row.
+type pair [2]string
+
+func sorted(rows map[pair][]string) []pair {
+	return slices.SortedFunc(maps.Keys(rows), func(x, y pair) int { return slices.Compare(x[:], y[:]) })
 }
 
 // skips lists for each reason the tests that gave it, and the machines.
 func skips(results []result) table.Table {
-	type group struct{ why, reason string }
-	tests, machines := make(map[group]map[string]bool), make(map[group][]string)
+	tests, machines := make(map[pair][]string), make(map[pair][]string)
 	for _, r := range results {
 		for _, c := range r.Cells {
 			for _, s := range c.Skipped {
-				g := group{cmp.Or(s.Why, "**no good reason**"), s.Reason}
-				if tests[g] == nil {
-					tests[g] = make(map[string]bool)
-				}
+				because := pair{cmp.Or(s.Why, "**no good reason**"), s.Reason}
 				top, _, _ := strings.Cut(s.Test, "/")
-				tests[g][title(c.Job)+" `"+top+"`"] = true
-				if !slices.Contains(machines[g], r.name()) {
-					machines[g] = append(machines[g], r.name())
-				}
+				tests[because] = append(tests[because], title(c.Job)+" `"+top+"`")
+				machines[because] = append(machines[because], r.name())
 			}
 		}
 	}
 	listed := table.Table{{"why", "what the test said", "tests", "machines"}}
-	groups := slices.SortedFunc(maps.Keys(tests), func(x, y group) int {
-		return cmp.Or(strings.Compare(x.why, y.why), strings.Compare(x.reason, y.reason))
-	})
-	for _, g := range groups {
-		listed.Add(g.why, g.reason, strings.Join(slices.Sorted(maps.Keys(tests[g])), ", "), strings.Join(machines[g], "; "))
+	for _, because := range sorted(tests) {
+		of := slices.Compact(slices.Sorted(slices.Values(tests[because])))
+		on := slices.Compact(machines[because])
+		listed.Add(because[0], because[1], strings.Join(of, ", "), strings.Join(on, "; "))
 	}
 	return listed
 }
 
-// stresses has a row for each machine, and a column for each job that races closes.
-func stresses(results []result) table.Table {
-	var raced []string
-	for _, name := range names(results) {
-		if !slices.Contains(packages, name) && slices.ContainsFunc(results, func(r result) bool { c := r.cell(name); return c != nil && c.Closes > 0 }) {
-			raced = append(raced, name)
-		}
-	}
-	closes := table.Table{append([]string{"machine"}, raced...)}
-	for _, r := range results {
-		row := []string{r.name()}
-		for _, name := range raced {
-			text := ""
-			if c := r.cell(name); c != nil {
-				text = strconv.Itoa(c.Closes)
-			}
-			row = append(row, text)
-		}
-		closes = append(closes, row)
-	}
-	return closes
-}
-
-// missing lists the answers of machines that lack something. Machines with the same
-// answer share a line.
+// missing lists the answers of machines that lack something.
 func missing(results []result) table.Table {
-	told := table.Table{{"call", "answer", "machines"}}
-	var calls []string
+	machines := make(map[pair][]string)
 	for _, r := range results {
 		for _, a := range r.Probe {
-			if !slices.Contains(calls, a.Call) {
-				calls = append(calls, a.Call)
+			if a.Answer != yes {
+				said := pair{a.Call, a.Answer}
+				machines[said] = append(machines[said], r.name())
 			}
 		}
 	}
-	for _, call := range calls {
-		said := make(map[string][]string)
-		for _, r := range results {
-			for _, a := range r.Probe {
-				if a.Call == call && a.Answer != yes {
-					said[a.Answer] = append(said[a.Answer], r.name())
-				}
-			}
-		}
-		for _, answer := range slices.Sorted(maps.Keys(said)) {
-			told.Add(call, answer, strings.Join(said[answer], "; "))
-		}
+	told := table.Table{{"call", "answer", "machines"}}
+	for _, said := range sorted(machines) {
+		told.Add(said[0], said[1], strings.Join(machines[said], "; "))
 	}
 	return told
 }

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"code.hybscloud.com/iofd/test/internal/table"
 )
 
 // sums returns how many tests passed, failed or were skipped for no known reason, and
@@ -52,13 +50,13 @@ func (r result) complaint() string {
 	return b.String()
 }
 
-// text is a cell in short: passed, what failed, and what was skipped. It is empty if
-// the job was not run.
+// text is a cell in short: passed, what failed, and what was skipped. A stress shows the
+// closes that it raced in the place of passed.
 func (c *cell) text() string {
-	if c == nil {
-		return ""
-	}
 	s := fmt.Sprint(c.Passed)
+	if c.Closes > 0 && !slices.Contains(packages, c.Job) {
+		s = fmt.Sprint(c.Closes)
+	}
 	if n := c.wrong(); n > 0 {
 		s += fmt.Sprintf(" ✗%d", n)
 	}
@@ -68,40 +66,21 @@ func (c *cell) text() string {
 	return s
 }
 
-// names returns the jobs of the results, each once.
-func names(results []result) (all []string) {
-	for _, r := range results {
-		for _, c := range r.Cells {
-			if !slices.Contains(all, c.Job) {
-				all = append(all, c.Job)
-			}
-		}
+// name is the machine's, with the series of the kernel that it turned out to run.
+func (r result) name() string {
+	switch r.Kind {
+	case user:
+		return r.Processor + ", user mode"
+	case system:
+		return r.Processor + ", Linux " + series(r.Kernel)
 	}
-	return all
+	return r.Processor + ", native"
 }
 
-// cell returns what came of a job, nil if it was not run.
-func (r result) cell(name string) *cell {
-	i := slices.IndexFunc(r.Cells, func(c cell) bool { return c.Job == name })
-	if i < 0 {
-		return nil
+// title is a job's name as a reader knows it.
+func title(name string) string {
+	if name == "." {
+		return "iofd, the root package"
 	}
-	return &r.Cells[i]
-}
-
-// grid has a column for each machine, and a row for each job.
-func grid(corner string, results []result, machine func(result) string) table.Table {
-	head := []string{corner}
-	for _, r := range results {
-		head = append(head, machine(r))
-	}
-	t := table.Table{head}
-	for _, name := range names(results) {
-		row := []string{title(name)}
-		for _, r := range results {
-			row = append(row, r.cell(name).text())
-		}
-		t = append(t, row)
-	}
-	return t
+	return name
 }

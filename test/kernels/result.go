@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/test/kernels/internal/job"
 )
 
@@ -71,20 +72,14 @@ var (
 )
 
 // judge sums up what a test binary wrote. Tests and their subtests count alike.
-func judge(o job.Output) (cell, error) {
+func judge(o job.Output) cell {
 	c := cell{Job: o.Name}
 	convert := exec.Command("go", "tool", "test2json")
 	convert.Stdin = bytes.NewReader(o.Text)
-	text, err := output(convert)
-	if err != nil {
-		return c, err
-	}
 	said := make(map[string]string) // by a test
-	for line := range strings.Lines(text) {
+	for line := range strings.Lines(output(convert)) {
 		var e struct{ Action, Test, Output string }
-		if err := json.Unmarshal([]byte(line), &e); err != nil {
-			return c, err
-		}
+		try.Check(json.Unmarshal([]byte(line), &e))
 		if e.Test == "" {
 			continue
 		}
@@ -108,7 +103,7 @@ func judge(o job.Output) (cell, error) {
 	if o.Status != "exit status 0" && len(c.Failed) == 0 {
 		c.Failed = []failure{{Test: "(the whole)", Output: cmp.Or(o.Status, "it did not end") + ": " + tail(o.Text)}}
 	}
-	return c, nil
+	return c
 }
 
 // lastLogged returns what a skipped test logged last.

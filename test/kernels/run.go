@@ -9,9 +9,11 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
+	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/test/kernels/internal/job"
 )
 
@@ -20,7 +22,6 @@ type lab struct {
 	store  store
 	root   string
 	dir    string // for what is built
-	logs   string // where the machines' output is kept, if anywhere
 	stress time.Duration
 	limit  time.Duration // for one machine
 }
@@ -28,148 +29,110 @@ type lab struct {
 // run runs everything on a machine, and says what came of it.
 func (l *lab) run(ctx context.Context, m machine) result {
 	r := result{Machine: m.String(), Kind: m.kind, Processor: m.processor.goarch}
+	if err := try.Run(func() { l.fill(ctx, m, &r) }); err != nil {
+		r.Problem = err.Error()
+	}
+	return r
+}
+
+func (l *lab) fill(ctx context.Context, m machine, r *result) {
+	emulator := l.store.emulator(m)
+	if emulator != nil {
+		r.Emulator = "QEMU " + release.FindString(output(exec.Command(emulator[0], append(emulator[1:], "--version")...)))
+	}
+	// The output stays there.
+	log := try.Get(os.Create(filepath.Join(string(l.store), m.file()+".log")))
+	defer log.Close()
 	ctx, cancel := context.WithTimeout(ctx, l.limit)
 	defer cancel()
-	var err error
-	if r.Emulator, err = l.store.emulator(m); err != nil {
-		r.Problem = err.Error()
-		return r
-	}
 	started := time.Now()
-	stream, err := l.stream(ctx, m)
-	r.Seconds = time.Since(started).Round(time.Second).Seconds()
-	if err != nil {
-		r.Problem = err.Error() + ": " + tail(stream)
-		return r
+	var err error
+	if m.kind == system {
+		err = l.boot(ctx, log, m, emulator)
+	} else {
+		l.here(ctx, log, m, emulator)
 	}
+	r.Seconds = time.Since(started).Round(time.Second).Seconds()
+	stream := try.Get(os.ReadFile(log.Name()))
 	// The report is published, from wherever the repository was.
 	for _, dir := range []string{l.root, l.dir} {
 		stream = bytes.ReplaceAll(stream, []byte(dir+"/"), nil)
 	}
-	var outputs []job.Output
-	outputs, r.Kernel = job.Split(stream)
-	if r.Kernel == "" {
-		r.Problem = "the machine did not get to its end: " + tail(stream)
-	}
+	outputs, kernel := job.Split(stream)
+	r.Kernel = kernel
 	for _, o := range outputs {
 		if o.Name == probe {
 			r.Probe = answers(o)
-			continue
+		} else {
+			r.Cells = append(r.Cells, judge(o))
 		}
-		c, err := judge(o)
-		if err != nil {
-			r.Problem = err.Error()
-		}
-		r.Cells = append(r.Cells, c)
 	}
-	explain(&r)
-	return r
+	explain(r)
+	switch {
+	case ctx.Err() != nil:
+		try.Check(fmt.Errorf("stopped after %v: %s", l.limit, tail(stream)))
+	case err != nil:
+		try.Check(fmt.Errorf("%w: %s", err, tail(stream)))
+	case kernel == "":
+		try.Check(fmt.Errorf("the machine did not get to its end: %s", tail(stream)))
+	}
 }
 
-// stream returns what a machine writes, and keeps it as it comes.
-func (l *lab) stream(ctx context.Context, m machine) ([]byte, error) {
-	var out bytes.Buffer
-	w := io.Writer(&out)
-	if l.logs != "" {
-		log, err := os.Create(filepath.Join(l.logs, m.file()+".log"))
-		if err != nil {
-			return nil, err
-		}
-		defer log.Close()
-		w = io.MultiWriter(&out, log)
-	}
-	run := l.here
-	if m.kind == system {
-		run = l.boot
-	}
-	err := run(ctx, w, m)
-	if ctx.Err() != nil {
-		err = fmt.Errorf("stopped after %v", l.limit)
-	}
-	return out.Bytes(), err
-}
+var release = regexp.MustCompile(`\d+(\.\d+)+`)
 
 // here runs the jobs on this machine's kernel.
-func (l *lab) here(ctx context.Context, w io.Writer, m machine) error {
+func (l *lab) here(ctx context.Context, w io.Writer, m machine, emulator []string) {
 	for _, j := range jobs(l.binaries(m.processor), l.root, m, l.stress) {
 		if m.kind == user {
-			emulator, err := l.store.userEmulator(m.processor)
-			if err != nil {
-				return err
-			}
 			// The tests start themselves again, which takes the emulator too.
-			j.Env = append(j.Env, "KERNELS_EMU="+emulator)
-			j.Argv = append([]string{emulator}, j.Argv...)
+			j.Env = append(j.Env, "KERNELS_EMU="+emulator[0])
+			j.Argv = append(emulator, j.Argv...)
 		}
 		j.Run(ctx, w)
 	}
-	release, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	job.Done(w, strings.TrimSpace(string(release)))
-	return err
+	job.Done(w, strings.TrimSpace(string(try.Get(os.ReadFile("/proc/sys/kernel/osrelease")))))
 }
 
 // boot runs the jobs in a virtual machine.
-func (l *lab) boot(ctx context.Context, w io.Writer, m machine) error {
-	g := m.processor.guest
-	kernel, err := l.store.kernel(m)
-	if err != nil {
-		return err
-	}
-	argv, err := l.store.systemEmulator(g)
-	if err != nil {
-		return err
-	}
-	archive, err := l.initramfs(m)
-	if err != nil {
-		return err
-	}
+func (l *lab) boot(ctx context.Context, w io.Writer, m machine, emulator []string) error {
 	initramfs := filepath.Join(l.dir, m.file()+".cpio")
-	if err := os.WriteFile(initramfs, archive, 0o644); err != nil {
-		return err
-	}
+	try.Check(os.WriteFile(initramfs, l.initramfs(m), 0o644))
 	defer os.Remove(initramfs)
-	argv = append(argv, g.args...)
 	// It ends with a status of 0 after a panic too: the stream says how it went. A
 	// busy host delays the timer's interrupts beyond what the kernel's check bears.
-	argv = append(argv, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G", "-nodefaults", "-no-user-config", "-display", "none",
-		"-serial", "stdio", "-no-reboot", "-kernel", kernel, "-initrd", initramfs,
-		"-append", "console="+g.console+" quiet panic=-1 no_timer_check")
+	argv := append(emulator, "-accel", "tcg,thread=multi", "-smp", "2", "-m", "1G", "-nodefaults", "-no-user-config", "-display", "none",
+		"-serial", "stdio", "-no-reboot", "-kernel", l.store.kernel(m), "-initrd", initramfs,
+		"-append", "console="+m.processor.guest.console+" quiet panic=-1 no_timer_check")
 	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
 	var problems bytes.Buffer
 	cmd.Stdout, cmd.Stderr = w, &problems
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("%s: %w: %s", g.program, err, &problems)
+		return fmt.Errorf("%w: %s", err, &problems)
 	}
 	return nil
 }
 
 // initramfs returns the first root file system of a virtual machine, with all of its jobs.
-func (l *lab) initramfs(m machine) ([]byte, error) {
-	files, err := l.store.userland(m.processor.guest)
-	if err != nil {
-		return nil, err
-	}
+func (l *lab) initramfs(m machine) []byte {
 	built := l.binaries(m.processor)
-	files["init"] = filepath.Join(built, "init")
-	files["tests/probe"] = filepath.Join(built, "probe")
+	files := map[string]string{
+		"bin/busybox": l.store.busybox(m.processor.guest),
+		"init":        filepath.Join(built, "init"),
+		"tests/probe": filepath.Join(built, "probe"),
+	}
 	for _, pkg := range tested(m.processor) {
 		files["tests/"+binary(pkg)] = filepath.Join(built, binary(pkg))
 	}
 	var c cpio
-	for _, dir := range []string{"bin", "dev", "lib", "lib64", "tests", "tmp"} {
+	for _, dir := range []string{"bin", "dev", "tests"} {
 		c.add(dir, cpioDirectory|0o755, nil)
 	}
 	c.add("dev/console", cpioDevice|0o600, nil)
 	for to, from := range files {
-		data, err := os.ReadFile(from)
-		if err != nil {
-			return nil, err
-		}
-		c.add(to, cpioFile|0o755, data)
+		c.add(to, cpioFile|0o755, try.Get(os.ReadFile(from)))
 	}
-	todo, err := json.Marshal(jobs("/tests", "", m, l.stress))
-	c.add("jobs.json", cpioFile|0o644, todo)
-	return c.bytes(), err
+	c.add("jobs.json", cpioFile|0o644, try.Get(json.Marshal(jobs("/tests", "", m, l.stress))))
+	return c.bytes()
 }
 
 func (l *lab) binaries(p *processor) string { return filepath.Join(l.dir, p.goarch) }
