@@ -59,8 +59,11 @@ func (s store) emulator(m machine) []string {
 	g := m.processor.guest
 	dir := s.fetched(g.program, func(dir string) { s.host().unpack(dir, "install", g.packages...) })
 	linker := find(dir, "usr/lib/*/ld-linux-*.so.*")
-	return append([]string{linker, "--library-path", filepath.Dir(linker), filepath.Join(dir, "usr/bin", g.program),
-		"-L", filepath.Join(dir, "usr/share/qemu"), "-L", filepath.Join(dir, "usr/share/seabios")}, g.args...)
+	argv := []string{linker, "--library-path", filepath.Dir(linker), filepath.Join(dir, "usr/bin", g.program)}
+	for _, firmware := range []string{"qemu", "seabios", "qemu-efi-loongarch64"} {
+		argv = append(argv, "-L", filepath.Join(dir, "usr/share", firmware))
+	}
+	return append(argv, g.args...)
 }
 
 // kernel returns the image of m's kernel.

@@ -33,7 +33,8 @@ var (
 		"qemu-system-aarch64", []string{"-M", "virt", "-cpu", "max,pauth-impdef=on"}, "ttyAMA0"}}
 	riscv64 = &processor{"riscv64", "qemu-riscv64", true, &guest{"sid", "riscv64", "riscv64", []string{"qemu-system-riscv"},
 		"qemu-system-riscv64", []string{"-M", "virt"}, "ttyS0"}}
-	loong64 = &processor{"loong64", "qemu-loongarch64", true, nil}
+	loong64 = &processor{"loong64", "qemu-loongarch64", true, &guest{"sid", "loong64", "loong64", []string{"qemu-system-misc", "qemu-efi-loongarch64"},
+		"qemu-system-loongarch64", []string{"-M", "virt", "-cpu", "la464", "-bios", "QEMU_EFI.fd"}, "ttyS0"}}
 	ppc64le = &processor{"ppc64le", "qemu-ppc64le", false, &guest{"sid", "ppc64el", "powerpc64le", []string{"qemu-system-ppc"},
 		"qemu-system-ppc64", []string{"-M", "pseries,x-vof=on", "-cpu", "power9"}, "hvc0"}}
 	s390x = &processor{"s390x", "", false, &guest{"sid", "s390x", "s390x", []string{"qemu-system-s390x"},
@@ -107,6 +108,7 @@ var machines = []machine{
 	{kind: system, processor: s390x, suite: "sid"},
 	{kind: system, processor: riscv64, suite: "sid"},
 	{kind: system, processor: ppc64le, suite: "sid"},
+	{kind: system, processor: loong64, suite: "sid"},
 }
 
 // selected returns the machines whose names match and that this one can be or
