@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -103,7 +104,7 @@ func (l *lab) runAll(ctx context.Context, chosen []machine, atOnce int, write bo
 	var publishing sync.Mutex
 	var wg sync.WaitGroup
 	var err error
-	for i, m := range chosen {
+	for i, m := range slices.Backward(chosen) { // the last take longest
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
