@@ -1,4 +1,4 @@
-package main
+package downstream
 
 import (
 	"bytes"
@@ -32,27 +32,27 @@ type build struct {
 	binary string
 }
 
-// both builds the tests of p, as they are and moved, in a copy under dir. Covered,
-// those that are moved can say what of the handle's package they have reached.
-func both(ctx context.Context, p program, dir string, covered bool) (theirs, moved *build, err error) {
+// both builds the tests of p, as they are and moved, in a copy under dir. Those that
+// are moved can say what of the handle's package they have reached.
+func both(ctx context.Context, p program, dir string) (theirs, moved *build, err error) {
 	w, err := lay(ctx, p, dir)
 	if err != nil {
 		return nil, nil, err
 	}
-	if theirs, err = w.build(ctx, false, false); err != nil {
+	if theirs, err = w.build(ctx, false); err != nil {
 		return nil, nil, err
 	}
 	if err = w.apply(p.name); err != nil {
 		return nil, nil, err
 	}
-	moved, err = w.build(ctx, true, covered)
+	moved, err = w.build(ctx, true)
 	return theirs, moved, err
 }
 
-func (w *workspace) build(ctx context.Context, moved, covered bool) (*build, error) {
+func (w *workspace) build(ctx context.Context, moved bool) (*build, error) {
 	b := &build{w, filepath.Join(w.dir, fmt.Sprintf("moved=%t", moved))}
 	args := []string{"test", "-c", "-vet=off", "-modfile=" + w.modfile, "-o", b.binary}
-	if covered {
+	if moved {
 		args = append(args, "-covermode=atomic", "-coverpkg="+prefix+w.program.handle)
 	}
 	if _, err := goCommand(ctx, append(args, w.program.pkg)...); err != nil {

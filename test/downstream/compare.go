@@ -1,11 +1,9 @@
-package main
+package downstream
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -22,25 +20,20 @@ type report struct {
 	lost    map[string]string // passed before and do not pass after
 }
 
-// compare runs the tests of p before and after.
-func compare(ctx context.Context, p program, all bool) (_ *report, err error) {
-	dir, err := os.MkdirTemp("", "downstream")
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = cmp.Or(err, os.RemoveAll(dir)) }()
-
-	theirs, moved, err := both(ctx, p, dir, true)
+// compare runs the tests of p before and after in a copy under dir, without those that
+// skip matches.
+func compare(ctx context.Context, p program, dir string, skip []string) (*report, error) {
+	theirs, moved, err := both(ctx, p, dir)
 	if err != nil {
 		return nil, err
 	}
 	// One after the other: some listen on ports that they name.
-	before, err := theirs.run(ctx, p.skip(all))
+	before, err := theirs.run(ctx, skip)
 	if err != nil {
 		return nil, err
 	}
 	profile := filepath.Join(dir, "coverage")
-	after, err := moved.run(ctx, p.skip(all), "-test.coverprofile="+profile)
+	after, err := moved.run(ctx, skip, "-test.coverprofile="+profile)
 	if err != nil {
 		return nil, err
 	}

@@ -1,11 +1,9 @@
-// Command downstream moves programs of other projects to this library, and runs their
-// own tests before and after. From the repository's root:
+// Package downstream moves programs of other projects to this library. Its tests run the
+// programs' own tests before and after. From the repository's root:
 //
-//	GOWORK=off go -C test/downstream run .                       # all of them
-//	GOWORK=off go -C test/downstream run . -bench 41 fsnotify    # or their benchmarks
-//	GOWORK=off go -C test/downstream test -count=1 ./...         # the same as a test
+//	GOWORK=off go -C test/downstream test -count=1 -v .
 //
-// It fails if a test that passes before does not pass after. The go command fetches
+// They fail if a test that passes before does not pass after. The go command fetches
 // the modules that go.mod names, and a copy in a temporary directory gets the patch of
 // the program, from patches/. README.md says what was learnt.
-package main
+package downstream

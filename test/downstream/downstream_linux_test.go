@@ -1,21 +1,29 @@
-package main
+package downstream
 
 import (
 	"bytes"
+	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
+var all = flag.Bool("all", false, "also run their tests that take long and have nothing to do with the descriptor")
+
 // Each program passes on this library what it passes without.
 func TestPrograms(t *testing.T) {
 	for _, p := range programs {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			r, err := compare(t.Context(), p, false)
+			var skip []string
+			if p.slow != "" && !*all {
+				skip = []string{p.slow}
+			}
+			r, err := compare(t.Context(), p, t.ArtifactDir(), skip)
 			require.NoError(t, err)
 			t.Log(r)
 		})
@@ -70,9 +78,8 @@ esac
 
 // A patch that does not fit exactly is refused, and leaves the copy as it was.
 func TestApply(t *testing.T) {
-	netpoll, err := choose([]string{"netpoll"})
-	require.NoError(t, err)
-	w, err := lay(t.Context(), netpoll[0], t.TempDir())
+	i := slices.IndexFunc(programs, func(p program) bool { return p.name == "netpoll" })
+	w, err := lay(t.Context(), programs[i], t.TempDir())
 	require.NoError(t, err)
 	file := filepath.Join(w.pkg, "poll_default_linux.go")
 	text, err := os.ReadFile(file)
@@ -115,16 +122,4 @@ func TestVerdict(t *testing.T) {
 			assert.ErrorContains(t, err, test.fault)
 		})
 	}
-}
-
-func TestChoose(t *testing.T) {
-	all, err := choose(nil)
-	require.NoError(t, err)
-	assert.Len(t, all, len(programs))
-	one, err := choose([]string{"netpoll"})
-	require.NoError(t, err)
-	require.Len(t, one, 1)
-	assert.Equal(t, "netpoll", one[0].name)
-	_, err = choose([]string{"another"})
-	assert.ErrorContains(t, err, `no program "another"`)
 }

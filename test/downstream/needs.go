@@ -1,6 +1,6 @@
 //go:build downstream
 
-package main
+package downstream
 
 // go.mod requires these modules although no package of this module imports them. The
 // patched copies of the programs and their tests do.

@@ -1,4 +1,4 @@
-package main
+package downstream
 
 import "time"
 
@@ -6,7 +6,6 @@ import "time"
 type program struct {
 	name string // of its patches in patches/: NAME.patch, and NAME-tests.patch if there is one
 	pkg  string // whose tests are run
-	what string // the number that the handle replaces
 	// The package whose functions must be reached by their tests, and these.
 	handle string
 	calls  []string
@@ -19,20 +18,16 @@ type program struct {
 	slow string
 	// Tests of NAME-tests.patch that fail before and must pass after.
 	mended []string
-	// Their benchmarks that use the descriptor, as the flag names them.
-	bench []string
 }
 
 var programs = []program{{
 	name:   "epoll",
 	pkg:    "github.com/cilium/ebpf/internal/epoll",
-	what:   "the eventfds that end and flush a wait for events from the kernel's ring buffers",
 	handle: "eventfd",
 	calls:  []string{"New", "SignalContext", "WaitContext", "Fd", "Close"},
 }, {
 	name:   "netpoll",
 	pkg:    "github.com/cloudwego/netpoll",
-	what:   "the eventfd that wakes an event loop",
 	handle: "eventfd",
 	calls:  []string{"New", "Read", "Write", "Fd", "Close"},
 	limit:  30 * time.Second, // ten times what they take: some runs hang as they are
@@ -41,7 +36,6 @@ var programs = []program{{
 }, {
 	name:   "gnet",
 	pkg:    "github.com/panjf2000/gnet/v2",
-	what:   "the eventfd and the flag that wake an event loop",
 	handle: "eventfd",
 	calls:  []string{"NewWaker", "Wake", "Drain", "Fd", "Close"},
 	slow:   "^Test(Client|Server|ServeGC|ConnMatrix|SimServer|StreamProxyServer|UDPProxyServer|ServeMulticast)$",
@@ -49,22 +43,18 @@ var programs = []program{{
 }, {
 	name:   "fsnotify",
 	pkg:    "github.com/fsnotify/fsnotify",
-	what:   "the inotify instance, number and os.File",
 	handle: "fd",
 	calls:  []string{"NewNonblock", "WithContext", "Control", "Close"},
 	slow:   "TestInotifyOverflow",
-	bench:  []string{"BenchmarkWatch/default", "BenchmarkAddRemove/default"},
 }, {
 	name:   "sys",
 	pkg:    "github.com/containerd/containerd/v2/pkg/sys",
-	what:   "the pidfd of a child that is started for its user namespace",
 	handle: "pidfd",
 	calls:  []string{"Self", "FromFD", "SendSignal", "Wait", "WaitContext", "Close"},
 	args:   []string{"-test.root"},
 }, {
 	name:   "libcontainer",
 	pkg:    "github.com/opencontainers/runc/libcontainer",
-	what:   "the eventfd by which the kernel tells of memory that runs out",
 	handle: "eventfd",
 	calls:  []string{"New", "WaitContext", "Fd", "Close"},
 	mended: []string{"TestNotifyKeepsNoThread"},

@@ -1,4 +1,4 @@
-package main
+package downstream
 
 import (
 	"bufio"
@@ -93,14 +93,6 @@ func (b *build) once(ctx context.Context, flags ...string) (results map[string]r
 func exactly(name string) string {
 	parent, _, _ := strings.Cut(name, "/")
 	return "^" + regexp.QuoteMeta(parent) + "$"
-}
-
-// skip matches what takes long and is beside the point, and is left out.
-func (p program) skip(all bool) []string {
-	if p.slow == "" || all {
-		return nil
-	}
-	return []string{p.slow}
 }
 
 // exercised fails where the profile says that p's tests did not reach one of the
