@@ -8,7 +8,6 @@ import (
 	"io"
 	"math/rand/v2"
 	"os"
-	"runtime"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -30,94 +29,83 @@ type base struct {
 	waiting   group // on some of them, until they are closed
 }
 
-// A resident is a handle of the base, or two that belong together. Its number is its
-// index in the base.
+// A resident is a handle of the base, or two that belong together.
 type resident struct {
 	io.Closer
-	*kind
+	visit func()
 }
 
+// A kind opens residents. Their states differ by a number.
 type kind struct {
-	name    string
-	share   int // of 100 handles
-	handles int // of a resident
-	open    func(number int) io.Closer
-	visit   func(handle io.Closer, number int)
-}
-
-func kindOf[H io.Closer](name string, share, handles int, open func(number int) H, visit func(handle H, number int)) kind {
-	return kind{
-		name, share, handles,
-		func(number int) io.Closer { return open(number) },
-		func(handle io.Closer, number int) { visit(handle.(H), number) },
-	}
+	share int // residents for 100 handles
+	open  func(number int) resident
 }
 
 const far = 1000 * time.Hour
 
 func (b *base) kinds() []kind {
 	return []kind{
-		kindOf("eventfd", 30, 1, func(number int) *eventfd.EventFD {
-			return try.Get(eventfd.New(uint64(number)))
-		}, func(e *eventfd.EventFD, number int) {
-			if number > 0 {
-				n := try.Get(e.Wait())
-				expect(n, uint64(number), "the value of an eventfd")
-				try.Check(e.Signal(n))
-			}
-		}),
-		kindOf(awaited, 5, 1, func(int) *eventfd.EventFD {
+		{30, func(number int) resident {
+			value := uint64(1 + number)
+			e := try.Get(eventfd.New(value))
+			return resident{e, func() {
+				expect(try.Get(e.Wait()), value, "the value of an eventfd")
+				try.Check(e.Signal(value))
+			}}
+		}},
+		{5, func(int) resident {
 			e := try.Get(eventfd.New(0))
 			b.waiting.do(1, func() {
-				if _, err := e.WaitContext(context.Background()); !errors.Is(err, fd.ErrClosed) {
-					try.Check(fmt.Errorf("a wait until Close returned %v", err))
-				}
+				_, err := e.WaitContext(context.Background())
+				expect(err, fd.ErrClosed, "the error of a wait until Close")
 			})
-			return e
-		}, func(e *eventfd.EventFD, _ int) {
-			_, err := e.Wait()
-			expect(err, fd.ErrWouldBlock, "the error of an eventfd of 0")
-		}),
-		kindOf("timerfd, armed", 20, 1, func(int) *timerfd.TimerFD {
+			return resident{e, func() {
+				_, err := e.Wait()
+				expect(err, fd.ErrWouldBlock, "the error of an eventfd of 0")
+			}}
+		}},
+		{20, func(int) resident {
 			t := try.Get(timerfd.New(clocks[rand.N(len(clocks))]))
 			try.Check(t.Arm(far, 0))
-			return t
-		}, func(t *timerfd.TimerFD, _ int) {
-			left, _, err := t.Remaining()
-			try.Check(err)
-			// The time that is left depends on the clock, and a wall clock may be set.
-			expect(isWall(t.Clock()) || left > 0 && left <= far, true, "a timer is armed")
-		}),
-		kindOf("pidfd", 20, 1, func(int) *pidfd.PidFD {
-			return try.Get(pidfd.Self())
-		}, func(p *pidfd.PidFD, _ int) {
-			expect(try.Get(p.Alive()), true, "this process is alive")
-		}),
-		kindOf("memfd of 8 bytes", 10, 1, func(number int) *memfd.MemFD {
-			return try.Get(memfd.NewSealed("base", binary.NativeEndian.AppendUint64(nil, uint64(number))))
-		}, func(m *memfd.MemFD, number int) {
-			var p [8]byte
-			try.Get(m.ReadAt(p[:], 0))
-			expect(binary.NativeEndian.Uint64(p[:]), uint64(number), "the content of a memfd")
-		}),
-		kindOf("signalfd", 5, 1, func(int) *signalfd.SignalFD {
-			return try.Get(signalfd.Open(signalfd.NewSet(unix.SIGUSR1)))
-		}, func(s *signalfd.SignalFD, _ int) {
-			_, err := s.Read()
-			expect(err, fd.ErrWouldBlock, "the error of a signalfd without signals")
-		}),
-		kindOf("fd: pipes", 6, 2, func(int) ends { return pipe(unix.O_NONBLOCK) }, visitEnds),
-		kindOf("fd: sockets", 4, 2, func(int) ends { return socketPair(unix.O_NONBLOCK) }, visitEnds),
+			return resident{t, func() {
+				left, _, err := t.Remaining()
+				try.Check(err)
+				// The time that is left depends on the clock, and a wall clock may be set.
+				expect(isWall(t.Clock()) || left > 0 && left <= far, true, "a timer is armed")
+			}}
+		}},
+		{20, func(int) resident {
+			p := try.Get(pidfd.Self())
+			return resident{p, func() { expect(try.Get(p.Alive()), true, "this process is alive") }}
+		}},
+		{10, func(number int) resident {
+			content := binary.NativeEndian.AppendUint64(nil, uint64(number))
+			m := try.Get(memfd.NewSealed("base", content))
+			return resident{m, func() {
+				got := make([]byte, len(content))
+				try.Get(m.ReadAt(got, 0))
+				expect(string(got), string(content), "the content of a memfd")
+			}}
+		}},
+		{5, func(int) resident {
+			s := try.Get(signalfd.Open(signalfd.NewSet(unix.SIGUSR1)))
+			return resident{s, func() {
+				_, err := s.Read()
+				expect(err, fd.ErrWouldBlock, "the error of a signalfd without signals")
+			}}
+		}},
+		{3, func(number int) resident { return stream(pipe(unix.O_NONBLOCK), byte(number)) }},
+		{2, func(number int) resident { return stream(socketPair(unix.O_NONBLOCK), byte(number)) }},
 	}
 }
 
-const awaited = "eventfd, waited on"
-
-func visitEnds(e ends, number int) {
-	sent, got := byte(number), make([]byte, 2)
-	try.Get(e.w.Write([]byte{sent}))
-	expect(try.Get(e.r.Read(got)), 1, "the bytes that came out")
-	expect(got[0], sent, "the byte that came out")
+func stream(e ends, sent byte) resident {
+	return resident{e, func() {
+		try.Get(e.w.Write([]byte{sent}))
+		got := make([]byte, 2)
+		expect(try.Get(e.r.Read(got)), 1, "the bytes that came out")
+		expect(got[0], sent, "the byte that came out")
+	}}
 }
 
 // expect fails if a resident has not the state in which it was left.
@@ -128,8 +116,7 @@ func expect[T comparable](got, want T, what string) {
 }
 
 // openBase opens that many handles, above the descriptors of the lives. If the limit of
-// descriptors does not allow them, it says so and opens fewer. It prints the memory that
-// a handle of each kind takes.
+// descriptors does not allow them, it says so and opens fewer.
 func openBase(wanted int, out io.Writer) *base {
 	b := new(base)
 	handles, low := makeRoom(wanted, out)
@@ -138,24 +125,12 @@ func openBase(wanted int, out io.Writer) *base {
 			_ = file.Close()
 		}
 	}()
-	b.residents = make([]resident, 0, handles)
-	fmt.Fprintf(out, "%-20s %9s %14s %14s\n", "stays open", "handles", "B in process", "B in kernel")
 	for _, k := range b.kinds() {
-		count := handles * k.share / 100 / k.handles
-		if count == 0 {
-			continue
+		for range handles * k.share / 100 {
+			b.residents = append(b.residents, k.open(len(b.residents)))
 		}
-		parked := waiting()
-		before, kernelBefore := inUse(), kernelMemory()
-		for range count {
-			b.residents = append(b.residents, resident{k.open(len(b.residents)), &k})
-		}
-		if k.name == awaited {
-			b.waiting.awaitParked(parked + count)
-		}
-		each := float64(count * k.handles)
-		fmt.Fprintf(out, "%-20s %9.0f %14.0f %14.0f\n", k.name, each, (inUse()-before)/each, (kernelMemory()-kernelBefore)/each)
 	}
+	fmt.Fprintln(out, handles, "handles stay open")
 	return b
 }
 
@@ -180,45 +155,22 @@ func makeRoom(wanted int, out io.Writer) (handles int, low []*os.File) {
 	}
 }
 
-// inUse returns the bytes on the heap and on stacks, and those that the runtime
-// keeps beside them for its poller.
-func inUse() float64 {
-	var m runtime.MemStats
-	runtime.GC()
-	runtime.GC() // the second cycle frees what the first has found
-	runtime.ReadMemStats(&m)
-	return float64(m.HeapAlloc) + float64(m.StackInuse) + float64(m.OtherSys)
-}
-
-// kernelMemory returns the bytes that the kernel has for its objects, and for the pages
-// of memfds. They are those of the whole machine, because the kernel reports no smaller
-// unit.
-func kernelMemory() float64 {
-	memory := numbers("/proc/meminfo")
-	return memory["Slab"] + memory["Shmem"] + memory["VmallocUsed"]
-}
-
-func (r resident) check(number int) error {
-	if err := try.Run(func() { r.visit(r.Closer, number) }); err != nil {
-		return fmt.Errorf("%s: %w", r.name, err)
+// visit is a life that visits random residents.
+func (b *base) visit(a *account) {
+	visits := min(100, len(b.residents))
+	for range visits {
+		b.residents[rand.N(len(b.residents))].visit()
 	}
-	return nil
-}
-
-// visitOne visits a random resident.
-func (b *base) visitOne() {
-	if len(b.residents) > 0 {
-		number := rand.N(len(b.residents))
-		try.Check(b.residents[number].check(number))
-	}
+	a.calls.Add(uint64(visits))
+	a.settle(uint64(visits), uint64(visits))
 }
 
 // close visits all residents and closes them. A goroutine that waits on one must get
 // the error.
 func (b *base) close() error {
 	var errs []error
-	for number, r := range b.residents {
-		errs = append(errs, r.check(number), r.Close())
+	for _, r := range b.residents {
+		errs = append(errs, try.Run(r.visit), r.Close())
 	}
 	return errors.Join(append(errs, b.waiting.wait())...)
 }

@@ -32,14 +32,14 @@ func socketPair(flags int) ends {
 
 // connections returns the ends of a stream for functions that send descriptors.
 func connections() (a, b *net.UnixConn) {
-	p, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	try.Check(os.NewSyscallError("socketpair", err))
-	connection := func(number int) *net.UnixConn {
-		file := os.NewFile(uintptr(number), "connection")
+	e := socketPair(0)
+	defer e.Close()
+	connection := func(f *fd.FD) *net.UnixConn {
+		file := try.Get(f.File("connection"))
 		defer file.Close()
 		return try.Get(net.FileConn(file)).(*net.UnixConn) // of a duplicate
 	}
-	return connection(p[0]), connection(p[1])
+	return connection(e.r), connection(e.w)
 }
 
 // pass sends f through a socket, and returns the descriptor that is received: another

@@ -8,54 +8,51 @@ import (
 	"github.com/stretchr/testify/assert"
 )
 
-// series returns samples of a heap that varies and grows by that much in all.
-func series(n int, grows float64) []sample {
+// series returns values of a heap that varies and grows by that much in all.
+func series(n int, grows float64) []float64 {
 	random := rand.New(rand.NewPCG(1, 2))
-	samples := make([]sample, n)
-	for i := range samples {
-		samples[i].at = time.Duration(i) * time.Second
-		samples[i].heap = 40*mebi + grows*float64(i)/float64(n) + 4*mebi*random.Float64()
+	values := make([]float64, n)
+	for i := range values {
+		values[i] = 40 + grows*float64(i)/float64(n) + 4*random.Float64()
 		if i%50 == 0 {
-			samples[i].heap += 100 * mebi // which is one's bad luck
+			values[i] += 100 // which is one's bad luck
 		}
 	}
-	return samples
+	return values
+}
+
+func TestGrowth(t *testing.T) {
+	assert.InDelta(t, 0, growth(series(1000, 0)), 1)
+	assert.InDelta(t, 4, growth(series(1000, 4)), 1)
+	assert.InDelta(t, 4, growth(series(100, 4)), 2)
+	assert.InDelta(t, -4, growth(series(1000, -4)), 1)
+	assert.Equal(t, 2.0, growth([]float64{1, 2}))
+	assert.Zero(t, growth([]float64{1}))
+	assert.Zero(t, growth(nil))
 }
 
 func TestJudge(t *testing.T) {
-	l := level{"heap", "MiB", func(s sample) float64 { return s.heap / mebi }, 1, 2}
+	l := level{name: "heap", unit: "MiB", atRest: 1, drift: 2}
 	for _, tt := range []struct {
-		what          string
-		between       []sample
-		before, after float64
-		why           string
+		what                 string
+		before, after, grown float64
+		half                 time.Duration
+		why                  string
 	}{
-		{"flat", series(2000, 0), 30, 30.9, ""},
-		{"less than before", series(2000, 0), 30, 10, ""},
-		{"more at rest", series(2000, 0), 30, 31.1, "at rest there is 1.1 MiB more than after the warm-up, and may be 1.0 MiB"},
-		{"a slow leak", series(2000, 8*mebi), 30, 30, "it grew by 4"},
-		{"a slow leak, seen by few", series(200, 8*mebi), 30, 30, "it grew by "},
-		{"growth that is noise", series(60, 80*mebi), 30, 30, ""},
-		{"a slow loss", series(2000, -8*mebi), 30, 30, ""},
-		{"no sample", nil, 30, 30, ""},
-		{"one sample", series(1, 0), 30, 30, ""},
+		{"flat", 30, 30.9, 1.9, time.Hour, ""},
+		{"less than before", 30, 10, 0, time.Hour, ""},
+		{"more at rest", 30, 31.1, 0, time.Hour, "at rest there is 1.1 MiB more than after the warm-up, and may be 1.0 MiB"},
+		{"a slow leak", 30, 30, 4, time.Hour, "it grew by 4.0 MiB in the second half, and may by 2.0 MiB"},
+		{"growth that is noise", 30, 30, 40, time.Second, ""},
+		{"a slow loss", 30, 30, -4, time.Hour, ""},
 	} {
-		_, err := l.judge(sample{heap: tt.before * mebi}, sample{heap: tt.after * mebi}, tt.between)
+		err := l.judge(tt.before, tt.after, tt.grown, tt.half)
 		if tt.why == "" {
 			assert.NoError(t, err, tt.what)
 		} else {
 			assert.ErrorContains(t, err, tt.why, tt.what)
 		}
 	}
-}
-
-func TestThin(t *testing.T) {
-	all := series(1234, 0)
-	assert.Equal(t, all, thin(all, 1234))
-	some := thin(all, 500)
-	assert.Len(t, some, 500)
-	assert.Equal(t, all[0], some[0])
-	assert.Equal(t, all[1231], some[499])
 }
 
 // The expirations that are due are those that the kernel has counted from the start on.

@@ -21,19 +21,16 @@ type life struct {
 	unit    string // of the things sent and received
 	workers int    // goroutines that run it at the same time
 	live    func(*account)
-
-	// pause is the time between two lives of a worker. If it is 0, the load decides.
-	pause time.Duration
 }
 
 func allLives() []life {
 	return append([]life{
-		{"eventfd", "added and taken", 4, counterLife, 0},
-		{"timerfd", "expirations due and read", 4, timerLife, 0},
-		{"fd: pipes, sockets", "bytes written and read", 4, streamLife, 0},
-		{"memfd", "bytes written and received", 2, memoryLife, 0},
-		{"signalfd", "signals sent and read", len(captured), signalLife, 0},
-		{"pidfd", "children started and reaped", 2, childLife, 0},
+		{"eventfd", "added and taken", 4, counterLife},
+		{"timerfd", "expirations due and read", 4, timerLife},
+		{"fd: pipes, sockets", "bytes written and read", 4, streamLife},
+		{"memfd", "bytes written and received", 2, memoryLife},
+		{"signalfd", "signals sent and read", cap(captured), signalLife},
+		{"pidfd", "children started and reaped", 2, childLife},
 	}, extraLives...)
 }
 
@@ -44,9 +41,9 @@ var extraLives []life
 type account struct {
 	lives, calls atomic.Uint64
 	in, out      atomic.Uint64
-	dropped      atomic.Uint64 // of signals alone: SignalFD.Dropped
-	refused      atomic.Uint64 // likewise: there was no room when they were sent
-	undecided    atomic.Uint64 // lives during which the clock was set
+	dropped      atomic.Uint64 // of those that came out: SignalFD.Dropped
+	refused      atomic.Uint64 // signals: there was no room when they were sent
+	undecided    atomic.Uint64 // lives of timers during which the clock was set
 }
 
 // settle books what went in and came out, and fails if these differ.
@@ -61,18 +58,15 @@ func (a *account) settle(in, out uint64) {
 // A group is several goroutines that work together. wait joins their errors.
 type group struct {
 	sync.WaitGroup
-	returned atomic.Bool // at least one has
-	mu       sync.Mutex
-	errs     []error
+	mu   sync.Mutex
+	errs []error
 }
 
 // do has n more goroutines do the work.
 func (g *group) do(n int, work func()) {
 	for range n {
 		g.Go(func() {
-			err := try.Run(work)
-			g.returned.Store(true)
-			if err != nil {
+			if err := try.Run(work); err != nil {
 				g.mu.Lock()
 				g.errs = append(g.errs, err)
 				g.mu.Unlock()

@@ -6,14 +6,10 @@
 // as many descriptors, goroutines and threads, and as much memory, as at the beginning.
 //
 //	go run ./test/soak -for 30m -svg doc/reports/soak.svg
-//
-// With -storm it has up to a hundred thousand goroutines wait on one handle instead,
-// and ends all their waits at once.
 package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -39,8 +35,6 @@ type options struct {
 	handles int
 	load    float64
 	svg     string
-	step    time.Duration // 0: the clock is left alone
-	storm   bool
 }
 
 func main() {
@@ -50,12 +44,7 @@ func main() {
 	flag.IntVar(&o.handles, "handles", 100_000, "how many handles stay open; fewer if RLIMIT_NOFILE cannot be raised")
 	flag.Float64Var(&o.load, "load", 0.5, "how much of the processors to use, 0.5 being half of one, children included")
 	flag.StringVar(&o.svg, "svg", "", "draw what was measured into `FILE`")
-	flag.DurationVar(&o.step, "step", 0, "set the wall clock OF THE WHOLE MACHINE this often, by up to an hour to and fro, and right again. Takes root; only for a virtual machine that has no other use")
-	flag.BoolVar(&o.storm, "storm", false, "print how long it takes to end the waits of 1000, then 10000 and 100000 goroutines on one handle")
 	program.Parse(summary, o.check)
-	if o.storm {
-		program.Exit(storms(os.Stdout, 1_000, 10_000, 100_000))
-	}
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	program.Exit(soak(ctx, o, os.Stdout))
@@ -63,16 +52,12 @@ func main() {
 
 func (o *options) check() error {
 	switch {
-	case o.storm && flag.NFlag() > 1:
-		return errors.New("-storm goes with no other flag")
 	case o.length < time.Second:
 		return fmt.Errorf("-for %v: less than a second shows nothing", o.length)
 	case o.handles < 0 || o.handles > 1e9:
 		return fmt.Errorf("-handles %d: must be from 0 to 1000000000", o.handles)
 	case !(o.load > 0 && o.load <= float64(runtime.NumCPU())): // NaN too
 		return fmt.Errorf("-load %v: must be more than 0, and not more than the %d processors that there are", o.load, runtime.NumCPU())
-	case o.step != 0 && o.step < 100*time.Millisecond:
-		return fmt.Errorf("-step %v: must be at least 100ms", o.step)
 	}
 	return nil
 }

@@ -21,22 +21,18 @@ import (
 // refused when they are sent, and some are lost on their way to the reader.
 const queued = 48
 
-// limitQueue lowers RLIMIT_SIGPENDING. The kernel counts the pending signals of all
-// processes of the user. It applies the limit to this process and its children.
-func limitQueue() {
-	var limit unix.Rlimit
-	try.Check(os.NewSyscallError("getrlimit", unix.Getrlimit(unix.RLIMIT_SIGPENDING, &limit)))
-	limit.Cur = min(limit.Cur, queued)
+// captured are the signals for lives. Each has one life at a time.
+var captured = make(chan syscall.Signal, 2)
+
+// chooseSignals fills captured and lowers RLIMIT_SIGPENDING. The kernel counts the
+// pending signals of all processes of the user. It applies the limit to this process and
+// its children.
+func chooseSignals() {
+	captured <- 41
+	captured <- 42
+	limit := unix.Rlimit{Cur: queued, Max: queued}
 	try.Check(os.NewSyscallError("setrlimit", unix.Setrlimit(unix.RLIMIT_SIGPENDING, &limit)))
 }
-
-// captured are the signals for lives. Each has one life at a time.
-var captured = func() chan syscall.Signal {
-	signals := make(chan syscall.Signal, 2)
-	signals <- 41
-	signals <- 42
-	return signals
-}()
 
 // signalLife captures a signal. Several goroutines send it to this process, faster than
 // the kernel's queue holds. Several goroutines read it until their handle is closed.

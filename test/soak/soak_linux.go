@@ -9,7 +9,6 @@ import (
 	"runtime"
 	"runtime/debug"
 	"runtime/pprof"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -38,25 +37,20 @@ type soaking struct {
 // soak does the work that the options describe and writes the results. It fails if a
 // result is wrong.
 func soak(ctx context.Context, o options, out io.Writer) error {
-	var s *soaking
+	s := &soaking{options: o, out: out}
 	var first systest.Descriptors
 	err := try.Run(func() {
-		limitQueue()
+		chooseSignals()
 		findClocks(out)
-		if o.step > 0 {
-			if err := setClock(0); err != nil {
-				try.Check(fmt.Errorf("-step: %w", err))
-			}
-		}
 		first = systest.OpenDescriptors()
-		s = &soaking{options: o, out: out, base: openBase(o.handles, out)}
+		s.base = openBase(o.handles, out)
 	})
 	if err != nil {
 		return err
 	}
 	err = errors.Join(try.Run(func() { s.run(ctx) }), s.base.close(), childless())
 	if left := first.Left(); left != "" {
-		err = errors.Join(err, fmt.Errorf("left open when all was closed:\n%s", some(left)))
+		err = errors.Join(err, fmt.Errorf("left open when all was closed:\n%s", left))
 	}
 	if err == nil {
 		fmt.Fprintln(out, "all adds up, and nothing is left")
@@ -66,42 +60,26 @@ func soak(ctx context.Context, o options, out io.Writer) error {
 
 // childless fails if there is a child that has not been reaped.
 func childless() error {
-	switch err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
-	case unix.ECHILD:
+	err := unix.Waitid(unix.P_ALL, 0, nil, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
+	if err == unix.ECHILD {
 		return nil
-	case nil:
-		return errors.New("children are left that have not been reaped")
-	default:
-		return os.NewSyscallError("waitid", err)
 	}
-}
-
-// some returns the first few paragraphs of a list of descriptors.
-func some(list string) string {
-	const title, few = "\ndescriptor ", 5
-	all := strings.Split(list, title)
-	if len(all) <= few {
-		return list
-	}
-	return fmt.Sprintf("%s\nand %d more", strings.Join(all[:few], title), len(all)-few)
+	return fmt.Errorf("children are left that have not been reaped: waitid: %v", err)
 }
 
 // run runs the lives, and judges what they have left behind.
 func (s *soaking) run(ctx context.Context) {
-	s.lives = append(allLives(), life{"those that stay open", "visits", 1, s.visit, 0})
-	if s.step > 0 {
-		s.lives = append(s.lives, life{"wall clock", "changes made and told", 1, clockLife, s.step})
-	}
+	s.lives = append(allLives(), life{"those that stay open", "visits", 1, s.base.visit})
 	s.accounts = make([]account, len(s.lives))
 	// All samples are allocated at once, so that the measuring does not grow the memory
 	// that is measured.
 	s.samples = make([]sample, 0, int(s.length/s.period())+1000)
 	s.pause.Store(int64(time.Millisecond))
 	s.start = time.Now()
-	before := s.runUntil(ctx, min(s.length/10, 2*time.Minute), nil)
+	before := s.runUntil(ctx, min(s.length/10, 2*time.Minute))
 	warm := len(s.samples)
 	var after sample
-	err := try.Run(func() { after = s.runUntil(ctx, s.length, &before) })
+	err := try.Run(func() { after = s.runUntil(ctx, s.length) })
 	s.print()
 	try.Check(err)
 	s.judge(before, after, s.samples[warm:])
@@ -109,7 +87,7 @@ func (s *soaking) run(ctx context.Context) {
 
 // runUntil runs the lives until the given time, counted from the start, and returns the
 // sample at rest.
-func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sample) sample {
+func (s *soaking) runUntil(ctx context.Context, until time.Duration) sample {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	var workers group
@@ -122,17 +100,7 @@ func (s *soaking) runUntil(ctx context.Context, until time.Duration, want *sampl
 	err := try.Run(func() { s.watch(ctx, until) })
 	stop()
 	try.Check(errors.Join(err, workers.wait()))
-	return s.rest(want)
-}
-
-// visit is a life of the base.
-func (s *soaking) visit(a *account) {
-	const visits = 100
-	for range visits {
-		s.base.visitOne()
-	}
-	a.calls.Add(visits)
-	a.settle(visits, visits)
+	return s.rest()
 }
 
 // work lives one life after the other until ctx ends.
@@ -145,14 +113,10 @@ func (s *soaking) work(ctx context.Context, l life, a *account) {
 			try.Check(fmt.Errorf("%s: %w", l.name, err))
 		}
 		a.lives.Add(1)
-		pause := l.pause
-		if pause == 0 {
-			pause = time.Duration(s.pause.Load())
-		}
 		select {
 		case <-ctx.Done():
 			return
-		case <-time.After(pause):
+		case <-time.After(time.Duration(s.pause.Load())):
 		}
 	}
 }
@@ -185,11 +149,7 @@ func (s *soaking) watch(ctx context.Context, until time.Duration) {
 		if now >= until {
 			return
 		}
-		taken := take(now, s.calls())
-		if n := len(s.samples); n > 0 {
-			taken.rate = (taken.calls - s.samples[n-1].calls) / (now - s.samples[n-1].at).Seconds()
-		}
-		s.samples = append(s.samples, taken)
+		s.samples = append(s.samples, take(now))
 		// Half of the way to the right pause, so that the load does not swing.
 		use := processorTime()
 		ratio := float64(use-used) / float64(time.Since(last)) / s.load
@@ -210,75 +170,42 @@ func processorTime() time.Duration {
 	return time.Duration(total)
 }
 
-func (s *soaking) calls() (sum uint64) {
-	for i := range s.accounts {
-		sum += s.accounts[i].calls.Load()
-	}
-	return sum
-}
-
-// rest returns the sample at rest, when all lives have ended. Goroutines and processes
-// that were told to end get a second for it. At the end, when the expected levels are
-// known, they get up to five seconds until these are reached.
-func (s *soaking) rest(want *sample) sample {
-	enough := 5 * time.Second
-	if want == nil {
-		enough = time.Second
-	}
-	for begun := time.Now(); ; {
+// rest returns the sample at rest, when all lives have ended. Goroutines, processes and
+// the runtime get time to return what they no longer use.
+func (s *soaking) rest() sample {
+	for range 15 {
 		time.Sleep(200 * time.Millisecond)
 		runtime.GC()
 		debug.FreeOSMemory()
-		resting := take(time.Since(s.start), s.calls())
-		if time.Since(begun) > enough || want != nil && flat(*want, resting) {
-			return resting
-		}
 	}
-}
-
-func flat(before, after sample) bool {
-	for _, l := range levels {
-		if _, err := l.judge(before, after, nil); err != nil {
-			return false
-		}
-	}
-	return true
+	return take(time.Since(s.start))
 }
 
 // judge prints the result of each level, and fails if a level is not flat.
 func (s *soaking) judge(before, after sample, between []sample) {
+	half := between[len(between)/2:]
+	var span time.Duration
+	if len(half) > 0 {
+		span = half[len(half)-1].at - half[0].at
+	}
 	fmt.Fprintf(s.out, "\n%-12s %12s %12s %22s\n", "at rest", "warmed up", "at the end", "grown in second half")
 	var errs []error
-	for _, l := range levels {
-		grown, err := l.judge(before, after, between)
-		errs = append(errs, err)
-		fmt.Fprintf(s.out, "%-12s %12s %12s %22s\n", l.name, l.show(l.of(before)), l.show(l.of(after)), l.show(grown))
+	for i, l := range levels {
+		grown := growth(column(half, i))
+		errs = append(errs, l.judge(before.levels[i], after.levels[i], grown, span))
+		fmt.Fprintf(s.out, "%-12s %12s %12s %22s\n", l.name, l.show(before.levels[i]), l.show(after.levels[i]), l.show(grown))
 	}
 	fmt.Fprintln(s.out)
-	if s.svg != "" && len(s.samples) > 0 { // none if ^C came at once
-		errs = append(errs, draw(thin(s.samples, 600), before, after).WriteFile(s.svg))
-	}
+	errs = append(errs, draw(s.samples, before, after).WriteFile(s.svg))
 	try.Check(errors.Join(errs...))
 }
 
 // print prints the work of the lives.
 func (s *soaking) print() {
-	fmt.Fprintf(s.out, "\n%-22s %9s %11s %14s %14s\n", "lives", "lives", "calls", "in", "out")
+	fmt.Fprintf(s.out, "\n%-22s %9s %11s %14s %14s %9s %9s %9s\n", "lives", "lives", "calls", "in", "out", "dropped", "refused", "clock set")
 	for i, l := range s.lives {
 		a := &s.accounts[i]
-		fmt.Fprintf(s.out, "%-22s %9d %11d %14d %14d  %s", l.name, a.lives.Load(), a.calls.Load(), a.in.Load(), a.out.Load(), l.unit)
-		for _, more := range []struct {
-			n    uint64
-			text string
-		}{
-			{a.dropped.Load(), "of which dropped, as Dropped said"},
-			{a.refused.Load(), "more refused by a full queue"},
-			{a.undecided.Load(), "lives saw the clock being set"},
-		} {
-			if more.n > 0 {
-				fmt.Fprintf(s.out, "; %d %s", more.n, more.text)
-			}
-		}
-		fmt.Fprintln(s.out)
+		fmt.Fprintf(s.out, "%-22s %9d %11d %14d %14d %9d %9d %9d  %s\n", l.name, a.lives.Load(), a.calls.Load(),
+			a.in.Load(), a.out.Load(), a.dropped.Load(), a.refused.Load(), a.undecided.Load(), l.unit)
 	}
 }

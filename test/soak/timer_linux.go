@@ -13,7 +13,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"code.hybscloud.com/iofd/fd"
 	"code.hybscloud.com/iofd/test/internal/try"
 	"code.hybscloud.com/iofd/timerfd"
 )
@@ -121,60 +120,4 @@ func (p period) due(from, to time.Duration) (least, most uint64) {
 		return uint64((now-first)/p.interval) + 1
 	}
 	return expired(p.latest, from), expired(p.earliest, to)
-}
-
-// clockLife sets the wall clock by up to an hour, and right again. The timers of this
-// clock must report each of the two changes once.
-func clockLife(a *account) {
-	var timers []*timerfd.TimerFD
-	for _, clock := range clocks {
-		if isWall(clock) {
-			t := try.Get(timerfd.New(clock))
-			defer t.Close()
-			try.Check(armForSet(t))
-			timers = append(timers, t)
-		}
-	}
-	offset := rand.N(2*time.Hour) - time.Hour
-	there, back := stepClock(a, timers, offset), stepClock(a, timers, -offset)
-	try.Check(errors.Join(there, back))
-}
-
-// stepClock sets the wall clock by that much, and returns when all timers have reported it.
-func stepClock(a *account, timers []*timerfd.TimerFD, by time.Duration) error {
-	ctx, cancel := context.WithTimeout(context.Background(), patience/2)
-	defer cancel()
-	var waiting group
-	for _, t := range timers {
-		waiting.do(1, func() {
-			if _, err := t.ReadContext(ctx); !errors.Is(err, timerfd.ErrClockChanged) {
-				try.Check(fmt.Errorf("the clock was set, and a timer of %v returned %v", t.Clock(), err))
-			}
-			err := armForSet(t)
-			if err == nil {
-				_, err = t.Read()
-			}
-			if err != fd.ErrWouldBlock {
-				try.Check(fmt.Errorf("the clock was set once, and a timer of %v then returned %v", t.Clock(), err))
-			}
-			a.calls.Add(1)
-			a.in.Add(1)
-			a.out.Add(1)
-		})
-	}
-	moment() // some of them wait, and some begin later
-	err := setClock(by)
-	if err != nil {
-		cancel()
-	}
-	return errors.Join(err, waiting.wait())
-}
-
-// armForSet makes a timer report when the wall clock is set.
-func armForSet(t *timerfd.TimerFD) error { return t.ArmAt(time.Now().Add(far), 0, timerfd.CancelOnSet) }
-
-// setClock sets the wall clock by that much.
-func setClock(by time.Duration) error {
-	then := unix.NsecToTimespec(int64(shown(timerfd.Realtime) + by))
-	return os.NewSyscallError("clock_settime", unix.ClockSettime(unix.CLOCK_REALTIME, &then))
 }
