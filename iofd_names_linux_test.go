@@ -18,15 +18,12 @@ import (
 	"code.hybscloud.com/iofd/timerfd"
 )
 
-func TestNamesOfIface(t *testing.T) {
+func TestNames(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[iface.PollFd](), reflect.TypeFor[iofd.PollFd]())
 	assert.Equal(t, reflect.TypeFor[iface.PollCloser](), reflect.TypeFor[iofd.PollCloser]())
 	assert.Equal(t, reflect.TypeFor[iface.Handle](), reflect.TypeFor[iofd.Handle]())
 	assert.Equal(t, reflect.TypeFor[iface.Signaler](), reflect.TypeFor[iofd.Signaler]())
 	assert.Equal(t, reflect.TypeFor[iface.Timer](), reflect.TypeFor[iofd.Timer]())
-}
-
-func TestNamesOfFd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[fd.FD](), reflect.TypeFor[iofd.FD]())
 	assert.Equal(t, reflect.TypeFor[fd.Pin](), reflect.TypeFor[iofd.Pin]())
 	assert.True(t, fd.ErrWouldBlock == iofd.ErrWouldBlock)
@@ -38,23 +35,17 @@ func TestNamesOfFd(t *testing.T) {
 	assert.IsType(t, fd.Receive, iofd.Receive)
 	assert.IsType(t, fd.WaitRead[int], iofd.WaitRead[int])
 	assert.IsType(t, fd.WaitWrite[int], iofd.WaitWrite[int])
-}
-
-func TestNamesOfEventfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[eventfd.EventFD](), reflect.TypeFor[iofd.EventFD]())
 	assert.Equal(t, reflect.TypeFor[eventfd.Waker](), reflect.TypeFor[iofd.Waker]())
-	assert.True(t, eventfd.MaxValue == iofd.EventFDMaxValue)
 	assert.IsType(t, eventfd.New, iofd.NewEventFD)
 	assert.IsType(t, eventfd.NewSemaphore, iofd.NewEventFDSemaphore)
 	assert.IsType(t, eventfd.FromFD, iofd.EventFDFromFD)
 	assert.IsType(t, eventfd.NewWaker, iofd.NewWaker)
-}
-
-func TestNamesOfTimerfd(t *testing.T) {
+	assert.True(t, eventfd.MaxValue == iofd.EventFDMaxValue)
 	assert.Equal(t, reflect.TypeFor[timerfd.TimerFD](), reflect.TypeFor[iofd.TimerFD]())
 	assert.Equal(t, reflect.TypeFor[timerfd.AtOption](), reflect.TypeFor[iofd.TimerFDAtOption]())
-	assert.Equal(t, reflect.TypeFor[timerfd.Clock](), reflect.TypeFor[iofd.Clock]())
 	assert.True(t, timerfd.CancelOnSet == iofd.TimerFDCancelOnSet)
+	assert.Equal(t, reflect.TypeFor[timerfd.Clock](), reflect.TypeFor[iofd.Clock]())
 	assert.True(t, timerfd.Realtime == iofd.ClockRealtime)
 	assert.True(t, timerfd.Monotonic == iofd.ClockMonotonic)
 	assert.True(t, timerfd.Boottime == iofd.ClockBoottime)
@@ -63,16 +54,10 @@ func TestNamesOfTimerfd(t *testing.T) {
 	assert.True(t, timerfd.ErrClockChanged == iofd.ErrClockChanged)
 	assert.IsType(t, timerfd.New, iofd.NewTimerFDWithClock)
 	assert.IsType(t, timerfd.FromFD, iofd.TimerFDFromFD)
-}
-
-func TestNamesOfPidfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[pidfd.PidFD](), reflect.TypeFor[iofd.PidFD]())
 	assert.Equal(t, reflect.TypeFor[pidfd.Info](), reflect.TypeFor[iofd.ProcessInfo]())
 	assert.Equal(t, reflect.TypeFor[pidfd.Credentials](), reflect.TypeFor[iofd.Credentials]())
 	assert.Equal(t, reflect.TypeFor[pidfd.NamespaceKind](), reflect.TypeFor[iofd.NamespaceKind]())
-	assert.Equal(t, reflect.TypeFor[pidfd.Scope](), reflect.TypeFor[iofd.SignalScope]())
-	assert.Equal(t, reflect.TypeFor[pidfd.ExitStatus](), reflect.TypeFor[iofd.ExitStatus]())
-	assert.Equal(t, reflect.TypeFor[pidfd.Usage](), reflect.TypeFor[iofd.ProcessUsage]())
 	assert.True(t, pidfd.CgroupNamespace == iofd.CgroupNamespace)
 	assert.True(t, pidfd.IPCNamespace == iofd.IPCNamespace)
 	assert.True(t, pidfd.MountNamespace == iofd.MountNamespace)
@@ -83,9 +68,12 @@ func TestNamesOfPidfd(t *testing.T) {
 	assert.True(t, pidfd.UTSNamespace == iofd.UTSNamespace)
 	assert.True(t, pidfd.PIDForChildrenNamespace == iofd.PIDForChildrenNamespace)
 	assert.True(t, pidfd.TimeForChildrenNamespace == iofd.TimeForChildrenNamespace)
+	assert.Equal(t, reflect.TypeFor[pidfd.Scope](), reflect.TypeFor[iofd.SignalScope]())
 	assert.True(t, pidfd.Thread == iofd.SignalScopeThread)
 	assert.True(t, pidfd.ThreadGroup == iofd.SignalScopeThreadGroup)
 	assert.True(t, pidfd.ProcessGroup == iofd.SignalScopeProcessGroup)
+	assert.Equal(t, reflect.TypeFor[pidfd.ExitStatus](), reflect.TypeFor[iofd.ExitStatus]())
+	assert.Equal(t, reflect.TypeFor[pidfd.Usage](), reflect.TypeFor[iofd.ProcessUsage]())
 	assert.True(t, pidfd.ErrEnded == iofd.ErrProcessEnded)
 	assert.IsType(t, pidfd.FromPeer, iofd.PidFDFromPeer)
 	assert.IsType(t, pidfd.Open, iofd.NewPidFD)
@@ -95,27 +83,24 @@ func TestNamesOfPidfd(t *testing.T) {
 	assert.IsType(t, pidfd.FromFD, iofd.PidFDFromFD)
 	assert.IsType(t, pidfd.Start, iofd.StartPidFD)
 	assert.IsType(t, pidfd.FromProcess, iofd.PidFDFromProcess)
-}
-
-func TestNamesOfMemfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[memfd.MemFD](), reflect.TypeFor[iofd.MemFD]())
 	assert.Equal(t, reflect.TypeFor[memfd.Advice](), reflect.TypeFor[iofd.Advice]())
-	assert.Equal(t, reflect.TypeFor[memfd.Prot](), reflect.TypeFor[iofd.Prot]())
-	assert.Equal(t, reflect.TypeFor[memfd.Mapping](), reflect.TypeFor[iofd.Mapping]())
-	assert.Equal(t, reflect.TypeFor[memfd.Option](), reflect.TypeFor[iofd.MemFDOption]())
-	assert.Equal(t, reflect.TypeFor[memfd.Seal](), reflect.TypeFor[iofd.Seal]())
 	assert.True(t, memfd.WillNeed == iofd.AdviceWillNeed)
 	assert.True(t, memfd.DontNeed == iofd.AdviceDontNeed)
 	assert.True(t, memfd.HugePage == iofd.AdviceHugePage)
 	assert.True(t, memfd.NoHugePage == iofd.AdviceNoHugePage)
 	assert.True(t, memfd.DontDump == iofd.AdviceDontDump)
 	assert.True(t, memfd.Populate == iofd.AdvicePopulate)
+	assert.Equal(t, reflect.TypeFor[memfd.Prot](), reflect.TypeFor[iofd.Prot]())
 	assert.True(t, memfd.ReadOnly == iofd.ProtReadOnly)
 	assert.True(t, memfd.ReadWrite == iofd.ProtReadWrite)
 	assert.True(t, memfd.CopyOnWrite == iofd.ProtCopyOnWrite)
+	assert.Equal(t, reflect.TypeFor[memfd.Mapping](), reflect.TypeFor[iofd.Mapping]())
+	assert.Equal(t, reflect.TypeFor[memfd.Option](), reflect.TypeFor[iofd.MemFDOption]())
 	assert.True(t, memfd.AllowSealing == iofd.MemFDAllowSealing)
 	assert.True(t, memfd.Executable == iofd.MemFDExecutable)
 	assert.True(t, memfd.WithoutExecSeal == iofd.MemFDWithoutExecSeal)
+	assert.Equal(t, reflect.TypeFor[memfd.Seal](), reflect.TypeFor[iofd.Seal]())
 	assert.True(t, memfd.SealSeal == iofd.SealSeal)
 	assert.True(t, memfd.SealShrink == iofd.SealShrink)
 	assert.True(t, memfd.SealGrow == iofd.SealGrow)
@@ -129,14 +114,10 @@ func TestNamesOfMemfd(t *testing.T) {
 	assert.IsType(t, memfd.HugeTLB, iofd.MemFDHugeTLB)
 	assert.IsType(t, memfd.ReceiveFrom, iofd.ReceiveMemFD)
 	assert.IsType(t, memfd.NewSecret, iofd.NewMemFDSecret)
-}
-
-func TestNamesOfSignalfd(t *testing.T) {
 	assert.Equal(t, reflect.TypeFor[signalfd.SignalFD](), reflect.TypeFor[iofd.SignalFD]())
 	assert.Equal(t, reflect.TypeFor[signalfd.UnblockableError](), reflect.TypeFor[iofd.UnblockableError]())
 	assert.Equal(t, reflect.TypeFor[signalfd.Info](), reflect.TypeFor[iofd.SignalInfo]())
 	assert.Equal(t, reflect.TypeFor[signalfd.Code](), reflect.TypeFor[iofd.SignalCode]())
-	assert.Equal(t, reflect.TypeFor[signalfd.Set](), reflect.TypeFor[iofd.SigSet]())
 	assert.True(t, signalfd.CodeUser == iofd.SignalCodeUser)
 	assert.True(t, signalfd.CodeKernel == iofd.SignalCodeKernel)
 	assert.True(t, signalfd.CodeQueue == iofd.SignalCodeQueue)
@@ -151,6 +132,7 @@ func TestNamesOfSignalfd(t *testing.T) {
 	assert.True(t, signalfd.CodeTrapped == iofd.SignalCodeTrapped)
 	assert.True(t, signalfd.CodeStopped == iofd.SignalCodeStopped)
 	assert.True(t, signalfd.CodeContinued == iofd.SignalCodeContinued)
+	assert.Equal(t, reflect.TypeFor[signalfd.Set](), reflect.TypeFor[iofd.SigSet]())
 	assert.True(t, signalfd.ErrNotSticky == iofd.ErrNotSticky)
 	assert.IsType(t, signalfd.Block, iofd.BlockSignals)
 	assert.IsType(t, signalfd.NewSet, iofd.NewSigSet)

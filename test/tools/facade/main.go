@@ -4,62 +4,55 @@
 //	GOWORK=off go -C test/tools run ./facade          # writes the files
 //	GOWORK=off go -C test/tools run ./facade -check   # fails if they are not up to date
 //
-// A name follows the rules at [pkg.facade], or names.txt has it. A name that is not
-// to be in the façade is in names.txt with the reason.
+// names.txt has the name that each has in the façade, or the reason that it has none.
 package main
 
 import (
 	"bytes"
+	"errors"
 	"flag"
 	"fmt"
 	"log"
 	"os"
 	"path/filepath"
-	"strings"
 )
 
 func main() {
 	check := flag.Bool("check", false, "write nothing; fail if a file is not up to date")
 	flag.Parse()
 	log.SetFlags(0)
-	problems, err := run("../..", *check)
-	if err != nil {
-		log.Fatal("facade: ", err)
-	}
-	if len(problems) > 0 {
-		log.Fatal(strings.Join(problems, "\n"))
+	if err := run("../..", *check); err != nil {
+		log.Fatal(err)
 	}
 }
 
-// files are the files of the root package that are written.
+// files are the files of the root package that are written. Darwin and FreeBSD have the
+// portable names of package fd.
 var files = []file{
-	{name: "iface.go", packages: packages[:1]},
-	{name: "iofd.go", constraint: "linux || darwin || freebsd", packages: packages[1:2], portable: true},
-	{name: "iofd_linux.go", packages: packages[1:]},
-	{name: "iofd_names_linux_test.go", packages: packages, test: true},
+	{name: "iface.go", has: func(n *name) bool { return n.pkg == "iface" }},
+	{name: "iofd.go", constraint: "linux || darwin || freebsd", has: func(n *name) bool { return n.pkg == "fd" && n.portable }},
+	{name: "iofd_linux.go", has: func(n *name) bool { return n.pkg != "iface" && !(n.pkg == "fd" && n.portable) }},
+	{name: "iofd_names_linux_test.go", test: true},
 }
 
-// run writes the files, or compares them. A problem is a name that the façade cannot
-// have, or a file that is not up to date.
-func run(root string, check bool) (problems []string, err error) {
+// run writes the files, or compares them.
+func run(root string, check bool) error {
 	lib, err := load(root)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	problems = lib.problems()
+	var errs []error
 	for _, f := range files {
 		path := filepath.Join(root, f.name)
 		text, err := lib.write(f)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", f.name, err)
+			return fmt.Errorf("%s: %w", f.name, err)
 		}
 		if !check {
-			if err := os.WriteFile(path, text, 0o666); err != nil {
-				return nil, err
-			}
+			errs = append(errs, os.WriteFile(path, text, 0o666))
 		} else if old, _ := os.ReadFile(path); !bytes.Equal(old, text) {
-			problems = append(problems, f.name+" is not up to date: run GOWORK=off go -C test/tools run ./facade")
+			errs = append(errs, errors.New(f.name+" is not up to date: run GOWORK=off go -C test/tools run ./facade"))
 		}
 	}
-	return problems, nil
+	return errors.Join(errs...)
 }

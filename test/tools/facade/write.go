@@ -14,12 +14,11 @@ import (
 	"golang.org/x/tools/imports"
 )
 
-// A file is a file to write. A portable one has the names that Darwin and FreeBSD
-// have too; otherwise the portable names of package fd are left to that file.
+// A file is a file to write.
 type file struct {
 	name, constraint string
-	packages         []string
-	portable, test   bool
+	has              func(*name) bool
+	test             bool // that the names are those of the packages
 }
 
 func (lib *library) write(f file) ([]byte, error) {
@@ -33,56 +32,54 @@ func (lib *library) write(f file) ([]byte, error) {
 	} else {
 		fmt.Fprint(&text, "package iofd\n\nimport (\n")
 	}
-	for _, dir := range f.packages {
+	for _, dir := range packages {
 		fmt.Fprintf(&text, "\"code.hybscloud.com/iofd/%s\"\n", dir)
 	}
 	fmt.Fprint(&text, ")\n\n")
-	for _, dir := range f.packages {
-		p := lib.packages[dir]
-		if f.test {
-			p.writeTest(&text)
-			continue
-		}
-		p.writeNames(&text, slices.DeleteFunc(p.inFacade(), func(n *name) bool { return dir == "fd" && n.portable != f.portable }))
+	if f.test {
+		lib.writeTest(&text)
+	} else {
+		lib.writeNames(&text, f.has)
 	}
 	// It adds the imports for signatures, and removes those that are not used.
 	return imports.Process(f.name, text.Bytes(), nil)
 }
 
-// writeNames writes the declarations of names. Constants follow their types, so that go
-// doc shows them there.
-func (p *pkg) writeNames(w *bytes.Buffer, names []*name) {
-	for _, n := range names {
-		facade, own := p.facade(n), p.name+"."+n.name
+// writeNames writes the declarations of names. The constants of a type are in one
+// declaration, so that go doc shows them there.
+func (lib *library) writeNames(w *bytes.Buffer, has func(*name) bool) {
+	before := &name{}
+	for _, n := range lib.facade {
+		if !has(n) {
+			continue
+		}
+		together := n.kind == token.CONST && before.kind == token.CONST && n.typ == before.typ && n.pkg == before.pkg
+		if before.kind == token.CONST && !together {
+			fmt.Fprint(w, ")\n\n")
+		}
+		comment, own := lib.comment(n), n.pkg+"."+n.name
 		switch n.kind {
 		case token.TYPE:
-			fmt.Fprintf(w, "%stype %s = %s\n\n", p.comment(n), facade, own)
-			p.writeConstants(w, names, n.name, facade)
+			fmt.Fprintf(w, "%stype %s = %s\n\n", comment, n.facade, own)
 		case token.VAR:
-			fmt.Fprintf(w, "%svar %s = %s\n\n", p.comment(n), facade, own)
+			fmt.Fprintf(w, "%svar %s = %s\n\n", comment, n.facade, own)
+		case token.CONST:
+			if !together {
+				fmt.Fprint(w, "const (\n")
+			}
+			fmt.Fprintf(w, "%s%s %s = %s\n\n", comment, n.facade, lib.rename(n.pkg, n.typ), own)
 		case token.FUNC:
-			p.writeFunction(w, n)
+			fmt.Fprintf(w, "%sfunc %s%s\n\n", comment, n.facade, lib.function(n))
 		}
+		before = n
 	}
-	p.writeConstants(w, names, "", "")
-}
-
-// writeConstants writes the constants of a type, which has another name in the façade.
-// The empty type stands for those of no exported type.
-func (p *pkg) writeConstants(w *bytes.Buffer, names []*name, typ, facade string) {
-	var specs strings.Builder
-	for _, n := range names {
-		if n.kind == token.CONST && n.typ == typ {
-			fmt.Fprintf(&specs, "%s%s %s = %s.%s\n\n", p.comment(n), p.facade(n), facade, p.name, n.name)
-		}
-	}
-	if specs.Len() > 0 {
-		fmt.Fprintf(w, "const (\n%s)\n\n", &specs)
+	if before.kind == token.CONST {
+		fmt.Fprint(w, ")\n")
 	}
 }
 
-// writeFunction writes a function that calls n.
-func (p *pkg) writeFunction(w *bytes.Buffer, n *name) {
+// function returns the signature and the body of a function that calls n.
+func (lib *library) function(n *name) string {
 	var args []string
 	for _, field := range n.decl.Type.Params.List {
 		for _, id := range field.Names {
@@ -93,24 +90,23 @@ func (p *pkg) writeFunction(w *bytes.Buffer, n *name) {
 			args = append(args, arg)
 		}
 	}
-	call := fmt.Sprintf("%s.%s(%s)", p.name, n.name, strings.Join(args, ", "))
+	call := fmt.Sprintf("%s.%s(%s)", n.pkg, n.name, strings.Join(args, ", "))
 	if n.decl.Type.Results != nil {
 		call = "return " + call
 	}
 	var typ strings.Builder
-	_ = format.Node(&typ, p.fset, n.decl.Type) // a Builder takes all
-	signature := strings.TrimPrefix(p.rename(typ.String()), "func")
-	fmt.Fprintf(w, "%sfunc %s%s { %s }\n\n", p.comment(n), p.facade(n), signature, call)
+	_ = format.Node(&typ, lib.fset, n.decl.Type) // a Builder takes all
+	return strings.TrimPrefix(lib.rename(n.pkg, typ.String()), "func") + " { " + call + " }"
 }
 
 // comment returns a comment with the first sentence of n's own, and a link to it.
-func (p *pkg) comment(n *name) string {
-	return wrap(p.sentence(n) + fmt.Sprintf(" See [%s.%s].", p.name, n.name))
+func (lib *library) comment(n *name) string {
+	return wrap(lib.sentence(n) + fmt.Sprintf(" See [%s.%s].", n.pkg, n.name))
 }
 
 // sentence returns the empty string if the comment does not start with the name. A
 // constant without a comment gets a sentence with its type.
-func (p *pkg) sentence(n *name) string {
+func (lib *library) sentence(n *name) string {
 	text := new(doc.Package).Synopsis(n.doc)
 	for _, article := range []string{"A ", "An ", "The "} {
 		text = strings.TrimPrefix(text, article)
@@ -125,7 +121,7 @@ func (p *pkg) sentence(n *name) string {
 	if before, _, ok := strings.Cut(text, ": "); ok && len(strings.Fields(text)) > 25 {
 		text = before
 	}
-	return p.rename(reference.ReplaceAllString(text, "") + ".")
+	return lib.rename(n.pkg, reference.ReplaceAllString(text, "")+".")
 }
 
 // reference is a reference at the end of a sentence. The own comment has it.
@@ -133,26 +129,26 @@ var reference = regexp.MustCompile(`, see [^,:]*$`)
 
 var word = regexp.MustCompile(`\[?[A-Za-z]\w*(?:\.[A-Za-z]\w*)*\]?`)
 
-// rename replaces the package's names in a sentence or a signature by the façade's. A
+// rename replaces the names in a sentence or a signature of a package by the façade's. A
 // link to a method becomes a link to the package's type, because an alias has no methods
 // in the documentation.
-func (p *pkg) rename(text string) string {
+func (lib *library) rename(pkg, text string) string {
 	return word.ReplaceAllStringFunc(text, func(s string) string {
 		bare := strings.Trim(s, "[]")
 		link := s[0] == '[' && s[len(s)-1] == ']'
-		of, rest := p, bare
-		if in, r, ok := strings.Cut(bare, "."); ok && p.packages[in] != nil {
-			of, rest = p.packages[in], r
+		of, rest := pkg, bare
+		if in, r, ok := strings.Cut(bare, "."); ok && slices.Contains(packages, in) {
+			of, rest = in, r
 		}
 		typ, _, method := strings.Cut(rest, ".")
-		n := of.names[typ]
+		n := lib.names[of+"."+typ]
 		if n == nil || method && !link {
 			return s
 		}
 		if method {
-			return "[" + of.name + "." + rest + "]"
+			return "[" + of + "." + rest + "]"
 		}
-		return strings.Replace(s, bare, of.facade(n), 1)
+		return strings.Replace(s, bare, n.facade, 1)
 	})
 }
 
@@ -171,11 +167,11 @@ func wrap(text string) string {
 	return lines.String()
 }
 
-// writeTest writes a test that the names are the package's own.
-func (p *pkg) writeTest(w *bytes.Buffer) {
-	fmt.Fprintf(w, "func TestNamesOf%s(t *testing.T) {\n", strings.ToUpper(p.name[:1])+p.name[1:])
-	for _, n := range p.inFacade() {
-		own, facade := p.name+"."+n.name, "iofd."+p.facade(n)
+// writeTest writes a test that the names are the packages' own.
+func (lib *library) writeTest(w *bytes.Buffer) {
+	fmt.Fprint(w, "func TestNames(t *testing.T) {\n")
+	for _, n := range lib.facade {
+		own, facade := n.pkg+"."+n.name, "iofd."+n.facade
 		switch n.kind {
 		case token.TYPE:
 			fmt.Fprintf(w, "assert.Equal(t, reflect.TypeFor[%s](), reflect.TypeFor[%s]())\n", own, facade)
@@ -188,5 +184,5 @@ func (p *pkg) writeTest(w *bytes.Buffer) {
 			fmt.Fprintf(w, "assert.True(t, %s == %s)\n", own, facade)
 		}
 	}
-	fmt.Fprint(w, "}\n\n")
+	fmt.Fprint(w, "}\n")
 }
