@@ -77,9 +77,11 @@ func NotListed() {}
 -- lib/in_test.go --
 package lib
 
+import "testing"
+
 func (t *T) Help() { t.Helped() }
 
-func TestmentNot() { new(T).Timed() }
+func BenchmarkTimed(b *testing.B) { new(T).Timed() }
 -- lib/lib_test.go --
 package lib_test
 
@@ -109,8 +111,6 @@ func TestA(t *testing.T)     { lib.New() }
 func TestB(t *testing.T)     { lib.New() }
 func FuzzNew(f *testing.F)   { lib.New() }
 func TestAgain(t *testing.T) { lib.Wait(func() any { return lib.Two }) }
-
-func BenchmarkTimed(b *testing.B) { new(lib.T).Timed() }
 
 func ExampleT_Shown() {
 	new(lib.T).Shown()
@@ -180,14 +180,13 @@ func TestTable(t *testing.T) {
 	table, _, err := features(unpack(t))
 	require.NoError(t, err)
 	for _, line := range []string{
-		"lib/lib.go:6: lib.T: ExampleT_Shown, FuzzNew, TestA, 2 more",
-		"lib/lib.go:39: lib.Before: lib/other/TestAfar",
-		"lib/lib.go:37: lib.Behind: lib/other/TestAfar",
-		"lib/lib.go:22: lib.New: FuzzNew, TestA, TestB, 1 more",
-		"lib/lib.go:26: lib.I.Behind: TestDirect, var _ in lib.go",
-		"lib/lib.go:48: lib.One: no test",
-		"lib/lib.go:49: lib.Two: TestAgain, lib/other/TestAfar",
-		"lib/lib.go:14: lib.T.Table: TestDirect",
+		"lib/lib.go:39: lib.Before: lib/other/TestAfar, lib/other/var in other_test.go",
+		"lib/lib.go:37: lib.Behind: lib/other/TestAfar, lib/other/var in other_test.go",
+		"lib/lib.go:22: lib.New: lib/FuzzNew, lib/TestA, lib/TestB, lib/TestDirect",
+		"lib/lib.go:26: lib.I.Behind: lib/TestDirect, lib/var in lib.go",
+		"lib/lib.go:48: lib.One: ",
+		"lib/lib.go:49: lib.Two: lib/TestAgain, lib/other/TestAfar",
+		"lib/lib.go:14: lib.T.Table: lib/var in lib_test.go",
 	} {
 		assert.Contains(t, table, line)
 	}
