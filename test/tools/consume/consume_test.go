@@ -17,6 +17,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/tools/imports"
 
 	"code.hybscloud.com/iofd/test/tools/published"
 )
@@ -26,17 +27,68 @@ const (
 	prefix     = "code.hybscloud.com/iofd"
 )
 
-// prints is the output of each package of _programs.
-var prints = map[string]string{
-	"fd":       "fd bytes\n",
-	"iface":    "iface 3\n",
-	"eventfd":  "eventfd 7\n",
-	"memfd":    "memfd bytes\n",
-	"pidfd":    "pidfd exit status 0\n",
-	"signalfd": "signalfd user defined signal 1\n",
-	"timerfd":  "timerfd 1\n",
-	"":         "iofd blob\n",
+// programs are a function for each package, and what it prints.
+var programs = map[string]struct{ code, prints string }{
+	"fd": {`
+		r, w, err := os.Pipe()
+		must(err)
+		f := try(fd.FromFile(r))
+		try(w.WriteString("bytes"))
+		must(errors.Join(r.Close(), w.Close()))
+		p := make([]byte, 10)
+		n := try(f.ReadContext(context.Background(), p))
+		fmt.Printf("fd %s\n", p[:n])
+		must(f.Close())`, "fd bytes\n"},
+	"iface": {`
+		var none iface.PollFd
+		fmt.Println("iface", none)`, "iface <nil>\n"},
+	"eventfd": {`
+		e := try(eventfd.New(0))
+		must(e.Signal(7))
+		fmt.Println("eventfd", try(e.Wait()))
+		must(e.Close())`, "eventfd 7\n"},
+	"memfd": {`
+		m := try(memfd.NewSealed("blob", []byte("bytes")))
+		mapping := try(m.Map(0, 5, memfd.ReadOnly))
+		fmt.Printf("memfd %s\n", mapping.Bytes())
+		must(errors.Join(mapping.Close(), m.Close()))`, "memfd bytes\n"},
+	"pidfd": {`
+		cmd := exec.Command("true")
+		p := try(pidfd.Start(cmd))
+		fmt.Println("pidfd", try(p.WaitContext(context.Background())))
+		must(errors.Join(cmd.Wait(), p.Close()))`, "pidfd exit status 0\n"},
+	"signalfd": {`
+		s := try(signalfd.New(signalfd.NewSet(syscall.SIGUSR1)))
+		must(syscall.Kill(syscall.Getpid(), syscall.SIGUSR1))
+		fmt.Println("signalfd", try(s.ReadContext(context.Background())).Signal)
+		must(s.Close())`, "signalfd user defined signal 1\n"},
+	"timerfd": {`
+		t := try(timerfd.New(timerfd.Monotonic))
+		must(t.Arm(time.Millisecond, 0))
+		fmt.Println("timerfd", try(t.ReadContext(context.Background())))
+		must(t.Close())`, "timerfd 1\n"},
+	"": {`
+		m := try(iofd.NewMemFD("blob"))
+		fmt.Println("iofd", m.Name())
+		must(m.Close())`, "iofd blob\n"},
 }
+
+// helpers come with each program.
+const helpers = `package main
+
+func main() {} // after the functions of the packages
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func try[T any](v T, err error) T {
+	must(err)
+	return v
+}
+`
 
 var handles = []string{"eventfd", "memfd", "pidfd", "signalfd", "timerfd"}
 
@@ -157,7 +209,7 @@ type consumer struct {
 }
 
 // consumer makes a module that requires the given versions, by directory, and
-// whose program is made of their files of _programs.
+// whose program is made of theirs.
 func (m market) consumer(t *testing.T, cache string, requires map[string]string) consumer {
 	t.Helper()
 	c := consumer{t: t, dir: t.TempDir(), cache: cache}
@@ -165,11 +217,16 @@ func (m market) consumer(t *testing.T, cache string, requires map[string]string)
 	c.env, err = m.proxy.Environ(cache)
 	require.NoError(t, err)
 	mod := "module example.com/consumer\n\ngo 1.26.0\n"
-	c.copy("main.go")
+	c.write("main.go", helpers)
 	for _, name := range slices.Sorted(maps.Keys(requires)) {
 		mod += fmt.Sprintf("\nrequire %s %s\n", path.Join(prefix, name), requires[name])
-		if prints[name] != "" {
-			c.copy(path.Base(path.Join(prefix, name)) + ".go")
+		if program, ok := programs[name]; ok {
+			pkg := path.Join(prefix, name)
+			text := fmt.Sprintf("package main\n\nimport %q\n\nfunc init() {%s\n}\n", pkg, program.code)
+			file := path.Base(pkg) + ".go"
+			withImports, err := imports.Process(file, []byte(text), nil)
+			require.NoError(t, err)
+			c.write(file, string(withImports))
 		}
 	}
 	c.write("go.mod", mod)
@@ -179,13 +236,6 @@ func (m market) consumer(t *testing.T, cache string, requires map[string]string)
 func (c consumer) write(name, text string) {
 	c.t.Helper()
 	require.NoError(c.t, os.WriteFile(filepath.Join(c.dir, name), []byte(text), 0o666))
-}
-
-func (c consumer) copy(name string) {
-	c.t.Helper()
-	text, err := os.ReadFile(filepath.Join("_programs", name))
-	require.NoError(c.t, err)
-	c.write(name, string(text))
 }
 
 // run runs a command in the module and returns its standard output.
@@ -263,14 +313,14 @@ func (c consumer) downloaded() (paths []string) {
 // "go mod tidy" reads the tests of the packages, so it downloads those modules and adds
 // them to go.sum. "go get" also asks if the root module of the same version has the package.
 func (m market) alone(t *testing.T) {
-	for name := range prints {
+	for name := range programs {
 		t.Run(path.Join("iofd", name), func(t *testing.T) {
 			t.Parallel()
 			want := closure(name)
 			c := m.consumer(t, t.TempDir(), map[string]string{name: m.old[name]})
 			c.write("go.mod", "module example.com/consumer\n\ngo 1.26.0\n")
 			c.run("go", "get", path.Join(prefix, name)+"@"+m.old[name])
-			assert.Equal(t, prints[name], c.program())
+			assert.Equal(t, programs[name].prints, c.program())
 			assert.Equal(t, want, slices.Sorted(maps.Keys(c.built())))
 			assert.Equal(t, want, c.required())
 			assert.Equal(t, want, c.summed())
@@ -301,7 +351,7 @@ func (m market) mixes(t *testing.T) {
 			c := m.consumer(t, cache, versions)
 			var want string
 			for _, name := range slices.Sorted(maps.Keys(versions)) {
-				want += prints[name]
+				want += programs[name].prints
 			}
 			assert.Equal(t, want, c.program())
 			for name, version := range c.built() {
@@ -340,7 +390,7 @@ func (m market) vendoredCore(t *testing.T) {
 		offline.env = append(c.env, "GOOS="+goos, "GOARCH="+goarch, "GOFLAGS=-mod=vendor", "GOPROXY=off", "GOMODCACHE="+t.TempDir())
 		offline.run("go", "build", "-o", goos, ".")
 	}
-	assert.Equal(t, prints["fd"]+prints["iface"], c.run("./linux"))
+	assert.Equal(t, programs["fd"].prints+programs["iface"].prints, c.run("./linux"))
 }
 
 // The program of the README works to the letter with the root module's requirements.

@@ -29,41 +29,27 @@ type Module struct {
 	Requires []module.Version // the siblings that its go.mod requires
 }
 
-func (m Module) String() string { return m.Path }
-
 // Tag returns the name that the version's tag has in the repository.
 func (m Module) Tag() string { return path.Join(m.Dir, m.Version) }
 
 // Modules returns the modules that the repository publishes at a revision: the root
 // module, of the given version, and the modules that it requires. A module comes after
-// the modules that it requires.
+// the modules that it requires, because it also requires what these require.
 func Modules(repo, revision, version string) ([]Module, error) {
 	root, err := read(repo, revision, "", version)
 	if err != nil {
 		return nil, err
 	}
-	left := []Module{root}
+	modules := []Module{root}
 	for _, r := range root.Requires {
 		m, err := read(repo, revision, strings.TrimPrefix(r.Path, root.Path+"/"), r.Version)
 		if err != nil {
 			return nil, err
 		}
-		left = append(left, m)
+		modules = append(modules, m)
 	}
-	var sorted []Module
-	has := make(map[string]bool)
-	for len(left) > 0 {
-		i := slices.IndexFunc(left, func(m Module) bool {
-			return !slices.ContainsFunc(m.Requires, func(r module.Version) bool { return !has[r.Path] })
-		})
-		if i < 0 {
-			return nil, fmt.Errorf("modules require each other, or a module that %s does not: %v", root.Path, left)
-		}
-		has[left[i].Path] = true
-		sorted = append(sorted, left[i])
-		left = slices.Delete(left, i, i+1)
-	}
-	return sorted, nil
+	slices.SortStableFunc(modules, func(a, b Module) int { return len(a.Requires) - len(b.Requires) })
+	return modules, nil
 }
 
 // read reads the go.mod of the module in a directory.
