@@ -35,7 +35,7 @@ type name struct {
 	typ       string      // the exported type of a constant
 	doc       string
 	decl      *ast.FuncDecl
-	portable  bool // Darwin and FreeBSD have its file too
+	portable  bool // FreeBSD has its file too, and so has Darwin
 }
 
 func load(root string) (*library, error) {
@@ -84,12 +84,15 @@ func load(root string) (*library, error) {
 // parse adds the names of a package.
 func (lib *library) parse(root, pkg string) error {
 	dir := filepath.Join(root, pkg)
-	on := func(goos string) *build.Context {
-		ctx := build.Default
-		ctx.GOOS, ctx.GOARCH, ctx.CgoEnabled = goos, "amd64", false
-		return &ctx
+	ctx := build.Default
+	ctx.GOARCH, ctx.CgoEnabled = "amd64", false
+	ctx.GOOS = "freebsd"
+	elsewhere, err := ctx.ImportDir(dir, 0)
+	if err != nil {
+		return err
 	}
-	found, err := on("linux").ImportDir(dir, 0)
+	ctx.GOOS = "linux"
+	found, err := ctx.ImportDir(dir, 0)
 	if err != nil {
 		return err
 	}
@@ -107,11 +110,8 @@ func (lib *library) parse(root, pkg string) error {
 	}
 
 	add := func(at token.Pos, n name) {
-		n.pkg, n.portable = pkg, true
-		for _, goos := range []string{"darwin", "freebsd"} {
-			match, err := on(goos).MatchFile(dir, filepath.Base(lib.fset.Position(at).Filename))
-			n.portable = n.portable && match && err == nil
-		}
+		file := filepath.Base(lib.fset.Position(at).Filename)
+		n.pkg, n.portable = pkg, slices.Contains(elsewhere.GoFiles, file)
 		lib.names[pkg+"."+n.name] = &n
 	}
 	addValues := func(values []*doc.Value, typ string) {
@@ -133,17 +133,15 @@ func (lib *library) parse(root, pkg string) error {
 			}
 		}
 	}
-	addFuncs := func(funcs []*doc.Func) {
-		for _, f := range funcs {
-			add(f.Decl.Pos(), name{name: f.Name, kind: token.FUNC, doc: f.Doc, decl: f.Decl})
-		}
-	}
 	addValues(slices.Concat(docs.Consts, docs.Vars), "")
-	addFuncs(docs.Funcs)
+	funcs := docs.Funcs
 	for _, t := range docs.Types {
 		add(t.Decl.Pos(), name{name: t.Name, kind: token.TYPE, doc: t.Doc})
 		addValues(slices.Concat(t.Consts, t.Vars), t.Name)
-		addFuncs(t.Funcs)
+		funcs = append(funcs, t.Funcs...)
+	}
+	for _, f := range funcs {
+		add(f.Decl.Pos(), name{name: f.Name, kind: token.FUNC, doc: f.Doc, decl: f.Decl})
 	}
 	return nil
 }

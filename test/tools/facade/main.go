@@ -30,9 +30,8 @@ func main() {
 // portable names of package fd.
 var files = []file{
 	{name: "iface.go", has: func(n *name) bool { return n.pkg == "iface" }},
-	{name: "iofd.go", constraint: "linux || darwin || freebsd", has: func(n *name) bool { return n.pkg == "fd" && n.portable }},
+	{name: "iofd.go", constraint: "//go:build linux || darwin || freebsd\n\n", has: func(n *name) bool { return n.pkg == "fd" && n.portable }},
 	{name: "iofd_linux.go", has: func(n *name) bool { return n.pkg != "iface" && !(n.pkg == "fd" && n.portable) }},
-	{name: "iofd_names_linux_test.go", test: true},
 }
 
 // run writes the files, or compares them.

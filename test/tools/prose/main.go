@@ -52,8 +52,7 @@ func (h habit) share(group string, all []sentence) (share, budget float64) {
 }
 
 func match(pattern string) func(string) bool {
-	re := regexp.MustCompile(pattern)
-	return re.MatchString
+	return regexp.MustCompile(pattern).MatchString
 }
 
 var habits = []habit{

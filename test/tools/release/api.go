@@ -16,7 +16,7 @@ import (
 )
 
 // compare holds the exported names of each module that changed against its last
-// version's.
+// version's, and judges what breaks the users of that.
 func (r *release) compare() error {
 	for _, c := range r.modules {
 		if !c.changed {
@@ -31,7 +31,6 @@ func (r *release) compare() error {
 		if slices.Contains(core, c.Dir) {
 			platforms = append(platforms, "darwin/arm64", "freebsd/amd64")
 		}
-		var incompatible []string
 		for _, platform := range platforms {
 			was, err := load(filepath.Join(old, c.Dir), c.Path, platform)
 			if err != nil {
@@ -42,26 +41,19 @@ func (r *release) compare() error {
 				return err
 			}
 			for _, change := range apidiff.ModuleChanges(was, is).Changes {
-				if !change.Compatible && !slices.Contains(incompatible, change.Message) {
-					incompatible = append(incompatible, change.Message)
-					r.incompatible(c, change.Message)
+				switch {
+				case change.Compatible:
+				case slices.Contains(core, c.Dir):
+					r.wrong("%s may only be added to: %s", c.name(), change.Message)
+				case semver.Major(c.last()) != "v0":
+					r.wrong("%s would need a new major version: %s", c.name(), change.Message)
+				case semver.MajorMinor(c.last()) == semver.MajorMinor(c.Version):
+					r.wrong("%s needs a new minor version, not %s after %s: %s", c.name(), c.Version, c.last(), change.Message)
 				}
 			}
 		}
 	}
 	return nil
-}
-
-// incompatible judges a change that breaks users of the last version.
-func (r *release) incompatible(c *candidate, change string) {
-	switch {
-	case slices.Contains(core, c.Dir):
-		r.wrong("%s may only be added to: %s", c.name(), change)
-	case semver.Major(c.last()) != "v0":
-		r.wrong("%s would need a new major version: %s", c.name(), change)
-	case semver.MajorMinor(c.last()) == semver.MajorMinor(c.Version):
-		r.wrong("%s needs a new minor version, not %s after %s: %s", c.name(), c.Version, c.last(), change)
-	}
 }
 
 // load type-checks the packages of the module in a directory.

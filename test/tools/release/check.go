@@ -58,7 +58,10 @@ func (c *candidate) last() string {
 func (c *candidate) lastTag() string { return path.Join(c.Dir, c.last()) }
 
 func (r *release) wrong(format string, args ...any) {
-	r.problems = append(r.problems, fmt.Sprintf(format, args...))
+	problem := fmt.Sprintf(format, args...)
+	if !slices.Contains(r.problems, problem) { // on another platform
+		r.problems = append(r.problems, problem)
+	}
 }
 
 // newRelease reads the commit. The newest section of the changelog has the version of the
@@ -101,15 +104,12 @@ func (r *release) changedSince(tag, dir string) (bool, error) {
 	for _, pattern := range []string{"*.go", "*.s", "*.mod"} {
 		args = append(args, path.Join(dir, pattern))
 	}
-	all, err := published.Git(r.repo, "ls-tree", "-r", "--name-only", "HEAD")
+	nested, err := published.Git(r.root, "ls-files", path.Join(dir, "*/go.mod"))
 	if err != nil {
 		return false, err
 	}
-	for file := range strings.Lines(all) {
-		nested, ok := strings.CutSuffix(strings.TrimSpace(file), "/go.mod")
-		if ok && nested != dir && strings.HasPrefix("/"+nested, path.Join("/", dir)) {
-			args = append(args, ":!"+nested)
-		}
+	for _, file := range strings.Fields(nested) {
+		args = append(args, ":!"+path.Dir(file))
 	}
 	files, err := published.Git(r.repo, args...)
 	return files != "", err
@@ -154,6 +154,10 @@ func (r *release) check(everyCommit bool) error {
 func (r *release) checkRequired(c *candidate) {
 	for _, required := range c.Requires {
 		i := slices.IndexFunc(r.modules, func(s *candidate) bool { return s.Path == required.Path })
+		if i < 0 {
+			r.wrong("%s requires %s, which is not published", c.name(), required.Path)
+			continue
+		}
 		sibling := r.modules[i]
 		tag := path.Join(sibling.Dir, required.Version)
 		switch {
@@ -197,9 +201,6 @@ func (r *release) build() error {
 		if err := proxy.Add(r.repo, "HEAD", c.Module); err != nil {
 			r.wrong("%s: %v", c.name(), err)
 		}
-	}
-	if len(r.problems) > 0 {
-		return nil
 	}
 	env, err := proxy.Environ(filepath.Join(r.temp, "cache"))
 	if err != nil {

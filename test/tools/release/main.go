@@ -13,7 +13,6 @@ import (
 	"io"
 	"log"
 	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -31,10 +30,6 @@ func main() {
 
 // report says what was checked, what is wrong, and what comes next.
 func report(w io.Writer, root string, everyCommit bool) (ready bool, err error) {
-	root, err = filepath.Abs(root)
-	if err != nil {
-		return false, err
-	}
 	temp, err := os.MkdirTemp("", "release")
 	if err != nil {
 		return false, err
