@@ -235,6 +235,7 @@ func TestLargeWriteContextToBlockingFIFOEnds(t *testing.T) {
 			reader, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 			require.NoError(t, err)
 			closeAtEnd(t, reader)
+			capacity := pipeSize(t, reader)
 			f := fd.New(number)
 			defer f.Close()
 			ctx, cancel := context.WithCancel(background)
@@ -245,10 +246,10 @@ func TestLargeWriteContextToBlockingFIFOEnds(t *testing.T) {
 			}
 			got := make(chan result, 1)
 			go func() {
-				n, err := f.WriteContext(ctx, make([]byte, 200_000))
+				n, err := f.WriteContext(ctx, make([]byte, 3*capacity))
 				got <- result{n, err}
 			}()
-			for queued, tries := uint32(0), 0; queued < 1<<16 && tries < 2000; tries++ { // all that fits
+			for queued, tries := uint32(0), 0; queued < uint32(capacity) && tries < 2000; tries++ { // all that fits
 				queued, err = unix.IoctlGetUint32(reader, unix.TIOCINQ)
 				require.NoError(t, err)
 				time.Sleep(tick)

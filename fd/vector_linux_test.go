@@ -142,7 +142,7 @@ func TestWritevCounts(t *testing.T) {
 		for _, buffers := range []int{2, 8, 100, 3000} {
 			rNumber, wNumber := plainPipeNumbers(t)
 			r, w := newFD(rNumber), newFD(wNumber)
-			data := pattern(1 << 18)
+			data := pattern(4 * pipeSize(t, wNumber))
 			n, err := w.Writev(parts(data, buffers))
 			require.Equal(t, fd.ErrWouldBlock, err)
 			require.Positive(t, n)
@@ -165,19 +165,26 @@ func plainPipeNumbers(t testing.TB) (r, w int) {
 	return p[0], p[1]
 }
 
+// pipeSize returns the capacity of a pipe in bytes: 16 pages, if nothing has changed it.
+func pipeSize(t testing.TB, number int) int {
+	size, err := unix.FcntlInt(uintptr(number), unix.F_GETPIPE_SZ, 0)
+	require.NoError(t, err)
+	return size
+}
+
 // A partial write on the fast path goes on after the bytes that were written.
 func TestWritevGoesOnAfterPartialFastWrite(t *testing.T) {
+	const pipeBuf = 4096 // PIPE_BUF on all processors
 	rNumber, wNumber := plainPipeNumbers(t)
-	_, err := unix.FcntlInt(uintptr(wNumber), unix.F_SETPIPE_SZ, 4096)
+	_, err := unix.FcntlInt(uintptr(wNumber), unix.F_SETPIPE_SZ, 1) // rounded up to a page
 	require.NoError(t, err)
 	r, w := fd.NewNonblock(rNumber), fd.NewNonblock(wNumber)
 	defer r.Close()
 	defer w.Close()
-	rest := make([]byte, 1000)
-	_, err = w.Write(rest)
+	_, err = w.Write(make([]byte, pipeSize(t, wNumber)-pipeBuf+1))
 	require.NoError(t, err)
 	// Not more than PIPE_BUF is atomic: it is written whole or not at all.
-	n, err := w.Writev(parts(pattern(4096), 3))
+	n, err := w.Writev(parts(pattern(pipeBuf), 3))
 	assert.Equal(t, fd.ErrWouldBlock, err)
 	assert.Zero(t, n)
 
