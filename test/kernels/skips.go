@@ -55,6 +55,7 @@ var knownSkips = []knownSkip{
 	{system, nil, reason(`beyond RLIMIT_MEMLOCK without CAP_IPC_LOCK`), "", "that kernel does not enforce the limit"},
 	{system, nil, reason(`needs FUSE: `), "", "it is a module of that kernel, and none is loaded"},
 	{system, nil, reason(`needs a cgroup`), "", "no cgroup2 is mounted there"},
+	{system, nil, reason(`needs env\(1\) with --default-signal`), "", "busybox's env(1) does not have the option"},
 	{native, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
 	{user, nil, reason(`^suspends the machine`), "", "it is not suspended for a test"},
 	{system, []string{"ppc64le"}, reason(`has no memfd_secret\(2\)`), "memfd_secret(2)", "Linux has no memfd_secret(2) for that processor"},
