@@ -379,7 +379,7 @@ func TestStartFailsAsCmdStartDoes(t *testing.T) {
 		"not executable":                {cmd(plain), unix.EACCES},
 		"missing interpreter":           {cmd(script), unix.ENOENT},
 		"unknown format":                {cmd(garbage), unix.ENOEXEC},
-		"long argument":                 {cmd("/bin/true", strings.Repeat("x", 1<<18)), unix.E2BIG},
+		"long argument":                 {cmd("/bin/true", strings.Repeat("x", 33*os.Getpagesize())), unix.E2BIG},
 		"many arguments":                {cmd("/bin/true", strings.Split(strings.Repeat(" ", 1<<20), "")...), unix.E2BIG},
 		"long path":                     {cmd(strings.Repeat("x", 5000)), unix.ENAMETOOLONG},
 		"path longer than an argument":  {cmd(strings.Repeat("x", 1<<18)), unix.ENAMETOOLONG},
