@@ -48,7 +48,10 @@ func tellFacts() error {
 		fmt.Println("terminal", int(foreground) == unix.Getpgrp(), err)
 		_ = tty.Close()
 	}
-	for line := range strings.Lines(read("/proc/self/status")) {
+	// The runtime blocks all signals in a thread while that thread makes another one.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	for line := range strings.Lines(read("/proc/thread-self/status")) {
 		switch name, _, _ := strings.Cut(line, ":"); name {
 		case "SigPnd", "ShdPnd":
 			// Not SIGURG, by which the runtime interrupts its own threads.
