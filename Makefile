@@ -65,8 +65,8 @@ sandboxes:
 race:
 	@.ci/step env CGO_ENABLED=1 go test -short -count=1 -race $(library) ./examples/...
 
-# The short tests with each way to count references, without preemption, without
-# inlining, and with 1 and 4 Ps. The second run also measures coverage.
+# The short tests with each way to count references, without preemption, without inlining
+# of the library, and with 1 and 4 Ps. The second run also measures coverage.
 modes:
 	@mkdir -p .bin
 	@.ci/step env IOFD_REFCOUNT=atomic GODEBUG=asyncpreemptoff=1 CGO_ENABLED=1 go test -short -count=1 -gcflags=code.hybscloud.com/iofd/...=-l -cpu 4 $(library)

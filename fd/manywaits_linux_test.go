@@ -72,8 +72,8 @@ func endWaits(t testing.TB, waiters int, each, cancels bool) time.Duration {
 			assert.Equal(t, want, readByte(ctx, r))
 		})
 	}
-	// The count is approximate. A wait that begins later ends with the others, too.
-	for enough := time.Now().Add(20 * time.Second); waiting() < parked && time.Now().Before(enough); {
+	// The count is approximate. A wait that begins later returns the same error.
+	for enough := time.Now().Add(deadline); waiting() < parked && time.Now().Before(enough); {
 		time.Sleep(10 * time.Millisecond)
 	}
 	before := processorTime(t)

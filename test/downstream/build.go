@@ -32,8 +32,8 @@ type build struct {
 	binary string
 }
 
-// both builds the tests of p, as they are and moved, in a copy under dir. Those that
-// are moved can say what of the handle's package they have reached.
+// both builds the tests of p in a copy under dir, as they are and moved. The moved tests
+// are built to report what they reach of the handle's package.
 func both(ctx context.Context, p program, dir string) (theirs, moved *build, err error) {
 	w, err := lay(ctx, p, dir)
 	if err != nil {

@@ -85,8 +85,8 @@ func version(series string) string {
 	return strings.ReplaceAll(series, ".", `\.`) + `([.][^-]*)?(-[0-9]+)?`
 }
 
-// busybox returns the only program in a virtual machine that is not Go's: the shell, and
-// all others that the tests start.
+// busybox returns BusyBox, which is the shell and every other program that tests start in
+// a virtual machine.
 func (s store) busybox(g *guest) string {
 	dir := s.fetched("busybox-"+g.debian, func(dir string) {
 		s.suite(g.suite, g.debian).unpack(dir, "download", "busybox-static")

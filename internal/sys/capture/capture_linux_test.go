@@ -84,7 +84,7 @@ func TestRingFull(t *testing.T) {
 			require.Equal(t, first+i, binary.NativeEndian.Uint64(info[24:]))
 		}
 	}
-	send(few) // so that the others wrap around
+	send(few) // the next records go round the end of the ring
 	read(0, few)
 	send(slots + few)
 	require.Equal(t, uint64(few), c.Dropped())

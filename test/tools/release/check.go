@@ -173,7 +173,7 @@ func (r *release) checkRequired(c *candidate) {
 // checkNew sees that all that changed has a new version, and that no new version belongs
 // to another library.
 func (r *release) checkNew() {
-	root := r.modules[len(r.modules)-1] // it requires the others
+	root := r.modules[len(r.modules)-1] // it requires all of them
 	for _, c := range r.modules {
 		if c.changed && c.released {
 			r.wrong("%s changed since %s, and needs a new version: see doc/releasing.md", c.name(), c.lastTag())
