@@ -269,17 +269,19 @@ func TestStorm(t *testing.T) {
 			}
 		})
 	}
+	var traces *process
 	if !systest.Emulated() {
 		tracer := self(t, "tracer")
 		tracer.Env = append(tracer.Env, fmt.Sprint("TRACED=", p.pid()))
-		traces := start(t, tracer)
-		defer func() {
-			require.NoError(t, traces.in.Close())
-			t.Log(traces.line())
-			require.NoError(t, traces.cmd.Wait())
-		}()
+		traces = start(t, tracer)
 	}
 	sending.Wait()
+	if traces != nil {
+		// A thread that is killed while it is stopped stays until its tracer waits for it.
+		require.NoError(t, traces.in.Close())
+		t.Log(traces.line())
+		require.NoError(t, traces.cmd.Wait())
+	}
 	_, err := fmt.Fprintln(p.in, "sent", senders*each)
 	require.NoError(t, err)
 	t.Log(p.line())
@@ -464,7 +466,9 @@ func trace() error {
 			if status.TrapCause() <= 0 && status.StopSignal() != unix.SIGTRAP {
 				sig = int(status.StopSignal())
 			}
-			_, _, _ = unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(sig), 0, 0)
+			if _, _, errno := unix.Syscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(sig), 0, 0); errno != 0 {
+				return os.NewSyscallError("ptrace", errno) // killed meanwhile
+			}
 		}
 		time.Sleep(time.Millisecond)
 	}
