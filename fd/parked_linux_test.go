@@ -45,7 +45,7 @@ var stacks = make([]byte, 8<<20)
 func parked(t testing.TB, waiters, inPoller int) {
 	t.Helper()
 	var asleep, polling int
-	for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(tick) {
 		asleep, polling = 0, 0
 		for _, stack := range bytes.Split(stacks[:runtime.Stack(stacks, true)], []byte("\n\n")) {
 			header, _, _ := bytes.Cut(stack, []byte("\n"))

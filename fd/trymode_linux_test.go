@@ -85,7 +85,7 @@ func fastWriter(t testing.TB, size int) tried {
 // inFunction returns when a goroutine is in a function of the given name. It reports
 // false if that takes too long.
 func inFunction(name string) bool {
-	for end := time.Now().Add(deadline); time.Now().Before(end); runtime.Gosched() {
+	for end := time.Now().Add(deadline); time.Now().Before(end); time.Sleep(tick) {
 		if isInFunction(name) {
 			return true
 		}
