@@ -349,7 +349,7 @@ func TestBlockWhileFileIsSwapped(t *testing.T) {
 		return unix.Renameat2(unix.AT_FDCWD, name, unix.AT_FDCWD, impostor, unix.RENAME_EXCHANGE)
 	}
 	systest.Need(t, "RENAME_EXCHANGE", errors.Join(swap(), swap()))
-	for range long(100, 30) {
+	for range long(100, 10) {
 		cmd := self(t, "swapped")
 		cmd.Path = name
 		p := start(t, cmd)

@@ -65,7 +65,7 @@ func compareRecords() error {
 	var cases []forged
 	for _, sig := range sigs {
 		for _, code := range codes {
-			if testing.Short() && random.IntN(8) > 0 {
+			if testing.Short() && random.IntN(32) > 0 {
 				continue
 			}
 			cases = append(cases, forged{sig, capturetest.Forge(sig, code, random.Uint64)})
