@@ -27,7 +27,7 @@ lint: tools
 	@.ci/each "$(aside)" "$(CURDIR)/.bin/staticcheck" ./...
 # Every name that is promised is there, and every exported name has a test.
 	@.ci/step env GOWORK=off go -C test/tools test ./features ./facade
-	@.ci/step env GOWORK=off go -C test/tools run ./features -check
+	@.ci/step env GOWORK=off go -C test/tools run ./features
 # The root package has a name for each.
 	@.ci/step env GOWORK=off go -C test/tools run ./facade -check
 # The English is within its budget. The go command does not notice changes outside test/tools, so

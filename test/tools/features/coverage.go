@@ -5,80 +5,63 @@ import (
 	"go/doc"
 	"go/token"
 	"go/types"
-	"path"
 	"strings"
 )
 
-// A coverage has the declarations that cover a name, by the name's position. They are
-// named with their directories.
-type coverage map[token.Pos]map[string]bool
-
-func (c coverage) add(pos token.Pos, by string) {
-	if c[pos] == nil {
-		c[pos] = make(map[string]bool)
-	}
-	c[pos][by] = true
-}
+// A coverage has the positions of the names that tests cover.
+type coverage map[token.Pos]bool
 
 // addType adds a type, and the types of which it consists.
-func (c coverage) addType(t types.Type, by string) {
+func (c coverage) addType(t types.Type) {
 	switch t := t.(type) {
 	case *types.Alias:
-		c.add(t.Obj().Pos(), by)
-		c.addType(t.Rhs(), by)
+		c[t.Obj().Pos()] = true
+		c.addType(t.Rhs())
 	case *types.Named:
-		c.add(t.Obj().Pos(), by)
+		c[t.Obj().Pos()] = true
 	case interface{ Elem() types.Type }: // pointers, slices, maps and the like
-		c.addType(t.Elem(), by)
+		c.addType(t.Elem())
 	case *types.Signature:
 		for _, tuple := range []*types.Tuple{t.Params(), t.Results()} {
 			for v := range tuple.Variables() {
-				c.addType(v.Type(), by)
+				c.addType(v.Type())
 			}
 		}
 	}
 }
 
+// coverage looks at the files of all packages, for interfaces at those of the library too.
 func (ws *workspace) coverage() coverage {
 	covered := make(coverage)
 	for _, p := range ws.packages {
 		for _, file := range p.Syntax {
-			at := ws.rel(ws.fset.Position(file.Package).Filename)
-			isTest := strings.HasSuffix(at, "_test.go")
+			isTest := strings.HasSuffix(ws.fset.Position(file.Package).Filename, "_test.go")
 			compiled := make(map[string]bool) // examples that are not run
 			for _, e := range doc.Examples(file) {
 				compiled["Example"+e.Name] = e.Output == "" && !e.EmptyOutput
 			}
-			for _, d := range file.Decls {
-				by := "var in " + path.Base(at)
-				if f, ok := d.(*ast.FuncDecl); ok {
-					by = f.Name.Name
-				}
-				if compiled[by] || strings.HasPrefix(by, "Benchmark") {
-					continue
-				}
-				by = path.Dir(at) + "/" + by
-				ast.Inspect(d, func(n ast.Node) bool {
-					switch n := n.(type) {
-					case *ast.ValueSpec:
-						if n.Names[0].Name != "_" || n.Type == nil {
-							break
-						}
-						if i, ok := p.TypesInfo.TypeOf(n.Type).Underlying().(*types.Interface); ok {
-							covered.addType(p.TypesInfo.TypeOf(n.Type), by)
-							for m := range i.Methods() {
-								covered.add(m.Pos(), by)
-							}
-						}
-					case *ast.Ident:
-						if obj := p.TypesInfo.ObjectOf(n); isTest && obj != nil {
-							covered.add(obj.Pos(), by)
-							covered.addType(obj.Type(), by)
+			ast.Inspect(file, func(n ast.Node) bool {
+				switch n := n.(type) {
+				case *ast.FuncDecl:
+					return !compiled[n.Name.Name] && !strings.HasPrefix(n.Name.Name, "Benchmark")
+				case *ast.ValueSpec:
+					if n.Names[0].Name != "_" || n.Type == nil {
+						break
+					}
+					if i, ok := p.TypesInfo.TypeOf(n.Type).Underlying().(*types.Interface); ok {
+						covered.addType(p.TypesInfo.TypeOf(n.Type))
+						for m := range i.Methods() {
+							covered[m.Pos()] = true
 						}
 					}
-					return true
-				})
-			}
+				case *ast.Ident:
+					if obj := p.TypesInfo.ObjectOf(n); isTest && obj != nil {
+						covered[obj.Pos()] = true
+						covered.addType(obj.Type())
+					}
+				}
+				return true
+			})
 		}
 	}
 	return covered

@@ -1,8 +1,7 @@
 // Command features checks that every exported name of the library has a test, the aliases
 // of the root package aside, and that each name in api.txt has the type there. From the repository's root:
 //
-//	GOWORK=off go -C test/tools run ./features          # prints the names and their tests
-//	GOWORK=off go -C test/tools run ./features -check   # fails if a name or a test is missing
+//	GOWORK=off go -C test/tools run ./features
 //
 // The test files for linux/amd64 cover the names that they mention, except in benchmarks
 // and in examples without output. The helpers of tests count, because staticcheck finds
@@ -14,7 +13,6 @@ package main
 
 import (
 	"errors"
-	"flag"
 	"fmt"
 	"go/token"
 	"go/types"
@@ -32,30 +30,25 @@ import (
 const apiFile = "test/tools/features/api.txt"
 
 func main() {
-	check := flag.Bool("check", false, "print only problems, and fail if there are any")
-	flag.Parse()
 	log.SetFlags(0)
-	table, problems, err := features("../..")
+	problems, err := features("../..")
 	if err != nil {
 		log.Fatal("features: ", err)
 	}
-	if !*check {
-		fmt.Println(strings.Join(table, "\n"))
-	} else if len(problems) > 0 {
+	if len(problems) > 0 {
 		log.Fatal(strings.Join(problems, "\n"))
 	}
 }
 
-// features returns each name with its tests, and what is wrong with the library below
-// root, a line for each name.
-func features(root string) (table, problems []string, err error) {
+// features returns what is wrong with the library below root, a line for each name.
+func features(root string) (problems []string, err error) {
 	ws, err := load(root)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	promised, err := readAPI(filepath.Join(root, apiFile))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	covered := ws.coverage()
 	for _, pkg := range slices.Sorted(maps.Keys(ws.library)) {
@@ -68,17 +61,15 @@ func features(root string) (table, problems []string, err error) {
 				problems = append(problems, fmt.Sprintf("%s is %s; %s has %s", where, have.is, apiFile, want))
 			}
 			delete(promised, name)
-			tests := slices.Sorted(maps.Keys(covered[have.Pos()]))
-			if len(tests) == 0 && pkg != "iofd" { // the aliases, which facade -check compares
+			if !covered[have.Pos()] && pkg != "iofd" { // the aliases, which facade -check compares
 				problems = append(problems, where+" is covered by no test")
 			}
-			table = append(table, where+": "+strings.Join(tests, ", "))
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(promised)) {
 		problems = append(problems, fmt.Sprintf("%s is missing: %s has %s", name, apiFile, promised[name]))
 	}
-	return table, problems, nil
+	return problems, nil
 }
 
 // readAPI returns the types of the names in a file.

@@ -155,7 +155,7 @@ func unpack(t *testing.T) (root string) {
 }
 
 func TestProblems(t *testing.T) {
-	_, problems, err := features(unpack(t))
+	problems, err := features(unpack(t))
 	require.NoError(t, err)
 	assert.ElementsMatch(t, []string{
 		"lib/lib.go:35: lib.Alias is covered by no test",
@@ -176,33 +176,17 @@ func TestProblems(t *testing.T) {
 	}, problems)
 }
 
-func TestTable(t *testing.T) {
-	table, _, err := features(unpack(t))
-	require.NoError(t, err)
-	for _, line := range []string{
-		"lib/lib.go:39: lib.Before: lib/other/TestAfar, lib/other/var in other_test.go",
-		"lib/lib.go:37: lib.Behind: lib/other/TestAfar, lib/other/var in other_test.go",
-		"lib/lib.go:22: lib.New: lib/FuzzNew, lib/TestA, lib/TestB, lib/TestDirect",
-		"lib/lib.go:26: lib.I.Behind: lib/TestDirect, lib/var in lib.go",
-		"lib/lib.go:48: lib.One: ",
-		"lib/lib.go:49: lib.Two: lib/TestAgain, lib/other/TestAfar",
-		"lib/lib.go:14: lib.T.Table: lib/var in lib_test.go",
-	} {
-		assert.Contains(t, table, line)
-	}
-}
-
 // A file that cannot be read is an error, not a library without names.
 func TestErrors(t *testing.T) {
 	for _, file := range []string{"go.work", "lib/lib.go", "lib/lib_test.go", apiFile} {
 		root := unpack(t)
 		require.NoError(t, os.WriteFile(root+"/"+file, []byte("package lib; var x int = nothing"), 0o666))
-		_, _, err := features(root)
+		_, err := features(root)
 		assert.Error(t, err, file)
 	}
 
 	root := unpack(t)
 	require.NoError(t, os.Remove(root+"/"+apiFile))
-	_, _, err := features(root)
+	_, err := features(root)
 	assert.ErrorIs(t, err, os.ErrNotExist)
 }
