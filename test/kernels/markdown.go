@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"fmt"
 	"maps"
@@ -84,7 +83,7 @@ func skips(results []result) table.Table {
 	for _, r := range results {
 		for _, c := range r.Cells {
 			for _, s := range c.Skipped {
-				because := pair{cmp.Or(s.Why, "**no good reason**"), s.Reason}
+				because := pair{s.Why, s.Reason}
 				top, _, _ := strings.Cut(s.Test, "/")
 				tests[because] = append(tests[because], title(c.Job)+" `"+top+"`")
 				machines[because] = append(machines[because], r.name())

@@ -68,12 +68,19 @@ var knownSkips = []knownSkip{
 
 var since = regexp.MustCompile(`^since Linux (\d+)\.(\d+): `)
 
-// explain sets the reason of each skip that has one.
+// explain sets why each test was skipped. A test that was skipped for no known reason has
+// failed.
 func explain(r *result) {
-	for _, c := range r.Cells {
-		for i := range c.Skipped {
-			s := &c.Skipped[i]
-			s.Why = why(r, s.Reason)
+	for i := range r.Cells {
+		c := &r.Cells[i]
+		skipped := c.Skipped
+		c.Skipped = nil
+		for _, s := range skipped {
+			if s.Why = why(r, s.Reason); s.Why != "" {
+				c.Skipped = append(c.Skipped, s)
+			} else {
+				c.Failed = append(c.Failed, failure{s.Test, "skipped for no reason that holds there: " + s.Reason})
+			}
 		}
 	}
 }
