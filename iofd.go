@@ -38,8 +38,8 @@ func NewFDNonblock(raw int) *FD { return fd.NewNonblock(raw) }
 // close-on-exec. See [fd.FromFile].
 func FDFromFile(file *os.File) (*FD, error) { return fd.FromFile(file) }
 
-// Send sends data, and with its first byte duplicates of the descriptors, over
-// a Unix socket. See [fd.Send].
+// Send sends data, and with its first byte duplicates of the descriptors,
+// over a Unix socket. See [fd.Send].
 func Send(c *net.UnixConn, data []byte, fds ...*FD) error { return fd.Send(c, data, fds...) }
 
 // Receive receives data from a Unix socket, and up to limit descriptors that
@@ -54,8 +54,8 @@ func WaitRead[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, er
 	return fd.WaitRead(ctx, f, try)
 }
 
-// WaitWrite is [WaitRead] for a call that waits for f to become writable. See
-// [fd.WaitWrite].
+// WaitWrite is [WaitRead] for a call that waits for f to become writable.
+// See [fd.WaitWrite].
 func WaitWrite[T any](ctx context.Context, f *FD, try func() (T, error)) (v T, err error) {
 	return fd.WaitWrite(ctx, f, try)
 }

@@ -37,8 +37,8 @@ func EventFDFromFD(f *FD) (*EventFD, error) { return eventfd.FromFD(f) }
 func NewWaker() (*Waker, error) { return eventfd.NewWaker() }
 
 const (
-	// EventFDMaxValue is the largest value of a counter, 18446744073709551614. See
-	// [eventfd.MaxValue].
+	// EventFDMaxValue is the largest value of a counter, 18446744073709551614.
+	// See [eventfd.MaxValue].
 	EventFDMaxValue = eventfd.MaxValue
 )
 
@@ -50,8 +50,8 @@ type TimerFD = timerfd.TimerFD
 type TimerFDAtOption = timerfd.AtOption
 
 const (
-	// TimerFDCancelOnSet makes the timer report a change of the wall clock. See
-	// [timerfd.CancelOnSet].
+	// TimerFDCancelOnSet makes the timer report a change of the wall clock.
+	// See [timerfd.CancelOnSet].
 	TimerFDCancelOnSet TimerFDAtOption = timerfd.CancelOnSet
 )
 
@@ -151,13 +151,13 @@ const (
 	// thread (PIDFD_SIGNAL_THREAD_GROUP). See [pidfd.ThreadGroup].
 	SignalScopeThreadGroup SignalScope = pidfd.ThreadGroup
 
-	// SignalScopeProcessGroup is the process group that the process leads. See
-	// [pidfd.ProcessGroup].
+	// SignalScopeProcessGroup is the process group that the process leads.
+	// See [pidfd.ProcessGroup].
 	SignalScopeProcessGroup SignalScope = pidfd.ProcessGroup
 )
 
-// ExitStatus says how a process has ended and which resources it has used. See
-// [pidfd.ExitStatus].
+// ExitStatus says how a process has ended and which resources it has used.
+// See [pidfd.ExitStatus].
 type ExitStatus = pidfd.ExitStatus
 
 // ProcessUsage is what a running process uses. See [pidfd.Usage].
@@ -184,8 +184,8 @@ func PidFDSelf() (*PidFD, error) { return pidfd.Self() }
 // reaped. See [pidfd.OpenEnded].
 func OpenPidFDEnded() (*PidFD, error) { return pidfd.OpenEnded() }
 
-// PidFDFromFD makes a PidFD of a pidfd that was inherited or received. See
-// [pidfd.FromFD].
+// PidFDFromFD makes a PidFD of a pidfd that was inherited or received.
+// See [pidfd.FromFD].
 func PidFDFromFD(f *FD) (*PidFD, error) { return pidfd.FromFD(f) }
 
 // StartPidFD starts cmd and returns a PidFD for its process. See [pidfd.Start].
@@ -218,8 +218,8 @@ const (
 	// [memfd.NoHugePage].
 	AdviceNoHugePage Advice = memfd.NoHugePage
 
-	// AdviceDontDump leaves the mapping out of core dumps: MADV_DONTDUMP. See
-	// [memfd.DontDump].
+	// AdviceDontDump leaves the mapping out of core dumps: MADV_DONTDUMP.
+	// See [memfd.DontDump].
 	AdviceDontDump Advice = memfd.DontDump
 
 	// AdvicePopulate provides the memory of every page and maps it, so that a later
@@ -239,8 +239,8 @@ const (
 	// MAP_SHARED. See [memfd.ReadWrite].
 	ProtReadWrite Prot = memfd.ReadWrite
 
-	// ProtCopyOnWrite is a private copy: PROT_READ, PROT_WRITE and MAP_PRIVATE. See
-	// [memfd.CopyOnWrite].
+	// ProtCopyOnWrite is a private copy: PROT_READ, PROT_WRITE and MAP_PRIVATE.
+	// See [memfd.CopyOnWrite].
 	ProtCopyOnWrite Prot = memfd.CopyOnWrite
 )
 
@@ -254,12 +254,12 @@ type Mapping = memfd.Mapping
 type MemFDOption = memfd.Option
 
 const (
-	// MemFDAllowSealing lets [memfd.MemFD.Seal] add seals: MFD_ALLOW_SEALING. See
-	// [memfd.AllowSealing].
+	// MemFDAllowSealing lets [memfd.MemFD.Seal] add seals: MFD_ALLOW_SEALING.
+	// See [memfd.AllowSealing].
 	MemFDAllowSealing MemFDOption = memfd.AllowSealing
 
-	// MemFDExecutable gives the file execute permission: MFD_EXEC, Linux 6.3. See
-	// [memfd.Executable].
+	// MemFDExecutable gives the file execute permission: MFD_EXEC, Linux 6.3.
+	// See [memfd.Executable].
 	MemFDExecutable MemFDOption = memfd.Executable
 
 	// MemFDWithoutExecSeal omits [SealExec], for receivers that reject a file with
@@ -296,8 +296,8 @@ const (
 	SealExec Seal = memfd.SealExec
 )
 
-// MemFDFromFD makes a MemFD of a descriptor that was inherited or received. See
-// [memfd.FromFD].
+// MemFDFromFD makes a MemFD of a descriptor that was inherited or received.
+// See [memfd.FromFD].
 func MemFDFromFD(f *FD) (*MemFD, error) { return memfd.FromFD(f) }
 
 // NewMemFD creates an empty anonymous file in memory. See [memfd.New].
@@ -313,8 +313,8 @@ func NewMemFDShared(name string, size int) (*MemFD, *Mapping, error) {
 	return memfd.NewShared(name, size)
 }
 
-// MemFDHugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB. See
-// [memfd.HugeTLB].
+// MemFDHugeTLB backs the file with huge pages of size bytes: MFD_HUGETLB.
+// See [memfd.HugeTLB].
 func MemFDHugeTLB(size int64) MemFDOption { return memfd.HugeTLB(size) }
 
 // ReceiveMemFD receives a file that the other end of c sent by
@@ -368,8 +368,8 @@ const (
 	// [signalfd.CodeSigIO].
 	SignalCodeSigIO SignalCode = signalfd.CodeSigIO
 
-	// SignalCodeTkill is SI_TKILL: tgkill(2), pthread_kill(3) and raise(3). See
-	// [signalfd.CodeTkill].
+	// SignalCodeTkill is SI_TKILL: tgkill(2), pthread_kill(3) and raise(3).
+	// See [signalfd.CodeTkill].
 	SignalCodeTkill SignalCode = signalfd.CodeTkill
 
 	// SignalCodeExited is CLD_EXITED: the child has exited. See
@@ -379,8 +379,8 @@ const (
 	// SignalCodeKilled is CLD_KILLED: a signal ended it. See [signalfd.CodeKilled].
 	SignalCodeKilled SignalCode = signalfd.CodeKilled
 
-	// SignalCodeDumped is CLD_DUMPED: a signal ended it, and it left a core. See
-	// [signalfd.CodeDumped].
+	// SignalCodeDumped is CLD_DUMPED: a signal ended it, and it left a core.
+	// See [signalfd.CodeDumped].
 	SignalCodeDumped SignalCode = signalfd.CodeDumped
 
 	// SignalCodeTrapped is CLD_TRAPPED: a traced child has trapped. See
@@ -399,13 +399,13 @@ const (
 // SigSet is a set of signals. See [signalfd.Set].
 type SigSet = signalfd.Set
 
-// ErrNotSticky means that [BlockSignals] has executed the program again with
-// signals blocked, and that a thread has unblocked them since. See
+// ErrNotSticky means that [BlockSignals] has executed the program again
+// with signals blocked, and that a thread has unblocked them since. See
 // [signalfd.ErrNotSticky].
 var ErrNotSticky = signalfd.ErrNotSticky
 
-// BlockSignals blocks the signals of set in every thread of the process, those
-// of the runtime included. See [signalfd.Block].
+// BlockSignals blocks the signals of set in every thread of the process,
+// those of the runtime included. See [signalfd.Block].
 func BlockSignals(set SigSet) error { return signalfd.Block(set) }
 
 // NewSigSet returns the set of the given signals. See [signalfd.NewSet].
@@ -422,6 +422,6 @@ func OpenSignalFD(set SigSet) (*SignalFD, error) { return signalfd.Open(set) }
 // See [signalfd.FromFD].
 func SignalFDFromFD(f *FD) (*SignalFD, error) { return signalfd.FromFD(f) }
 
-// StartUnblocked starts cmd as cmd.Start does, but with no signal blocked. See
-// [signalfd.Start].
+// StartUnblocked starts cmd as cmd.Start does, but with no signal blocked.
+// See [signalfd.Start].
 func StartUnblocked(cmd *exec.Cmd) error { return signalfd.Start(cmd) }

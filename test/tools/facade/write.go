@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"go/ast"
 	"go/doc"
+	"go/doc/comment"
 	"go/format"
 	"go/token"
 	"regexp"
@@ -137,15 +138,6 @@ func (lib *library) rename(pkg, text string) string {
 
 // wrap makes a comment of a text.
 func wrap(text string) string {
-	var lines strings.Builder
-	line := "//"
-	for _, w := range strings.Fields(text) {
-		if len(line)+1+len(w) > 80 {
-			fmt.Fprintln(&lines, line)
-			line = "//"
-		}
-		line += " " + w
-	}
-	fmt.Fprintln(&lines, line)
-	return lines.String()
+	p := comment.Printer{TextPrefix: "// ", TextWidth: 77}
+	return string(p.Text(new(comment.Parser).Parse(text)))
 }
