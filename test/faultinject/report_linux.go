@@ -26,25 +26,19 @@ var (
 // report writes the page, and returns the problems that the trials found.
 func report(w io.Writer) error {
 	cells, tried := tryAll()
-	names := []any{"made by", "system call", "in"}
+	names := []string{"made by", "system call", "in"}
 	for _, errno := range errnos {
 		names = append(names, unix.ErrnoName(errno))
 	}
-	var rows, explanations table.Table
-	rows.Add(names...)
+	rows, explanations := table.Table{names}, table.Table{{"made by", "system calls", "why"}}
 	left := ""
 	for i, t := range trials {
 		if err := t.forbidden(); err != nil {
 			left += fmt.Sprintf("\nLeft out on this machine: %s in %s: %v.\n", t.call, t.op, err)
 		} else if cells[i] != nil {
-			row := []any{t.by, t.call, "`" + t.op + "`"}
-			for _, outcomes := range cells[i] {
-				row = append(row, outcomes)
-			}
-			rows.Add(row...)
+			rows = append(rows, append([]string{t.by, t.call, "`" + t.op + "`"}, cells[i]...))
 		}
 	}
-	explanations.Add("made by", "system calls", "why")
 	for _, e := range explained {
 		explanations.Add(e.by, e.calls, e.why)
 	}
