@@ -1,6 +1,7 @@
 package memfd
 
 import (
+	"errors"
 	"io"
 	"os"
 	"strings"
@@ -93,14 +94,20 @@ func own(number int, m *MemFD) (*MemFD, error) {
 // [SealExec], the file has it too. No process can change the file, and its creator
 // cannot either. The file offset is 0.
 //
-// NewSealed returns the errors of New.
+// NewSealed returns the errors of New. It returns EBUSY if the kernel uses a page of the
+// file for some seconds.
 func NewSealed(name string, data []byte) (*MemFD, error) {
 	m, err := New(name, AllowSealing)
 	if err != nil {
 		return nil, err
 	}
 	if _, err = m.WriteAt(data, 0); err == nil {
-		err = m.Seal(SealWrite | SealShrink | SealGrow | SealSeal)
+		// No process has mapped the file yet. With EBUSY, the kernel itself has had a page in
+		// use, to move it for example, for longer than fcntl(2) waits.
+		err = unix.EBUSY
+		for tries := 0; tries < 20 && errors.Is(err, unix.EBUSY); tries++ {
+			err = m.Seal(SealWrite | SealShrink | SealGrow | SealSeal)
+		}
 	}
 	if err != nil {
 		_ = m.Close()

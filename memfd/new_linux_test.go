@@ -1,11 +1,15 @@
 package memfd_test
 
 import (
+	"crypto/rand"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,6 +140,54 @@ func TestNewSealedFails(t *testing.T) {
 	m, err := memfd.NewSealed("blob", unreadable)
 	require.ErrorIs(t, err, unix.EFAULT)
 	require.Nil(t, m)
+}
+
+// The kernel refuses the seals while a page is in use elsewhere. NewSealed tries again.
+func TestNewSealedWhilePageIsInUse(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	for used := false; !used; { // if the file was found before it was sealed
+		name := rand.Text()
+		var ended atomic.Bool
+		found := make(chan bool, 1)
+		go func() {
+			for !ended.Load() {
+				if usePage(name, int(w.Fd())) {
+					// That is longer than fcntl(2) waits.
+					time.AfterFunc(300*time.Millisecond, func() { _, _ = r.Read(make([]byte, os.Getpagesize())) })
+					found <- true
+					return
+				}
+			}
+			found <- false
+		}()
+		m, err := memfd.NewSealed(name, make([]byte, 16<<20))
+		ended.Store(true)
+		require.NoError(t, err)
+		require.NoError(t, m.Close())
+		used = <-found
+	}
+}
+
+// usePage puts the first page of a memfd of this process into a pipe, if there is one of
+// that name which has a page.
+func usePage(name string, pipe int) bool {
+	links, _ := filepath.Glob("/proc/self/fd/*")
+	for _, link := range links {
+		if file, _ := os.Readlink(link); file != "/memfd:"+name+" (deleted)" {
+			continue
+		}
+		number, err := unix.Open(link, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+		if err != nil {
+			continue
+		}
+		n, _ := unix.Splice(number, nil, pipe, nil, os.Getpagesize(), 0)
+		_ = unix.Close(number)
+		return n > 0
+	}
+	return false
 }
 
 func TestTooManyDescriptors(t *testing.T) {
