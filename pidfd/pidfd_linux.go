@@ -35,8 +35,8 @@ var _ fd.PollCloser = (*PidFD)(nil)
 // process that has ended and has not been reaped still exists. If pid is the ID of
 // a thread that is not the first of its process, Open returns EINVAL, and ENOENT
 // from Linux 6.16. Before Linux 6.16, Open also returns EINVAL for a process that has
-// been reaped if its ID is still that of a process group or session. Requires Linux
-// 5.10.
+// been reaped if its ID is still that of a process group or session, and in the moment
+// in which the process is reaped. Requires Linux 5.10.
 func Open(pid int) (*PidFD, error) { return open("Open", pid, 0, reaps) }
 
 // OpenThread is like [Open], but returns a PidFD for the single thread tid, see
@@ -126,9 +126,10 @@ func isChild(pid int) bool {
 	return err != nil || int(raw.Ppid) == os.Getpid()
 }
 
-// reapedMeanwhile reports whether err says that a child that had ended is gone.
+// reapedMeanwhile reports whether err says that a child that had ended is gone. Before
+// Linux 6.16, pidfd_open(2) returns EINVAL in the moment in which the child is reaped.
 func reapedMeanwhile(err error) bool {
-	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.ECHILD) || errors.Is(err, fd.ErrWouldBlock)
+	return errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ECHILD) || errors.Is(err, fd.ErrWouldBlock)
 }
 
 // newPidFD makes a PidFD of a number that has no other owner.

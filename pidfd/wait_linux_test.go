@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -320,9 +321,14 @@ func TestOpenEndedBesideReaper(t *testing.T) {
 		children = 100
 	}
 	done := make(chan struct{})
+	var failed atomic.Bool
+	defer func() {
+		failed.Store(t.Failed())
+		<-done // it would reap the children of other tests
+	}()
 	go func() {
 		defer close(done)
-		for left := children; left > 0; {
+		for left := children; left > 0 && !failed.Load(); {
 			if pid, _ := unix.Wait4(-1, nil, unix.WNOHANG, nil); pid > 0 {
 				left--
 			}
@@ -341,7 +347,6 @@ func TestOpenEndedBesideReaper(t *testing.T) {
 			require.True(t, err == fd.ErrWouldBlock || errors.Is(err, unix.ECHILD), "%v", err)
 		}
 	}
-	<-done
 }
 
 // OpenEnded checks the process that it has opened by its PID, which may be another one.
