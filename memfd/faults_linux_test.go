@@ -20,7 +20,7 @@ func TestFromFDCannotLook(t *testing.T) {
 	f := fd.New(number)
 	defer f.Close()
 	for call, refusal := range map[string]systest.Refusal{
-		"fstatfs": {Call: unix.SYS_FSTATFS, Errno: unix.ENOMEM},
+		"fstatfs": {Call: systest.Fstatfs, Errno: unix.ENOMEM},
 		"fcntl":   {Call: systest.Fcntl, Errno: unix.ENOMEM, Arg: 2, Value: unix.F_GET_SEALS},
 	} {
 		systest.Refuse(t, func() {

@@ -343,7 +343,7 @@ func TestTerminateWhenCallsFail(t *testing.T) {
 		refusal systest.Refusal
 		ended   bool
 	}{
-		"fcntl":  {systest.Refusal{Call: unix.SYS_FCNTL, Errno: unix.EACCES, Arg: 2, Value: unix.F_GETFL}, false},
+		"fcntl":  {systest.Refusal{Call: systest.Fcntl, Errno: unix.EACCES, Arg: 2, Value: unix.F_GETFL}, false},
 		"ppoll":  {systest.Refusal{Call: unix.SYS_PPOLL, Errno: unix.EACCES}, true},
 		"waitid": {systest.Refusal{Call: unix.SYS_WAITID, Errno: unix.EACCES}, true},
 	} {

@@ -70,7 +70,7 @@ func TestTryWithoutKind(t *testing.T) {
 // The kind of a descriptor is an error if the kernel refuses a call that reports it.
 func TestKindRefused(t *testing.T) {
 	g := counter(t)
-	for name, call := range map[string]uintptr{"fstatfs": unix.SYS_FSTATFS, "openat2": unix.SYS_OPENAT2, "readlinkat": unix.SYS_READLINKAT} {
+	for name, call := range map[string]uintptr{"fstatfs": systest.Fstatfs, "openat2": unix.SYS_OPENAT2, "readlinkat": unix.SYS_READLINKAT} {
 		systest.Refuse(t, func() {
 			_, err := Object(g.Number())
 			names(t, err, name, unix.EPERM)

@@ -9,6 +9,7 @@ import "golang.org/x/sys/unix"
 const (
 	Fcntl     = unix.SYS_FCNTL
 	Fstatat   = unix.SYS_NEWFSTATAT // by package os, though not on all ports
+	Fstatfs   = unix.SYS_FSTATFS
 	Ftruncate = unix.SYS_FTRUNCATE
 	Mmap      = unix.SYS_MMAP
 
