@@ -5,8 +5,8 @@ SHELL := bash
 .NOTPARALLEL:
 .PHONY: lint tools cross test sandboxes race modes newest-go stress fuzz model kernels downstream release smoke bench faultinject
 
-# Go and nothing else. The race detector needs C. The tests wait more than they compute, so four
-# packages are tested at once on two processors.
+# Go and nothing else. The race detector needs C. The tests wait more than they compute, so
+# the go command tests four packages at once.
 export GOFLAGS := -p=4
 export GOWORK :=
 export CGO_ENABLED := 0

@@ -102,8 +102,8 @@ func NewSealed(name string, data []byte) (*MemFD, error) {
 		return nil, err
 	}
 	if _, err = m.WriteAt(data, 0); err == nil {
-		// No process has mapped the file yet. With EBUSY, the kernel itself has had a page in
-		// use, to move it for example, for longer than fcntl(2) waits.
+		// No process has mapped the file yet. EBUSY says that the kernel itself has used a
+		// page, to move it for example, for longer than fcntl(2) waits.
 		err = unix.EBUSY
 		for tries := 0; tries < 20 && errors.Is(err, unix.EBUSY); tries++ {
 			err = m.Seal(SealWrite | SealShrink | SealGrow | SealSeal)

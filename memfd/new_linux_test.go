@@ -148,14 +148,14 @@ func TestNewSealedWhilePageIsInUse(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	defer w.Close()
-	for used := false; !used; { // if the file was found before it was sealed
+	for used := false; !used; { // until the goroutine finds the file in time
 		name := rand.Text()
 		var ended atomic.Bool
 		found := make(chan bool, 1)
 		go func() {
 			for !ended.Load() {
 				if usePage(name, int(w.Fd())) {
-					// That is longer than fcntl(2) waits.
+					// fcntl(2) waits for half as long.
 					time.AfterFunc(300*time.Millisecond, func() { _, _ = r.Read(make([]byte, os.Getpagesize())) })
 					found <- true
 					return

@@ -324,7 +324,7 @@ func TestOpenEndedBesideReaper(t *testing.T) {
 	var failed atomic.Bool
 	defer func() {
 		failed.Store(t.Failed())
-		<-done // it would reap the children of other tests
+		<-done // otherwise the goroutine would reap the children of other tests
 	}()
 	go func() {
 		defer close(done)

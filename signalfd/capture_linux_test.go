@@ -284,7 +284,8 @@ func TestStorm(t *testing.T) {
 	}
 	sending.Wait()
 	if traces != nil {
-		// A thread that is killed while it is stopped stays until its tracer waits for it.
+		// The tracer ends before the process: a thread that is killed while it is stopped
+		// stays a zombie until its tracer waits for it.
 		require.NoError(t, traces.in.Close())
 		t.Log(traces.line())
 		require.NoError(t, traces.cmd.Wait())

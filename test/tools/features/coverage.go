@@ -30,7 +30,7 @@ func (c coverage) addType(t types.Type) {
 	}
 }
 
-// coverage looks at the files of all packages, for interfaces at those of the library too.
+// coverage returns what the files cover: those of tests, and "var _ I = ..." in all others.
 func (ws *workspace) coverage() coverage {
 	covered := make(coverage)
 	for _, p := range ws.packages {
